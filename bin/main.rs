@@ -1,0 +1,2 @@
+//! light-node: a rollup node for OP Stack chains.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The embedded execution layer: op-revm behind the Engine API.

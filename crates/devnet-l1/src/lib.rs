@@ -1,0 +1,1 @@
+//! The embedded L1: blocks, receipts, deposits, reorgs and faults on command.

@@ -1,0 +1,1 @@
+//! An OP Stack chain in one process, for tests and for .

@@ -1,0 +1,1 @@
+//! The light CL: follow sources, their checks, and the follow actor.

@@ -1,0 +1,1 @@
+//! NodeConfig and Node: the wiring of all actors.

@@ -1,0 +1,244 @@
+//! The chain configuration, read from op-node's `rollup.json`, and the hardfork schedule in it.
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, B256, FixedBytes};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// The hardforks of the OP Stack in order of activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hardfork {
+    /// The first fork of the rollup-node protocol; active from genesis on every chain.
+    Bedrock,
+    /// Deposit gas accounting.
+    Regolith,
+    /// Shanghai on L2.
+    Canyon,
+    /// Span batches.
+    Delta,
+    /// Cancun on L2, blobs on L1.
+    Ecotone,
+    /// Brotli channels, FastLZ fees.
+    Fjord,
+    /// Shorter channel timeout.
+    Granite,
+    /// EIP-1559 parameters in the header.
+    Holocene,
+    /// Prague on L2, withdrawals root in the header, operator fee.
+    Isthmus,
+    /// Minimum base fee, DA footprint.
+    Jovian,
+    /// Osaka on L2.
+    Karst,
+    /// Interop (formerly called so).
+    Lagoon,
+}
+
+impl Hardfork {
+    /// All forks in order of activation.
+    pub const ALL: [Self; 12] = [
+        Self::Bedrock,
+        Self::Regolith,
+        Self::Canyon,
+        Self::Delta,
+        Self::Ecotone,
+        Self::Fjord,
+        Self::Granite,
+        Self::Holocene,
+        Self::Isthmus,
+        Self::Jovian,
+        Self::Karst,
+        Self::Lagoon,
+    ];
+
+    /// The lower-case name that configuration files use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bedrock => "bedrock",
+            Self::Regolith => "regolith",
+            Self::Canyon => "canyon",
+            Self::Delta => "delta",
+            Self::Ecotone => "ecotone",
+            Self::Fjord => "fjord",
+            Self::Granite => "granite",
+            Self::Holocene => "holocene",
+            Self::Isthmus => "isthmus",
+            Self::Jovian => "jovian",
+            Self::Karst => "karst",
+            Self::Lagoon => "lagoon",
+        }
+    }
+}
+
+impl fmt::Display for Hardfork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The genesis anchors of a rollup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainGenesis {
+    /// The L1 block after which the rollup starts.
+    pub l1: BlockNumHash,
+    /// The first L2 block of the rollup.
+    pub l2: BlockNumHash,
+    /// Unix time of the L2 genesis block in seconds.
+    pub l2_time: u64,
+    /// The system configuration at genesis.
+    pub system_config: SystemConfig,
+}
+
+/// The part of the L1 `SystemConfig` contract that derivation reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SystemConfig {
+    /// The account whose transactions to the batch inbox count.
+    #[serde(rename = "batcherAddr", alias = "batcherAddress")]
+    pub batcher_address: Address,
+    /// Fixed L1 fee overhead (Bedrock), zero later.
+    pub overhead: B256,
+    /// L1 fee scalar; from Ecotone on it packs the base fee and blob base fee scalars.
+    pub scalar: B256,
+    /// Gas limit of L2 blocks.
+    pub gas_limit: u64,
+    /// EIP-1559 denominator and elasticity, 4 bytes each (Holocene).
+    pub eip1559_params: FixedBytes<8>,
+    /// Operator fee scalar (4 bytes) and constant (8 bytes), right aligned (Isthmus).
+    pub operator_fee_params: B256,
+    /// Minimum base fee in wei (Jovian).
+    pub min_base_fee: u64,
+    /// DA footprint gas scalar (Jovian).
+    pub da_footprint_gas_scalar: u16,
+}
+
+/// EIP-1559 parameters of the chain before Holocene lets the system config choose them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChainOpConfig {
+    /// Elasticity multiplier.
+    pub eip1559_elasticity: u64,
+    /// Base fee change denominator.
+    pub eip1559_denominator: u64,
+    /// Base fee change denominator from Canyon on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eip1559_denominator_canyon: Option<u64>,
+}
+
+/// op-node's `rollup.json`. Unknown fields are ignored on input.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollupConfig {
+    /// Genesis anchors.
+    pub genesis: ChainGenesis,
+    /// Seconds between two L2 blocks.
+    pub block_time: u64,
+    /// How many seconds the sequencer may run ahead of its L1 origin (before Fjord).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_sequencer_drift: u64,
+    /// L1 blocks within which a batch of an epoch must be included.
+    pub seq_window_size: u64,
+    /// L1 blocks within which a channel must be completed (before Granite).
+    pub channel_timeout: u64,
+    /// Chain id of the L1.
+    pub l1_chain_id: u64,
+    /// Chain id of the L2.
+    pub l2_chain_id: u64,
+    /// Activation time of Regolith in seconds; absent: never. The same for the forks below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regolith_time: Option<u64>,
+    /// Activation time of Canyon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canyon_time: Option<u64>,
+    /// Activation time of Delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_time: Option<u64>,
+    /// Activation time of Ecotone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecotone_time: Option<u64>,
+    /// Activation time of Fjord.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fjord_time: Option<u64>,
+    /// Activation time of Granite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granite_time: Option<u64>,
+    /// Activation time of Holocene.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holocene_time: Option<u64>,
+    /// Activation time of the Pectra blob schedule, where a chain needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pectra_blob_schedule_time: Option<u64>,
+    /// Activation time of Isthmus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isthmus_time: Option<u64>,
+    /// Activation time of Jovian.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jovian_time: Option<u64>,
+    /// Activation time of Karst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub karst_time: Option<u64>,
+    /// Activation time of Lagoon (older files say `interop_time`).
+    #[serde(default, alias = "interop_time", skip_serializing_if = "Option::is_none")]
+    pub lagoon_time: Option<u64>,
+    /// Where the batcher posts.
+    pub batch_inbox_address: Address,
+    /// The `OptimismPortal`, whose events are deposits.
+    pub deposit_contract_address: Address,
+    /// The `SystemConfig` contract.
+    pub l1_system_config_address: Address,
+    /// EIP-1559 parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_op_config: Option<ChainOpConfig>,
+    /// Alternative DA settings, passed through untouched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alt_da: Option<serde_json::Value>,
+}
+
+impl RollupConfig {
+    /// Activation time of `fork` in seconds, `None` if it is not scheduled. Bedrock is active from the start.
+    pub const fn activation_time(&self, fork: Hardfork) -> Option<u64> {
+        match fork {
+            Hardfork::Bedrock => Some(0),
+            Hardfork::Regolith => self.regolith_time,
+            Hardfork::Canyon => self.canyon_time,
+            Hardfork::Delta => self.delta_time,
+            Hardfork::Ecotone => self.ecotone_time,
+            Hardfork::Fjord => self.fjord_time,
+            Hardfork::Granite => self.granite_time,
+            Hardfork::Holocene => self.holocene_time,
+            Hardfork::Isthmus => self.isthmus_time,
+            Hardfork::Jovian => self.jovian_time,
+            Hardfork::Karst => self.karst_time,
+            Hardfork::Lagoon => self.lagoon_time,
+        }
+    }
+
+    /// True if `fork`, or a later one that implies it, is active at `timestamp` (seconds).
+    pub fn is_active(&self, fork: Hardfork, timestamp: u64) -> bool {
+        Hardfork::ALL
+            .iter()
+            .filter(|later| **later >= fork)
+            .any(|later| self.activation_time(*later).is_some_and(|time| timestamp >= time))
+    }
+
+    /// The latest fork active at `timestamp` (seconds).
+    pub fn hardfork_at(&self, timestamp: u64) -> Hardfork {
+        Hardfork::ALL
+            .into_iter()
+            .rev()
+            .find(|fork| self.activation_time(*fork).is_some_and(|time| timestamp >= time))
+            .unwrap_or(Hardfork::Bedrock)
+    }
+
+    /// The timestamp that the L2 block `number` must have, `None` below genesis or on overflow.
+    pub fn block_timestamp(&self, number: u64) -> Option<u64> {
+        number
+            .checked_sub(self.genesis.l2.number)?
+            .checked_mul(self.block_time)?
+            .checked_add(self.genesis.l2_time)
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
+}

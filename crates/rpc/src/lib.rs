@@ -1,0 +1,1 @@
+//! The RPC actor: optimism, admin and ws namespaces, health and status.
