@@ -2,12 +2,18 @@
 //! L1-info deposit, output roots. Everything here is pure: no tokio, no I/O. All other crates stand on this one.
 
 mod block;
+mod hardfork;
+pub mod l1_info;
 mod rollup_config;
 mod severity;
 mod sync_status;
+mod system_config;
 
 pub use alloy_eips::BlockNumHash;
-pub use block::{L1BlockRef, L2BlockRef};
-pub use rollup_config::{ChainGenesis, ChainOpConfig, Hardfork, RollupConfig, SystemConfig};
+pub use block::{L1BlockRef, L2BlockRef, L2BlockRefError};
+pub use hardfork::Hardfork;
+pub use l1_info::{L1BlockInfo, l1_info_deposit};
+pub use rollup_config::{ChainGenesis, ChainOpConfig, RollupConfig};
 pub use severity::Severity;
 pub use sync_status::SyncStatus;
+pub use system_config::{EcotoneScalars, OperatorFee, ScalarError, SystemConfig};

@@ -1,80 +1,9 @@
 //! The chain configuration, read from op-node's `rollup.json`, and the hardfork schedule in it.
 
+use crate::{Hardfork, SystemConfig};
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256, FixedBytes};
-use core::fmt;
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
-
-/// The hardforks of the OP Stack in order of activation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Hardfork {
-    /// The first fork of the rollup-node protocol; active from genesis on every chain.
-    Bedrock,
-    /// Deposit gas accounting.
-    Regolith,
-    /// Shanghai on L2.
-    Canyon,
-    /// Span batches.
-    Delta,
-    /// Cancun on L2, blobs on L1.
-    Ecotone,
-    /// Brotli channels, FastLZ fees.
-    Fjord,
-    /// Shorter channel timeout.
-    Granite,
-    /// EIP-1559 parameters in the header.
-    Holocene,
-    /// Prague on L2, withdrawals root in the header, operator fee.
-    Isthmus,
-    /// Minimum base fee, DA footprint.
-    Jovian,
-    /// Osaka on L2.
-    Karst,
-    /// Interop (formerly called so).
-    Lagoon,
-}
-
-impl Hardfork {
-    /// All forks in order of activation.
-    pub const ALL: [Self; 12] = [
-        Self::Bedrock,
-        Self::Regolith,
-        Self::Canyon,
-        Self::Delta,
-        Self::Ecotone,
-        Self::Fjord,
-        Self::Granite,
-        Self::Holocene,
-        Self::Isthmus,
-        Self::Jovian,
-        Self::Karst,
-        Self::Lagoon,
-    ];
-
-    /// The lower-case name that configuration files use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bedrock => "bedrock",
-            Self::Regolith => "regolith",
-            Self::Canyon => "canyon",
-            Self::Delta => "delta",
-            Self::Ecotone => "ecotone",
-            Self::Fjord => "fjord",
-            Self::Granite => "granite",
-            Self::Holocene => "holocene",
-            Self::Isthmus => "isthmus",
-            Self::Jovian => "jovian",
-            Self::Karst => "karst",
-            Self::Lagoon => "lagoon",
-        }
-    }
-}
-
-impl fmt::Display for Hardfork {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The genesis anchors of a rollup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,29 +16,6 @@ pub struct ChainGenesis {
     pub l2_time: u64,
     /// The system configuration at genesis.
     pub system_config: SystemConfig,
-}
-
-/// The part of the L1 `SystemConfig` contract that derivation reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct SystemConfig {
-    /// The account whose transactions to the batch inbox count.
-    #[serde(rename = "batcherAddr", alias = "batcherAddress")]
-    pub batcher_address: Address,
-    /// Fixed L1 fee overhead (Bedrock), zero later.
-    pub overhead: B256,
-    /// L1 fee scalar; from Ecotone on it packs the base fee and blob base fee scalars.
-    pub scalar: B256,
-    /// Gas limit of L2 blocks.
-    pub gas_limit: u64,
-    /// EIP-1559 denominator and elasticity, 4 bytes each (Holocene).
-    pub eip1559_params: FixedBytes<8>,
-    /// Operator fee scalar (4 bytes) and constant (8 bytes), right aligned (Isthmus).
-    pub operator_fee_params: B256,
-    /// Minimum base fee in wei (Jovian).
-    pub min_base_fee: u64,
-    /// DA footprint gas scalar (Jovian).
-    pub da_footprint_gas_scalar: u16,
 }
 
 /// EIP-1559 parameters of the chain before Holocene lets the system config choose them.
@@ -177,7 +83,11 @@ pub struct RollupConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub karst_time: Option<u64>,
     /// Activation time of Lagoon (older files say `interop_time`).
-    #[serde(default, alias = "interop_time", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        alias = "interop_time",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub lagoon_time: Option<u64>,
     /// Where the batcher posts.
     pub batch_inbox_address: Address,
@@ -217,7 +127,10 @@ impl RollupConfig {
         Hardfork::ALL
             .iter()
             .filter(|later| **later >= fork)
-            .any(|later| self.activation_time(*later).is_some_and(|time| timestamp >= time))
+            .any(|later| {
+                self.activation_time(*later)
+                    .is_some_and(|time| timestamp >= time)
+            })
     }
 
     /// The latest fork active at `timestamp` (seconds).
@@ -225,7 +138,10 @@ impl RollupConfig {
         Hardfork::ALL
             .into_iter()
             .rev()
-            .find(|fork| self.activation_time(*fork).is_some_and(|time| timestamp >= time))
+            .find(|fork| {
+                self.activation_time(*fork)
+                    .is_some_and(|time| timestamp >= time)
+            })
             .unwrap_or(Hardfork::Bedrock)
     }
 
