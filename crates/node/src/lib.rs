@@ -1,1 +1,10 @@
-//! NodeConfig and Node: the wiring of all actors.
+//! The node as one thing: [`NodeConfig`] says what it is, [`Node`] wires the actors and runs them until they are asked to
+//! stop or one of them cannot go on.
+
+mod config;
+mod error;
+mod node;
+
+pub use config::{EngineDoor, FollowSettings, NodeConfig, SafeSource};
+pub use error::NodeError;
+pub use node::{Node, NodeHandle};

@@ -1,0 +1,10 @@
+//! The command line, one flag group a file. A group's struct holds what was typed; `commands/` turns groups into configuration.
+
+pub(crate) mod chain;
+#[cfg(feature = "devnet")]
+pub(crate) mod devnet;
+pub(crate) mod follow;
+pub(crate) mod l1;
+pub(crate) mod l2;
+pub(crate) mod log;
+pub(crate) mod rpc;

@@ -1,0 +1,44 @@
+//! Follow mode: safe and finalized come from another rollup node.
+
+use clap::Args;
+use std::time::Duration;
+use url::Url;
+
+/// Flags of follow mode.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Follow mode")]
+pub(crate) struct FollowArgs {
+    /// RPC of the rollup node whose safe and finalized heads are followed. A path (`/<chain id>`) is kept.
+    #[arg(long = "l2.follow.source", value_name = "URL", env = "LIGHT_NODE_L2_FOLLOW_SOURCE")]
+    pub(crate) source: Option<Url>,
+
+    /// How often the source is asked; jittered, and slower while it fails.
+    #[arg(
+        long = "l2.follow.poll-interval",
+        value_name = "DURATION",
+        env = "LIGHT_NODE_L2_FOLLOW_POLL_INTERVAL",
+        default_value = "1s",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) poll_interval: Duration,
+
+    /// A source whose L1 head is this far behind ours is stale: its heads are not applied.
+    #[arg(
+        long = "l2.follow.max-age",
+        value_name = "DURATION",
+        env = "LIGHT_NODE_L2_FOLLOW_MAX_AGE",
+        default_value = "2m",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) max_age: Duration,
+
+    /// Deadline of one request to the source.
+    #[arg(
+        long = "l2.follow.request-timeout",
+        value_name = "DURATION",
+        env = "LIGHT_NODE_L2_FOLLOW_REQUEST_TIMEOUT",
+        default_value = "5s",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) request_timeout: Duration,
+}

@@ -1,0 +1,44 @@
+//! Our own view of L1.
+
+use clap::Args;
+use std::time::Duration;
+use url::Url;
+
+/// Flags of the L1 client.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "L1")]
+pub(crate) struct L1Args {
+    /// HTTP endpoint of an L1 execution node. Several (repeated or comma separated) fail over in this order.
+    #[arg(long = "l1", value_name = "URL", env = "LIGHT_NODE_L1", value_delimiter = ',')]
+    pub(crate) endpoints: Vec<Url>,
+
+    /// How often the L1 tags `safe` and `finalized` are asked for.
+    #[arg(
+        long = "l1.epoch-poll-interval",
+        value_name = "DURATION",
+        env = "LIGHT_NODE_L1_EPOCH_POLL_INTERVAL",
+        default_value = "384s",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) epoch_poll_interval: Duration,
+
+    /// Time between two L1 blocks: the head is asked for when the next one is due.
+    #[arg(
+        long = "l1.slot-duration",
+        value_name = "DURATION",
+        env = "LIGHT_NODE_L1_SLOT_DURATION",
+        default_value = "12s",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) slot_duration: Duration,
+
+    /// Deadline of one request to L1.
+    #[arg(
+        long = "l1.request-timeout",
+        value_name = "DURATION",
+        env = "LIGHT_NODE_L1_REQUEST_TIMEOUT",
+        default_value = "10s",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) request_timeout: Duration,
+}

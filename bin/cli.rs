@@ -1,0 +1,106 @@
+//! The command line as a whole: no subcommand runs the node.
+
+use crate::{
+    args::{chain::ChainArgs, follow::FollowArgs, l1::L1Args, l2::L2Args, log::LogArgs, rpc::RpcArgs},
+    commands,
+};
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+
+/// The version that `--version`, `optimism_version` and `/healthz` tell.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A rollup node for OP Stack chains. Without a subcommand it runs the node; `light-node node --help` lists its flags.
+#[derive(Debug, Parser)]
+#[command(name = "light-node", version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the node (also without a subcommand).
+    Node(Box<NodeArgs>),
+    /// Run an L1, an execution layer, a sequencer and followers in this process.
+    #[cfg(feature = "devnet")]
+    Devnet(crate::args::devnet::DevnetArgs),
+}
+
+/// All flags of the node.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeArgs {
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    #[command(flatten)]
+    pub(crate) l1: L1Args,
+    #[command(flatten)]
+    pub(crate) l2: L2Args,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
+    #[command(flatten)]
+    pub(crate) rpc: RpcArgs,
+}
+
+impl Cli {
+    /// Runs the chosen command to its end.
+    pub(crate) fn run(self) -> eyre::Result<()> {
+        match self.command {
+            Command::Node(args) => commands::node::run(&args, &self.log),
+            #[cfg(feature = "devnet")]
+            Command::Devnet(args) => commands::devnet::run(args, &self.log),
+        }
+    }
+}
+
+/// The arguments with the default subcommand put in: `light-node --l2=...` means `light-node node --l2=...`. Container
+/// images pass their own name as first argument; it is dropped.
+pub(crate) fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut given = given.into_iter();
+    let program = given.next().unwrap_or_else(|| "light-node".into());
+    let mut rest: Vec<OsString> = given.collect();
+    if rest.first().is_some_and(|first| first == "light-node") {
+        rest.remove(0);
+    }
+    let names_command = rest.first().is_some_and(|first| {
+        first.to_str().is_some_and(|first| !first.starts_with('-') || TOP_LEVEL.contains(&first))
+    });
+    let default_command = (!names_command).then(|| OsString::from("node"));
+    std::iter::once(program).chain(default_command).chain(rest).collect()
+}
+
+/// Flags that speak of the whole program and not of the node.
+const TOP_LEVEL: [&str; 4] = ["--help", "-h", "--version", "-V"];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn completed(given: &[&str]) -> Vec<String> {
+        arguments(given.iter().map(OsString::from)).into_iter().map(|arg| arg.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn no_subcommand_means_node() {
+        assert_eq!(completed(&["ln"]), ["ln", "node"]);
+        assert_eq!(completed(&["ln", "--l1=x"]), ["ln", "node", "--l1=x"]);
+        assert_eq!(completed(&["ln", "node", "--l1=x"]), ["ln", "node", "--l1=x"]);
+        assert_eq!(completed(&["ln", "devnet"]), ["ln", "devnet"]);
+        assert_eq!(completed(&["ln", "--version"]), ["ln", "--version"]);
+    }
+
+    #[test]
+    fn a_leading_program_name_is_dropped() {
+        assert_eq!(completed(&["ln", "light-node", "--l1=x"]), ["ln", "node", "--l1=x"]);
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,52 @@
+//! What a node is. Modes are data: the choice of the safe source decides which actors exist.
+
+use light_node_engine_api::{EngineApi, HttpEngineConfig};
+use light_node_l1::L1Config;
+use light_node_protocol::RollupConfig;
+use light_node_rpc::RpcConfig;
+use std::{sync::Arc, time::Duration};
+use url::Url;
+
+/// Everything a node needs to start.
+#[derive(Clone, Debug)]
+pub struct NodeConfig {
+    /// The chain.
+    pub rollup_config: Arc<RollupConfig>,
+    /// The execution layer to drive.
+    pub engine: EngineDoor,
+    /// Our own view of L1.
+    pub l1: L1Config,
+    /// Who says what is safe and finalized.
+    pub safe_source: SafeSource,
+    /// The RPC server.
+    pub rpc: RpcConfig,
+}
+
+/// The way to the execution layer.
+#[derive(Clone, Debug)]
+pub enum EngineDoor {
+    /// Engine API over HTTP with JWT: op-reth, op-geth.
+    Http(HttpEngineConfig),
+    /// An execution layer in this process.
+    InProcess(Arc<dyn EngineApi>),
+}
+
+/// Who says what is safe and finalized.
+#[derive(Clone, Debug)]
+pub enum SafeSource {
+    /// Another rollup node (the light CL). No derivation exists in the process.
+    Follow(FollowSettings),
+}
+
+/// Settings of follow mode.
+#[derive(Clone, Debug)]
+pub struct FollowSettings {
+    /// RPC of the node that is followed; the path is kept.
+    pub source: Url,
+    /// Time between two polls.
+    pub poll_interval: Duration,
+    /// How far the source's L1 head may lie behind ours before the source counts as stale.
+    pub max_age: Duration,
+    /// Deadline of one request to the source.
+    pub request_deadline: Duration,
+}

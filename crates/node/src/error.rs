@@ -1,0 +1,28 @@
+//! Why a node does not start, or ends by itself. Remote data is never a reason.
+
+use light_node_actor::TaskFailure;
+use light_node_engine_api::HttpEngineError;
+use light_node_follow::SourceConfigError;
+use light_node_l1::L1ConfigError;
+use light_node_rpc::RpcError;
+use thiserror::Error;
+
+/// A node that does not start or does not go on.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// The Engine API client cannot be built: the JWT secret, or the URL.
+    #[error(transparent)]
+    Engine(#[from] HttpEngineError),
+    /// The L1 client cannot be built.
+    #[error(transparent)]
+    L1(#[from] L1ConfigError),
+    /// The follow source cannot be built.
+    #[error(transparent)]
+    Source(#[from] SourceConfigError),
+    /// The RPC port cannot be bound.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// An actor ended: a wrong configuration that showed at an endpoint's first answer, or a defect of ours.
+    #[error(transparent)]
+    Task(#[from] TaskFailure),
+}

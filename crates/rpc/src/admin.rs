@@ -1,0 +1,51 @@
+//! The `admin` namespace. It exists only where the operator enabled it.
+
+use crate::{
+    actor::RpcContext,
+    error::{failed, invalid_params},
+};
+use jsonrpsee::{
+    RpcModule,
+    core::RegisterMethodError,
+    types::{ErrorObjectOwned, Params},
+};
+use light_node_engine::InsertOutcome;
+use light_node_engine_api::payload_block_hash;
+use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
+use std::sync::Arc;
+
+pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), RegisterMethodError> {
+    module.register_async_method("admin_postUnsafePayload", |params, context, _| async move {
+        post_unsafe_payload(&params, &context).await
+    })?;
+    Ok(())
+}
+
+/// `admin_postUnsafePayload(envelope)`: checks the block hash, hands the payload to the engine and answers with its verdict.
+async fn post_unsafe_payload(
+    params: &Params<'_>,
+    context: &Arc<RpcContext>,
+) -> Result<&'static str, ErrorObjectOwned> {
+    let envelope: OpExecutionPayloadEnvelope = params
+        .one()
+        .map_err(|cause| invalid_params(format!("expected one payload envelope: {cause}")))?;
+    let claimed = envelope.execution_payload.block_hash();
+    let computed = payload_block_hash(&envelope)
+        .map_err(|cause| invalid_params(format!("the payload does not decode: {cause}")))?;
+    if claimed != computed {
+        return Err(invalid_params(format!(
+            "payload has bad block hash: claimed {claimed}, computed {computed}"
+        )));
+    }
+    let outcome =
+        context.peers.engine.insert_unsafe(envelope).await.map_err(|cause| failed(cause.to_string()))?;
+    match outcome {
+        InsertOutcome::Inserted => Ok("inserted"),
+        InsertOutcome::AlreadyKnown => Ok("already known"),
+        InsertOutcome::Buffered => Ok("buffered"),
+        InsertOutcome::Syncing => Ok("syncing"),
+        InsertOutcome::Invalid { reason } => Err(failed(format!("the execution layer calls it invalid: {reason}"))),
+        InsertOutcome::Rejected { reason } => Err(failed(format!("rejected: {reason}"))),
+        InsertOutcome::Failed { reason } => Err(failed(format!("not inserted: {reason}"))),
+    }
+}
