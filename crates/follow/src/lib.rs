@@ -1,1 +1,22 @@
-//! The light CL: follow sources, their checks, and the follow actor.
+//! The light CL: instead of deriving safe and finalized blocks from L1, the node follows another node's
+//! `optimism_syncStatus`. [`FollowActor`] polls a [`FollowSource`], puts each answer through five checks, and sends one
+//! update to the engine. It awaits the source, L1 and the engine; nobody awaits it.
+//!
+//! The checks, in order: shape, identity, L1 canonicality, freshness, regression. The pure ones are in [`checks`] and
+//! [`regression`].
+
+mod actor;
+pub mod checks;
+mod config;
+mod handle;
+mod http;
+pub mod regression;
+mod source;
+mod status;
+
+pub use actor::{FollowActor, FollowFatal};
+pub use config::FollowConfig;
+pub use handle::FollowHandle;
+pub use http::{HttpSource, HttpSourceError};
+pub use source::{ChainIdentity, FollowSource, SourceError};
+pub use status::{FollowCounters, FollowStatus, IdentityVerdict, NotReady, PollOutcome};

@@ -1,0 +1,138 @@
+//! Where checked heads come from. There really are several kinds of source (a rollup node today; an EL or a quorum
+//! later), so this is one of the two object-safe traits of the node.
+
+use alloy_primitives::B256;
+use async_trait::async_trait;
+use core::fmt::Debug;
+use light_node_l1::HttpError;
+use light_node_protocol::{RollupConfig, Severity, SyncStatus};
+use thiserror::Error;
+
+/// A failed call to the source.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SourceError {
+    /// No answer, or not with HTTP 200.
+    #[error("{method} failed")]
+    Http {
+        /// JSON-RPC method.
+        method: &'static str,
+        /// What failed.
+        #[source]
+        source: HttpError,
+    },
+    /// The body is HTML: a proxy's error page, or the URL of a website.
+    #[error("{method} was answered with HTML, not JSON")]
+    Html {
+        /// JSON-RPC method.
+        method: &'static str,
+    },
+    /// The body is not JSON, or was cut short.
+    #[error("{method} was answered with broken JSON: {cause}")]
+    Json {
+        /// JSON-RPC method.
+        method: &'static str,
+        /// What did not parse.
+        cause: String,
+    },
+    /// The body is JSON, but not the answer of this method: heads are missing or have another form.
+    #[error("the answer of {method} does not decode: {cause}")]
+    Malformed {
+        /// JSON-RPC method.
+        method: &'static str,
+        /// What did not decode.
+        cause: String,
+    },
+    /// A JSON-RPC error.
+    #[error("{method} failed with {code}: {message}")]
+    Rpc {
+        /// JSON-RPC method.
+        method: &'static str,
+        /// JSON-RPC error code.
+        code: i64,
+        /// The source's words, shortened.
+        message: String,
+    },
+}
+
+impl SourceError {
+    /// What the caller has to do about it.
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Http { .. }
+            | Self::Html { .. }
+            | Self::Json { .. }
+            | Self::Malformed { .. }
+            | Self::Rpc { .. } => Severity::Temporary,
+        }
+    }
+
+    /// The class as a short word, for counters and `/readyz`.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Http {
+                source: HttpError::Connect { .. },
+                ..
+            } => "refused",
+            Self::Http {
+                source: HttpError::Broken { .. },
+                ..
+            } => "broken",
+            Self::Http {
+                source: HttpError::Timeout { .. },
+                ..
+            } => "timeout",
+            Self::Http {
+                source: HttpError::Status { .. },
+                ..
+            } => "http_status",
+            Self::Http {
+                source: HttpError::TooLarge { .. },
+                ..
+            } => "too_large",
+            Self::Html { .. } => "html",
+            Self::Json { .. } => "json",
+            Self::Malformed { .. } => "malformed",
+            Self::Rpc { .. } => "rpc",
+        }
+    }
+}
+
+/// The facts by which two nodes know that they are of one chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainIdentity {
+    /// Chain id of the L1.
+    pub l1_chain_id: u64,
+    /// Chain id of the L2.
+    pub l2_chain_id: u64,
+    /// Hash of the L1 block after which the rollup starts.
+    pub genesis_l1: B256,
+    /// Hash of the first L2 block.
+    pub genesis_l2: B256,
+}
+
+impl From<&RollupConfig> for ChainIdentity {
+    fn from(config: &RollupConfig) -> Self {
+        Self {
+            l1_chain_id: config.l1_chain_id,
+            l2_chain_id: config.l2_chain_id,
+            genesis_l1: config.genesis.l1.hash,
+            genesis_l2: config.genesis.l2.hash,
+        }
+    }
+}
+
+/// A node whose view of safe and finalized can be followed. Every call ends within the source's deadline.
+#[async_trait]
+pub trait FollowSource: Debug + Send + Sync + 'static {
+    /// `optimism_syncStatus`: one coherent answer.
+    async fn status(&self) -> Result<SyncStatus, SourceError>;
+
+    /// The chain that the source serves, from `optimism_rollupConfig`; `None` if it does not serve the method.
+    async fn chain_identity(&self) -> Result<Option<ChainIdentity>, SourceError>;
+
+    /// Whom the source follows, itself first, from `lightnode_followPath`; `None` if it does not serve the method.
+    async fn follow_path(&self) -> Result<Option<Vec<String>>, SourceError>;
+
+    /// The source for logs: a URL without credentials.
+    fn name(&self) -> &str;
+}

@@ -1,0 +1,300 @@
+//! What the follow actor tells others about itself: readiness with a reason, the source's heads, counters.
+
+use crate::{
+    checks::{IdentityError, ShapeError},
+    source::SourceError,
+};
+use core::fmt;
+use light_node_engine::{DerivationState, FollowRefusal};
+use light_node_protocol::{BlockNumHash, SyncStatus};
+use std::time::Duration;
+
+/// Why the node does not follow. It is ready when there is no such reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// No update has been applied yet, and nothing is known to be wrong.
+    NoUpdateYet,
+    /// The source does not answer as it should.
+    SourceUnreachable {
+        /// The failed call.
+        error: SourceError,
+    },
+    /// The source's answer contradicts itself.
+    SourceInvalid {
+        /// What is wrong with it.
+        error: ShapeError,
+    },
+    /// The source's view of L1 is older than the maximal age.
+    SourceStale {
+        /// Our L1 head's time minus the source's.
+        age: Duration,
+    },
+    /// The source derives again what we have already applied, or a lagging backend answers in its place.
+    SourceReplaying,
+    /// The source went back without a reason that we can see; it is believed if it stays with that.
+    SourceRegressed,
+    /// The source is of another chain, or follows us.
+    WrongSource {
+        /// What is wrong with it.
+        error: IdentityError,
+    },
+    /// An L1 origin of the source's heads is not on our L1.
+    L1Mismatch {
+        /// The origin as claimed.
+        origin: BlockNumHash,
+    },
+    /// Our L1 has not reached an origin of the source's heads.
+    L1Behind {
+        /// The origin as claimed.
+        origin: BlockNumHash,
+    },
+    /// L1 could not be asked.
+    L1Unreachable {
+        /// The error in words.
+        cause: String,
+    },
+    /// The EL fetches the blocks of the last update.
+    ElSyncing,
+    /// The EL could not be asked.
+    ElUnavailable,
+    /// The source's finalized head contradicts ours.
+    FinalizedContradicted,
+    /// The source's safe head lies below our finalized head.
+    BelowFinalized,
+    /// The engine refused the update; the source is in quarantine where the refusal says that it lies.
+    Refused {
+        /// Why.
+        refusal: FollowRefusal,
+    },
+}
+
+impl NotReady {
+    /// The reason as one word, for `/readyz`, metrics and logs.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NoUpdateYet => "no_update_yet",
+            Self::SourceUnreachable { .. } => "source_unreachable",
+            Self::SourceInvalid { .. } => "source_invalid",
+            Self::SourceStale { .. } => "source_stale",
+            Self::SourceReplaying => "source_replaying",
+            Self::SourceRegressed => "source_regressed",
+            Self::WrongSource { error } => error.name(),
+            Self::L1Mismatch { .. } => "l1_mismatch",
+            Self::L1Behind { .. } => "l1_behind",
+            Self::L1Unreachable { .. } => "l1_unreachable",
+            Self::ElSyncing => "el_syncing",
+            Self::ElUnavailable => "el_unavailable",
+            Self::FinalizedContradicted => "finalized_contradicted",
+            Self::BelowFinalized => "below_finalized",
+            Self::Refused { .. } => "refused",
+        }
+    }
+
+    /// True if the reason makes us unready at once; the others may pass by themselves and get the maximal age first.
+    pub const fn is_immediate(&self) -> bool {
+        match self {
+            Self::NoUpdateYet
+            | Self::SourceStale { .. }
+            | Self::WrongSource { .. }
+            | Self::FinalizedContradicted
+            | Self::BelowFinalized
+            | Self::Refused { .. } => true,
+            Self::SourceUnreachable { .. }
+            | Self::SourceInvalid { .. }
+            | Self::SourceReplaying
+            | Self::SourceRegressed
+            | Self::L1Mismatch { .. }
+            | Self::L1Behind { .. }
+            | Self::L1Unreachable { .. }
+            | Self::ElSyncing
+            | Self::ElUnavailable => false,
+        }
+    }
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoUpdateYet => f.write_str("no update has been applied yet"),
+            Self::SourceUnreachable { error } => write!(f, "the source fails: {error}"),
+            Self::SourceInvalid { error } => write!(f, "the source's answer is refused: {error}"),
+            Self::SourceStale { age } => {
+                write!(
+                    f,
+                    "the source's view of l1 is {} s behind ours",
+                    age.as_secs()
+                )
+            }
+            Self::SourceReplaying => {
+                f.write_str("the source derives again what is already applied")
+            }
+            Self::SourceRegressed => f.write_str("the source went back without a visible reason"),
+            Self::WrongSource { error } => write!(f, "the source is refused: {error}"),
+            Self::L1Mismatch { origin } => {
+                write!(
+                    f,
+                    "l1 origin {}:{} is not on our l1",
+                    origin.number, origin.hash
+                )
+            }
+            Self::L1Behind { origin } => {
+                write!(f, "our l1 has not reached origin {}", origin.number)
+            }
+            Self::L1Unreachable { cause } => write!(f, "l1 could not be asked: {cause}"),
+            Self::ElSyncing => f.write_str("the execution layer is syncing"),
+            Self::ElUnavailable => f.write_str("the execution layer could not be asked"),
+            Self::FinalizedContradicted => {
+                f.write_str("the source's finalized head contradicts ours")
+            }
+            Self::BelowFinalized => {
+                f.write_str("the source's safe head lies below our finalized head")
+            }
+            Self::Refused { refusal } => write!(f, "the engine refused the update: {refusal:?}"),
+        }
+    }
+}
+
+/// What became of one poll, for counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum PollOutcome {
+    /// The engine applied the update.
+    Applied,
+    /// Nothing new.
+    Unchanged,
+    /// The source failed.
+    SourceError,
+    /// Check 1 failed.
+    Invalid,
+    /// Check 2 failed.
+    WrongSource,
+    /// Check 3: an origin is not on our L1.
+    L1Mismatch,
+    /// Check 3: an origin is not on our L1 yet.
+    L1Behind,
+    /// Check 3: L1 could not be asked.
+    L1Error,
+    /// Check 4 failed.
+    Stale,
+    /// Check 5: the source replays.
+    Replaying,
+    /// Check 5: waiting for the source to stay with a lower safe head.
+    Regressed,
+    /// Check 5: the source's finalized head contradicts ours, or its safe head lies below it.
+    FinalizedConflict,
+    /// Check 5: a lower finalized head was ignored; the rest of the answer went on.
+    FinalizedLower,
+    /// The EL is syncing towards the update.
+    Syncing,
+    /// The EL could not be asked, or a newer update took its place.
+    Skipped,
+    /// The engine refused the update.
+    Refused,
+}
+
+impl PollOutcome {
+    /// All outcomes, in the order of declaration.
+    pub const ALL: [Self; 16] = [
+        Self::Applied,
+        Self::Unchanged,
+        Self::SourceError,
+        Self::Invalid,
+        Self::WrongSource,
+        Self::L1Mismatch,
+        Self::L1Behind,
+        Self::L1Error,
+        Self::Stale,
+        Self::Replaying,
+        Self::Regressed,
+        Self::FinalizedConflict,
+        Self::FinalizedLower,
+        Self::Syncing,
+        Self::Skipped,
+        Self::Refused,
+    ];
+
+    /// The outcome as one word, for metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::SourceError => "source_error",
+            Self::Invalid => "invalid",
+            Self::WrongSource => "wrong_source",
+            Self::L1Mismatch => "l1_mismatch",
+            Self::L1Behind => "l1_behind",
+            Self::L1Error => "l1_error",
+            Self::Stale => "stale",
+            Self::Replaying => "replaying",
+            Self::Regressed => "regressed",
+            Self::FinalizedConflict => "finalized_conflict",
+            Self::FinalizedLower => "finalized_lower",
+            Self::Syncing => "syncing",
+            Self::Skipped => "skipped",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// How often each outcome came about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FollowCounters([u64; PollOutcome::ALL.len()]);
+
+impl FollowCounters {
+    /// How often `outcome` came about.
+    pub const fn get(&self, outcome: PollOutcome) -> u64 {
+        self.0[outcome as usize]
+    }
+
+    /// All outcomes with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (PollOutcome, u64)> + '_ {
+        PollOutcome::ALL
+            .into_iter()
+            .map(|outcome| (outcome, self.get(outcome)))
+    }
+
+    pub(crate) const fn count(&mut self, outcome: PollOutcome) {
+        self.0[outcome as usize] += 1;
+    }
+}
+
+/// What is known about the source's chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdentityVerdict {
+    /// Not asked yet, or to be asked again after a failure.
+    #[default]
+    Unchecked,
+    /// The source's rollup config is ours.
+    Verified,
+    /// The source does not serve its rollup config; followed all the same.
+    Unverified,
+    /// The source is of another chain or follows us.
+    Refused,
+}
+
+/// The follow actor as others see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowStatus {
+    /// The source without credentials.
+    pub source: String,
+    /// Why we are not ready; `None` when ready.
+    pub not_ready: Option<NotReady>,
+    /// What is wrong right now, also where it does not make us unready yet.
+    pub trouble: Option<NotReady>,
+    /// What is known about the source's chain.
+    pub identity: IdentityVerdict,
+    /// The source's last answer of good shape.
+    pub reported: Option<SyncStatus>,
+    /// The last update that the engine applied.
+    pub applied: Option<DerivationState>,
+    /// What became of the last poll.
+    pub last_outcome: Option<PollOutcome>,
+    /// Time since the source last answered.
+    pub answer_age: Option<Duration>,
+    /// Time since a poll last found us in step with the source.
+    pub in_step_age: Option<Duration>,
+    /// How far the source's L1 head lags behind ours.
+    pub source_lag: Option<Duration>,
+    /// Polls by outcome.
+    pub counters: FollowCounters,
+}

