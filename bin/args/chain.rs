@@ -25,7 +25,7 @@ impl ChainArgs {
     /// If no chain is named, if the name is unknown, or if the file cannot be read or does not hold a valid configuration.
     pub(crate) fn load(&self) -> eyre::Result<Arc<RollupConfig>> {
         if let Some(network) = &self.network {
-            let config = light_node_protocol::registry::find(network)?;
+            let config = RollupConfig::by_network(network)?;
             return Ok(Arc::new(config));
         }
         let path = self

@@ -78,7 +78,17 @@ impl Node {
             l1: l1_handle,
             follow: follow_handle,
         };
-        Ok((Self { handle: handle.clone(), peers, engine, l1, follow, rpc }, handle))
+        Ok((
+            Self {
+                handle: handle.clone(),
+                peers,
+                engine,
+                l1,
+                follow,
+                rpc,
+            },
+            handle,
+        ))
     }
 
     /// Runs until `token` is cancelled.
@@ -86,7 +96,14 @@ impl Node {
     /// # Errors
     /// If an actor ends by itself: its name and the cause.
     pub async fn run(self, token: CancellationToken) -> Result<(), NodeError> {
-        let Self { handle, peers, engine, l1, follow, rpc } = self;
+        let Self {
+            handle,
+            peers,
+            engine,
+            l1,
+            follow,
+            rpc,
+        } = self;
         info!(
             l2_chain_id = peers.rollup_config.l2_chain_id,
             l1_chain_id = peers.rollup_config.l1_chain_id,
@@ -97,7 +114,10 @@ impl Node {
         let token = actors.token();
         actors.spawn("engine", engine.run(token.clone()));
         actors.spawn("l1 watcher", l1.run(token.clone()));
-        actors.spawn("follow", follow.run(handle.engine, handle.l1, token.clone()));
+        actors.spawn(
+            "follow",
+            follow.run(handle.engine, handle.l1, token.clone()),
+        );
         actors.spawn("rpc", rpc.run(peers, token));
         actors.run(STOP_GRACE).await?;
         info!("stopped");

@@ -3,8 +3,8 @@
 use crate::{
     admin,
     config::{
-        ADMIN_REQUEST_BYTES_MAX, BATCH_MAX, CONNECTIONS_MAX, MESSAGES_BUFFERED_MAX, REQUEST_BYTES_MAX,
-        RESPONSE_BYTES_MAX, RpcConfig, SUBSCRIPTIONS_MAX,
+        ADMIN_REQUEST_BYTES_MAX, BATCH_MAX, CONNECTIONS_MAX, MESSAGES_BUFFERED_MAX,
+        REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, RpcConfig, SUBSCRIPTIONS_MAX,
     },
     error::RpcError,
     lightnode, optimism,
@@ -84,7 +84,10 @@ impl RpcActor {
     /// # Errors
     /// [`RpcError::Bind`] if the address cannot be bound.
     pub fn new(config: RpcConfig) -> Result<(Self, RpcHandle), RpcError> {
-        let bind_error = |source| RpcError::Bind { listen: config.listen, source };
+        let bind_error = |source| RpcError::Bind {
+            listen: config.listen,
+            source,
+        };
         let listener = TcpListener::bind(config.listen).map_err(bind_error)?;
         listener.set_nonblocking(true).map_err(bind_error)?;
         let local_addr = listener.local_addr().map_err(bind_error)?;
@@ -97,12 +100,21 @@ impl RpcActor {
     /// If the server cannot be built on the bound port.
     pub async fn run(self, peers: RpcPeers, token: CancellationToken) -> Result<(), RpcError> {
         let Self { config, listener } = self;
-        let bind_error = |source| RpcError::Bind { listen: config.listen, source };
+        let bind_error = |source| RpcError::Bind {
+            listen: config.listen,
+            source,
+        };
         let addr = listener.local_addr().map_err(bind_error)?;
-        let context = Arc::new(RpcContext { peers, version: config.version, token: token.clone() });
+        let context = Arc::new(RpcContext {
+            peers,
+            version: config.version,
+            token: token.clone(),
+        });
         let server = Server::builder()
             .set_config(server_config(config.enable_admin))
-            .set_http_middleware(tower::ServiceBuilder::new().layer(PagesLayer::new(context.clone())))
+            .set_http_middleware(
+                tower::ServiceBuilder::new().layer(PagesLayer::new(context.clone())),
+            )
             .build_from_tcp(listener)
             .map_err(bind_error)?;
         let handle = server.start(methods(context, config.enable_admin)?);
@@ -116,7 +128,11 @@ impl RpcActor {
 }
 
 fn server_config(enable_admin: bool) -> ServerConfig {
-    let request_bytes_max = if enable_admin { ADMIN_REQUEST_BYTES_MAX } else { REQUEST_BYTES_MAX };
+    let request_bytes_max = if enable_admin {
+        ADMIN_REQUEST_BYTES_MAX
+    } else {
+        REQUEST_BYTES_MAX
+    };
     ServerConfig::builder()
         .max_request_body_size(request_bytes_max)
         .max_response_body_size(RESPONSE_BYTES_MAX)
@@ -129,7 +145,10 @@ fn server_config(enable_admin: bool) -> ServerConfig {
         .build()
 }
 
-fn methods(context: Arc<RpcContext>, enable_admin: bool) -> Result<RpcModule<RpcContext>, RpcError> {
+fn methods(
+    context: Arc<RpcContext>,
+    enable_admin: bool,
+) -> Result<RpcModule<RpcContext>, RpcError> {
     let mut module = RpcModule::from_arc(context);
     optimism::register(&mut module)?;
     lightnode::register(&mut module)?;

@@ -37,14 +37,20 @@ async fn post_unsafe_payload(
             "payload has bad block hash: claimed {claimed}, computed {computed}"
         )));
     }
-    let outcome =
-        context.peers.engine.insert_unsafe(envelope).await.map_err(|cause| failed(cause.to_string()))?;
+    let outcome = context
+        .peers
+        .engine
+        .insert_unsafe(envelope)
+        .await
+        .map_err(|cause| failed(cause.to_string()))?;
     match outcome {
         InsertOutcome::Inserted => Ok("inserted"),
         InsertOutcome::AlreadyKnown => Ok("already known"),
         InsertOutcome::Buffered => Ok("buffered"),
         InsertOutcome::Syncing => Ok("syncing"),
-        InsertOutcome::Invalid { reason } => Err(failed(format!("the execution layer calls it invalid: {reason}"))),
+        InsertOutcome::Invalid { reason } => Err(failed(format!(
+            "the execution layer calls it invalid: {reason}"
+        ))),
         InsertOutcome::Rejected { reason } => Err(failed(format!("rejected: {reason}"))),
         InsertOutcome::Failed { reason } => Err(failed(format!("not inserted: {reason}"))),
     }

@@ -8,7 +8,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum RpcError {
     /// The address cannot be bound.
-    #[error("cannot serve RPC on {listen}: {source}; is another node running, or is --rpc.addr not an address of this host?")]
+    #[error(
+        "cannot serve RPC on {listen}: {source}; is another node running, or is --rpc.addr not an address of this host?"
+    )]
     Bind {
         /// The address asked for.
         listen: SocketAddr,

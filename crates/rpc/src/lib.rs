@@ -17,5 +17,4 @@ mod sync_status;
 pub use actor::{RpcActor, RpcHandle, RpcPeers};
 pub use config::RpcConfig;
 pub use error::RpcError;
-pub use readiness::NotReady;
 pub use sync_status::sync_status;

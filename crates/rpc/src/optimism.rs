@@ -5,25 +5,30 @@ use crate::{
     error::{internal, invalid_params, not_found},
 };
 use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256, address};
 use jsonrpsee::{
     RpcModule,
     core::RegisterMethodError,
     types::{ErrorObjectOwned, Params},
 };
 use light_node_engine_api::{ElBlock, ElReader};
-use light_node_protocol::{Hardfork, MESSAGE_PASSER, OutputResponse, RollupConfig};
+use light_node_protocol::{OutputResponse, RollupConfig, WithdrawalsRoot};
+use serde::Serialize;
 use std::sync::Arc;
 
+/// The `L2ToL1MessagePasser` predeploy, whose storage root commits to all withdrawals.
+const MESSAGE_PASSER: Address = address!("4200000000000000000000000000000000000016");
+
 pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), RegisterMethodError> {
-    module.register_method("optimism_syncStatus", |_, context, _| context.peers.sync_status())?;
+    module.register_method("optimism_syncStatus", |_, context, _| {
+        encode(&context.peers.sync_status())
+    })?;
     module.register_method("optimism_version", |_, context, _| context.version.clone())?;
     module.register_method("optimism_rollupConfig", |_, context, _| {
-        serde_json::to_value(&*context.peers.rollup_config)
-            .map_err(|cause| internal(format!("the configuration does not encode: {cause}")))
+        encode(&*context.peers.rollup_config)
     })?;
     module.register_async_method("optimism_outputAtBlock", |params, context, _| async move {
-        output_at_block(&params, &context).await
+        encode(&output_at_block(&params, &context).await?)
     })?;
     Ok(())
 }
@@ -42,25 +47,38 @@ async fn output_at_block(
         .block(number.into())
         .await
         .map_err(|cause| internal(format!("cannot read the block: {cause}")))?
-        .ok_or_else(|| not_found(format!("the execution layer has no block {number}: not found")))?;
+        .ok_or_else(|| {
+            not_found(format!(
+                "the execution layer has no block {number}: not found"
+            ))
+        })?;
     let withdrawals_root = withdrawals_root(&peers.rollup_config, &*peers.reader, &block).await?;
-    Ok(OutputResponse::new(block.block_ref, block.state_root, withdrawals_root, peers.sync_status()))
+    Ok(OutputResponse::new(
+        block.block_ref,
+        block.state_root,
+        withdrawals_root,
+        peers.sync_status(),
+    ))
 }
 
-/// From Isthmus on the header carries the storage root of the message passer; before, it has to be proven.
-/// Spec: `specs/protocol/isthmus/exec-engine.md#l2tol1messagepasser-storage-root-in-header`.
+/// From the header where it has the root, else by proof.
 async fn withdrawals_root(
     config: &RollupConfig,
     reader: &dyn ElReader,
     block: &ElBlock,
 ) -> Result<B256, ErrorObjectOwned> {
-    if config.is_active(Hardfork::Isthmus, block.block_ref.timestamp) {
-        return block
-            .withdrawals_root
-            .ok_or_else(|| internal("the header lacks the withdrawals root that Isthmus demands"));
+    let timestamp = block.block_ref.timestamp;
+    match WithdrawalsRoot::of_header(config, timestamp, block.withdrawals_root) {
+        Ok(WithdrawalsRoot::InHeader(root)) => Ok(root),
+        Ok(WithdrawalsRoot::NeedsProof) => reader
+            .storage_root(MESSAGE_PASSER, block.block_ref.hash)
+            .await
+            .map_err(|cause| internal(format!("cannot prove the withdrawals root: {cause}"))),
+        Err(cause) => Err(internal(cause.to_string())),
     }
-    reader
-        .storage_root(MESSAGE_PASSER, block.block_ref.hash)
-        .await
-        .map_err(|cause| internal(format!("cannot prove the withdrawals root: {cause}")))
+}
+
+fn encode<T: Serialize>(answer: &T) -> Result<serde_json::Value, ErrorObjectOwned> {
+    serde_json::to_value(answer)
+        .map_err(|cause| internal(format!("the answer does not encode: {cause}")))
 }

@@ -27,7 +27,10 @@ impl<S> Layer<S> for PagesLayer {
     type Service = Pages<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Pages { inner, context: self.context.clone() }
+        Pages {
+            inner,
+            context: self.context.clone(),
+        }
     }
 }
 
@@ -67,17 +70,24 @@ fn page(context: &RpcContext, path: &str) -> Option<Response<HttpBody>> {
         "/healthz" => (StatusCode::OK, json!({ "version": context.version })),
         "/readyz" => {
             let reasons = readiness::not_ready(&context.peers);
-            let status =
-                if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-            (status, json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+            let status = if reasons.is_empty() {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            (
+                status,
+                json!({ "ready": reasons.is_empty(), "reasons": reasons }),
+            )
         }
         "/status" => (StatusCode::OK, status::status(context)),
         _ => return None,
     };
     let mut response = Response::new(HttpBody::from(body.to_string()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
     Some(response)
 }

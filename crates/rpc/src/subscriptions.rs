@@ -2,7 +2,9 @@
 //! A client that reads slowly misses heads in between; the newest always comes.
 
 use crate::actor::RpcContext;
-use jsonrpsee::{PendingSubscriptionSink, RpcModule, core::RegisterMethodError, core::SubscriptionError};
+use jsonrpsee::{
+    PendingSubscriptionSink, RpcModule, core::RegisterMethodError, core::SubscriptionError,
+};
 use light_node_engine::EngineState;
 use light_node_protocol::L2BlockRef;
 use std::sync::Arc;
@@ -12,16 +14,31 @@ type Head = fn(&EngineState) -> L2BlockRef;
 
 /// Subscribe method, unsubscribe method, head.
 const SUBSCRIPTIONS: [(&str, &str, Head); 3] = [
-    ("ws_subscribe_unsafe_head", "ws_unsubscribe_unsafe_head", |state| state.unsafe_head),
-    ("ws_subscribe_safe_head", "ws_unsubscribe_safe_head", |state| state.safe_head),
-    ("ws_subscribe_finalized_head", "ws_unsubscribe_finalized_head", |state| state.finalized_head),
+    (
+        "ws_subscribe_unsafe_head",
+        "ws_unsubscribe_unsafe_head",
+        |state| state.unsafe_head,
+    ),
+    (
+        "ws_subscribe_safe_head",
+        "ws_unsubscribe_safe_head",
+        |state| state.safe_head,
+    ),
+    (
+        "ws_subscribe_finalized_head",
+        "ws_unsubscribe_finalized_head",
+        |state| state.finalized_head,
+    ),
 ];
 
 pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), RegisterMethodError> {
     for (subscribe, unsubscribe, head) in SUBSCRIPTIONS {
-        module.register_subscription(subscribe, subscribe, unsubscribe, move |_, pending, context, _| {
-            push_heads(pending, context, head)
-        })?;
+        module.register_subscription(
+            subscribe,
+            subscribe,
+            unsubscribe,
+            move |_, pending, context, _| push_heads(pending, context, head),
+        )?;
     }
     Ok(())
 }
@@ -46,7 +63,11 @@ async fn push_heads(
             continue;
         }
         last = now;
-        if sink.send(serde_json::value::to_raw_value(&now)?).await.is_err() {
+        if sink
+            .send(serde_json::value::to_raw_value(&now)?)
+            .await
+            .is_err()
+        {
             return Ok(());
         }
     }

@@ -1,0 +1,48 @@
+//! A JSON-RPC client that a test can read: one call a line.
+
+use light_node_protocol::SyncStatus;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+
+/// A JSON-RPC endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Rpc {
+    client: reqwest::Client,
+    url: String,
+}
+
+impl Rpc {
+    pub(crate) fn at(addr: SocketAddr) -> Self {
+        Self::url(format!("http://{addr}"))
+    }
+
+    pub(crate) fn url(url: impl Into<String>) -> Self {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { client, url: url.into() }
+    }
+
+    /// The result of a call, or the error object.
+    pub(crate) async fn call(&self, method: &str, params: Value) -> Result<Value, Value> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer = self.client.post(&self.url).json(&request).send().await;
+        let answer: Value = match answer {
+            Ok(answer) => answer.json().await.map_err(|cause| json!(cause.to_string()))?,
+            Err(cause) => return Err(json!(cause.to_string())),
+        };
+        match answer.get("error") {
+            Some(error) => Err(error.clone()),
+            None => Ok(answer["result"].clone()),
+        }
+    }
+
+    pub(crate) async fn sync_status(&self) -> Result<SyncStatus, Value> {
+        let status = self.call("optimism_syncStatus", json!([])).await?;
+        Ok(serde_json::from_value(status).expect("a node's sync status has op-node's shape"))
+    }
+
+    /// Status code and JSON body of a page such as `/readyz`.
+    pub(crate) async fn page(&self, path: &str) -> (u16, Value) {
+        let answer = self.client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+}
