@@ -1,10 +1,13 @@
 //! Named tasks under one cancellation. The first task that ends before it was asked to ends all, and its name is kept.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+#[cfg(test)]
+mod tests;
+
+use std::{any::Any, collections::HashMap, fmt::Display, future::Future, time::Duration};
 use thiserror::Error;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error};
+use tracing::{debug, error, info, warn};
 
 /// Why the set of tasks ended badly.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -14,7 +17,7 @@ pub enum TaskFailure {
     Ended {
         /// Name of the task.
         task: &'static str,
-        /// Its error, or "finished".
+        /// Its error with all sources, or "finished".
         cause: String,
     },
     /// A task panicked.
@@ -28,12 +31,12 @@ pub enum TaskFailure {
     /// Tasks did not end within the grace period and were aborted.
     #[error("did not stop within the grace period: {}", tasks.join(", "))]
     Stuck {
-        /// Names of the tasks.
+        /// Names of the tasks, sorted.
         tasks: Vec<&'static str>,
     },
 }
 
-/// Runs named tasks and ends them together.
+/// Runs named tasks and ends them together. Dropping it aborts them.
 #[derive(Debug, Default)]
 pub struct Supervisor {
     token: CancellationToken,
@@ -44,7 +47,10 @@ pub struct Supervisor {
 impl Supervisor {
     /// A supervisor whose tasks end when `token` is cancelled.
     pub fn new(token: CancellationToken) -> Self {
-        Self { token, ..Self::default() }
+        Self {
+            token,
+            ..Self::default()
+        }
     }
 
     /// The token that ends all tasks.
@@ -53,68 +59,100 @@ impl Supervisor {
     }
 
     /// Starts a task. It must end soon after the token is cancelled.
-    pub fn spawn<E: std::fmt::Display>(
+    pub fn spawn<E: Display>(
         &mut self,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        let handle = self.tasks.spawn(async move { task.await.map_err(|cause| cause.to_string()) });
+        let handle = self
+            .tasks
+            .spawn(async move { task.await.map_err(|cause| format!("{cause:#}")) });
         self.names.insert(handle.id(), name);
     }
 
     /// Waits until the token is cancelled or a task ends by itself, cancels the others, and gives them `grace` to end.
+    /// A task's error after the cancellation is logged only: an actor whose peer has just stopped may well complain.
     ///
     /// # Errors
     /// The first failure: a task that ended early or panicked, or else those that overstayed the grace period.
     pub async fn run(mut self, grace: Duration) -> Result<(), TaskFailure> {
-        let mut failure = None;
         let token = self.token.clone();
-        tokio::select! {
+        let mut failure = tokio::select! {
             biased;
-            () = token.cancelled() => {}
-            failed = self.join_next() => failure = failed.map(|(task, outcome)| early_end(task, outcome)),
+            () = token.cancelled() => None,
+            ended = self.join_next() => ended.map(|(task, outcome)| outcome.into_early_end(task)),
+        };
+        match &failure {
+            Some(failure) => error!(%failure, "task ended, stopping the others"),
+            None => info!("stopping"),
         }
-        if let Some(failure) = &failure {
-            error!(%failure, "task ended, stopping the others");
-        }
-        self.token.cancel();
-        let drained = tokio::time::timeout(grace, async {
-            while let Some((task, outcome)) = self.join_next().await {
-                debug!(task, "stopped");
-                if let Err(JoinFailure::Panic(cause)) = outcome {
-                    failure.get_or_insert(TaskFailure::Panicked { task, cause });
-                }
-            }
-        })
-        .await;
+        token.cancel();
+        let drained = tokio::time::timeout(grace, self.drain(&mut failure)).await;
         if drained.is_err() {
-            let tasks = self.names.values().copied().collect();
-            failure.get_or_insert(TaskFailure::Stuck { tasks });
-            self.tasks.abort_all();
+            let mut tasks: Vec<_> = self.names.values().copied().collect();
+            tasks.sort_unstable();
+            let stuck = TaskFailure::Stuck { tasks };
+            error!(failure = %stuck, "tasks aborted");
+            failure.get_or_insert(stuck);
         }
         failure.map_or(Ok(()), Err)
     }
 
-    async fn join_next(&mut self) -> Option<(&'static str, Result<(), JoinFailure>)> {
-        let joined = self.tasks.join_next_with_id().await?;
-        let (id, outcome) = match joined {
-            Ok((id, Ok(()))) => (id, Ok(())),
-            Ok((id, Err(cause))) => (id, Err(JoinFailure::Error(cause))),
-            Err(error) => (error.id(), Err(JoinFailure::Panic(error.to_string()))),
+    async fn drain(&mut self, failure: &mut Option<TaskFailure>) {
+        while let Some((task, outcome)) = self.join_next().await {
+            match outcome {
+                Outcome::Finished => debug!(task, "stopped"),
+                Outcome::Failed(cause) => warn!(task, cause, "stopped with an error"),
+                Outcome::Panicked(cause) => {
+                    error!(task, cause, "panicked while stopping");
+                    failure.get_or_insert(TaskFailure::Panicked { task, cause });
+                }
+            }
+        }
+    }
+
+    async fn join_next(&mut self) -> Option<(&'static str, Outcome)> {
+        let (id, outcome) = match self.tasks.join_next_with_id().await? {
+            Ok((id, Ok(()))) => (id, Outcome::Finished),
+            Ok((id, Err(cause))) => (id, Outcome::Failed(cause)),
+            Err(error) => (error.id(), Outcome::Panicked(panic_message(error))),
         };
         Some((self.names.remove(&id).unwrap_or("unknown task"), outcome))
     }
 }
 
-enum JoinFailure {
-    Error(String),
-    Panic(String),
+/// How a task ended.
+enum Outcome {
+    Finished,
+    Failed(String),
+    Panicked(String),
 }
 
-fn early_end(task: &'static str, outcome: Result<(), JoinFailure>) -> TaskFailure {
-    match outcome {
-        Ok(()) => TaskFailure::Ended { task, cause: "finished".to_owned() },
-        Err(JoinFailure::Error(cause)) => TaskFailure::Ended { task, cause },
-        Err(JoinFailure::Panic(cause)) => TaskFailure::Panicked { task, cause },
+impl Outcome {
+    /// What it means that `task` ended although nobody had asked for it.
+    fn into_early_end(self, task: &'static str) -> TaskFailure {
+        match self {
+            Self::Finished => TaskFailure::Ended {
+                task,
+                cause: "finished".to_owned(),
+            },
+            Self::Failed(cause) => TaskFailure::Ended { task, cause },
+            Self::Panicked(cause) => TaskFailure::Panicked { task, cause },
+        }
     }
+}
+
+fn panic_message(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(payload) => text_of_panic(payload.as_ref())
+            .unwrap_or("no message")
+            .to_owned(),
+        Err(cancelled) => cancelled.to_string(),
+    }
+}
+
+/// `panic!` with a literal leaves a `&str`, with arguments a `String`.
+fn text_of_panic(payload: &(dyn Any + Send)) -> Option<&str> {
+    let literal = payload.downcast_ref::<&str>().copied();
+    literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }

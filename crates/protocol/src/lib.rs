@@ -4,6 +4,8 @@
 mod block;
 mod hardfork;
 pub mod l1_info;
+mod output_root;
+mod registry;
 mod rollup_config;
 mod severity;
 mod sync_status;
@@ -13,7 +15,11 @@ pub use alloy_eips::BlockNumHash;
 pub use block::{L1BlockRef, L2BlockRef, L2BlockRefError};
 pub use hardfork::Hardfork;
 pub use l1_info::{L1BlockInfo, l1_info_deposit};
-pub use rollup_config::{ChainGenesis, ChainOpConfig, RollupConfig};
+pub use output_root::{
+    MissingWithdrawalsRoot, OUTPUT_VERSION_V0, OutputResponse, WithdrawalsRoot, output_root,
+};
+pub use registry::{UnknownNetwork, network_name, network_names};
+pub use rollup_config::{ChainGenesis, ChainOpConfig, ConfigError, RollupConfig, RollupJsonError};
 pub use severity::Severity;
 pub use sync_status::SyncStatus;
 pub use system_config::{EcotoneScalars, OperatorFee, ScalarError, SystemConfig};

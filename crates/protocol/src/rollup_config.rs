@@ -1,9 +1,17 @@
-//! The chain configuration, read from op-node's `rollup.json`, and the hardfork schedule in it.
+//! The chain configuration, read from op-node's `rollup.json`, and the hardfork schedule in it. Reading and checking are two
+//! steps (`from_json`, `check`): what a node answers to `optimism_rollupConfig` is read, a file of the operator is also checked.
+
+mod check;
+#[cfg(test)]
+mod tests;
+
+pub use check::ConfigError;
 
 use crate::{Hardfork, SystemConfig};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// The genesis anchors of a rollup.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,9 +78,6 @@ pub struct RollupConfig {
     /// Activation time of Holocene.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holocene_time: Option<u64>,
-    /// Activation time of the Pectra blob schedule, where a chain needs it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pectra_blob_schedule_time: Option<u64>,
     /// Activation time of Isthmus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isthmus_time: Option<u64>,
@@ -101,9 +106,42 @@ pub struct RollupConfig {
     /// Alternative DA settings, passed through untouched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alt_da: Option<serde_json::Value>,
+    /// L1 time (seconds) until which the blob base fee of L1 origins is computed with Cancun's parameters although Prague is
+    /// active on the L1, where a chain's history has it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pectra_blob_schedule_time: Option<u64>,
+    /// True if the gas that Karst's activation block adds for its upgrade transactions stays in the gas limit, where a chain's
+    /// history has it so.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub keep_karst_upgrade_gas: bool,
+}
+
+/// Why a text is no rollup config.
+#[derive(Debug, Error)]
+pub enum RollupJsonError {
+    /// The text is another well-known document; easily mixed up.
+    #[error("this is {actual}, not a rollup config")]
+    OtherDocument {
+        /// What it looks like.
+        actual: &'static str,
+    },
+    /// Not JSON, or a field is missing or of another type; the source names field, line and column.
+    #[error("not a rollup config")]
+    Json(#[from] serde_json::Error),
 }
 
 impl RollupConfig {
+    /// Reads op-node's `rollup.json`. Unknown fields are ignored. The values are not checked yet: see [`Self::check`].
+    ///
+    /// # Errors
+    /// The text is not JSON, is another document, or lacks a field.
+    pub fn from_json(text: &str) -> Result<Self, RollupJsonError> {
+        serde_json::from_str(text).map_err(|error| match other_document(text) {
+            Some(actual) => RollupJsonError::OtherDocument { actual },
+            None => error.into(),
+        })
+    }
+
     /// Activation time of `fork` in seconds, `None` if it is not scheduled. Bedrock is active from the start.
     pub const fn activation_time(&self, fork: Hardfork) -> Option<u64> {
         match fork {
@@ -157,4 +195,19 @@ impl RollupConfig {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
 const fn is_zero(value: &u64) -> bool {
     *value == 0
+}
+
+/// What a text that is no rollup config may be instead.
+fn other_document(text: &str) -> Option<&'static str> {
+    let document: serde_json::Value = serde_json::from_str(text).ok()?;
+    let has = |key| document.get(key).is_some();
+    if has("alloc") {
+        Some("a genesis file of an execution layer")
+    } else if has("jsonrpc") {
+        Some("a JSON-RPC answer, whose \"result\" may be one")
+    } else if has("chainId") && has("homesteadBlock") {
+        Some("a chain config of an execution layer")
+    } else {
+        None
+    }
 }

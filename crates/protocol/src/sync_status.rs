@@ -3,6 +3,9 @@
 use crate::{L1BlockRef, L2BlockRef};
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+mod tests;
+
 /// The heads of a rollup node in one coherent snapshot. Unknown heads are zero objects.
 ///
 /// On input unknown fields are ignored, a missing `local_safe_l2` means `safe_l2` and a missing `cross_unsafe_l2` means
