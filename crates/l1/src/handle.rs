@@ -1,9 +1,10 @@
 //! What others may ask of L1.
 
-use crate::{L1Error, L1Status};
+use crate::{L1Error, L1Status, fetcher::Fetcher, status::Snapshot};
 use alloy_primitives::B256;
 use light_node_protocol::{BlockNumHash, L1BlockRef};
-use tokio::sync::watch;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Mutex, watch};
 
 /// The heads of L1 as one value. The zero object stands for "not known".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,12 +34,25 @@ pub enum Canonicality {
 /// A door to L1. Cheap to clone; it goes on answering after the watcher has stopped.
 #[derive(Clone, Debug)]
 pub struct L1Handle {
+    fetcher: Arc<Mutex<Fetcher>>,
     heads: watch::Receiver<L1Heads>,
+    status: watch::Receiver<Snapshot>,
+    check_deadline: Duration,
 }
 
 impl L1Handle {
-    pub(crate) const fn new(heads: watch::Receiver<L1Heads>) -> Self {
-        Self { heads }
+    pub(crate) const fn new(
+        fetcher: Arc<Mutex<Fetcher>>,
+        heads: watch::Receiver<L1Heads>,
+        status: watch::Receiver<Snapshot>,
+        check_deadline: Duration,
+    ) -> Self {
+        Self {
+            fetcher,
+            heads,
+            status,
+            check_deadline,
+        }
     }
 
     /// The heads as last seen.
@@ -53,18 +67,22 @@ impl L1Handle {
 
     /// Which endpoint serves, and how well.
     pub fn status(&self) -> L1Status {
-        L1Status::default()
+        self.status.borrow().to_status()
     }
 
-    /// Says for each block whether it is canonical, in the order of `blocks`. Answered from memory where our window knows
-    /// the height; else by one batch that also brings the newest head.
+    /// Says for each of a few blocks whether it is canonical, in the order of `blocks`. Answered from memory where our
+    /// window knows the height; else by one batch that also brings the newest head.
     ///
     /// # Errors
-    /// If L1 had to be asked and no endpoint gave a usable answer.
+    /// If L1 had to be asked and no endpoint gave a usable answer. The next call may succeed.
+    ///
+    /// # Cancel safety
+    /// What was learned before the drop stays; the request in flight is lost.
     pub async fn check(&self, blocks: &[BlockNumHash]) -> Result<Vec<Canonicality>, L1Error> {
-        let _ = blocks;
-        Err(L1Error::Unavailable {
-            last: "not asked yet".to_owned(),
-        })
+        self.fetcher
+            .lock()
+            .await
+            .check(blocks, self.check_deadline)
+            .await
     }
 }

@@ -5,11 +5,18 @@
 //! in flight and what one learns serves all. The watcher awaits nobody but the L1 endpoints.
 
 mod config;
+mod endpoints;
 mod error;
+mod fetcher;
 mod handle;
+mod rpc;
+mod schedule;
 mod status;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod test_utils;
 mod transport;
 mod watcher;
+mod window;
 
 pub use config::L1Config;
 pub use error::{L1ConfigError, L1Error, L1Fatal};

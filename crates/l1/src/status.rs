@@ -1,6 +1,7 @@
 //! What operators are told about L1: which endpoint serves, what is wrong with the others.
 
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What is known about one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,4 +46,30 @@ pub struct L1Status {
     pub requests: u64,
     /// L1 reorgs seen so far.
     pub reorgs: u64,
+}
+
+/// What the fetcher publishes; ages are computed when somebody looks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) active: Option<String>,
+    pub(crate) last_success: Option<Instant>,
+    pub(crate) last_error: Option<String>,
+    pub(crate) reachable: bool,
+    pub(crate) endpoints: Vec<EndpointStatus>,
+    pub(crate) requests: u64,
+    pub(crate) reorgs: u64,
+}
+
+impl Snapshot {
+    pub(crate) fn to_status(&self) -> L1Status {
+        L1Status {
+            active: self.active.clone(),
+            last_success_age: self.last_success.map(|instant| instant.elapsed()),
+            last_error: self.last_error.clone(),
+            reachable: self.reachable,
+            endpoints: self.endpoints.clone(),
+            requests: self.requests,
+            reorgs: self.reorgs,
+        }
+    }
 }

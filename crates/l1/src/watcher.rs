@@ -1,15 +1,21 @@
-//! The actor that keeps our view of L1 fresh.
+//! The actor that keeps our view of L1 fresh: it waits until a head is due and lets the shared fetcher ask.
 
 use crate::{
-    BoxTransport, HttpTransport, L1Config, L1ConfigError, L1Fatal, L1Handle, L1Heads, redact,
+    BoxTransport, HttpTransport, L1Config, L1ConfigError, L1Fatal, L1Handle, L1Heads,
+    fetcher::Fetcher, redact, status::Snapshot,
 };
 use light_node_actor::CancellationToken;
-use tokio::sync::watch;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Mutex, watch},
+    time::{Instant, sleep_until},
+};
 
 /// Asks for new L1 heads when they are due, and publishes them.
 #[derive(Debug)]
 pub struct L1Watcher {
-    _heads: watch::Sender<L1Heads>,
+    fetcher: Arc<Mutex<Fetcher>>,
+    request_deadline: Duration,
 }
 
 impl L1Watcher {
@@ -43,9 +49,18 @@ impl L1Watcher {
         if transports.is_empty() {
             return Err(L1ConfigError::NoEndpoint);
         }
-        let _ = config;
-        let (sender, heads) = watch::channel(L1Heads::default());
-        Ok((Self { _heads: sender }, L1Handle::new(heads)))
+        let (heads_sender, heads) = watch::channel(L1Heads::default());
+        let (status_sender, status) = watch::channel(Snapshot::default());
+        let fetcher = Fetcher::new(&config, transports, heads_sender, status_sender);
+        let fetcher = Arc::new(Mutex::new(fetcher));
+        let handle = L1Handle::new(fetcher.clone(), heads, status, config.check_deadline);
+        Ok((
+            Self {
+                fetcher,
+                request_deadline: config.request_deadline,
+            },
+            handle,
+        ))
     }
 
     /// Watches until `token` is cancelled.
@@ -53,7 +68,29 @@ impl L1Watcher {
     /// # Errors
     /// If every endpoint is of another chain before any answered for ours.
     pub async fn run(self, token: CancellationToken) -> Result<(), L1Fatal> {
-        token.cancelled().await;
-        Ok(())
+        tokio::select! {
+            biased;
+            () = token.cancelled() => Ok(()),
+            fatal = self.watch() => Err(fatal),
+        }
+    }
+
+    /// Asks when a question is due. A check that asked in the meantime has moved the due time.
+    async fn watch(&self) -> L1Fatal {
+        loop {
+            let due = self.fetcher.lock().await.due();
+            sleep_until(due).await;
+            let mut fetcher = self.fetcher.lock().await;
+            if fetcher.due() <= Instant::now() {
+                // The fetcher logs and publishes a failure; the next question is already scheduled.
+                let _ = fetcher.refresh(&[], self.request_deadline).await;
+            }
+            if let Some(fatal) = fetcher.fatal() {
+                return fatal;
+            }
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! When to ask for the next L1 head. A block is due one block time after the last header's time, plus a delay that is
+//! learned: blocks take a moment to reach the endpoint, and asking too early costs a request. Pure but for `Instant`.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
+
+/// After this many questions without a new head the slot counts as missed, and the next one is waited for.
+const MISSES_PER_SLOT: u32 = 3;
+/// What one block that was there at the first question takes off the delay, as a part of the retry interval. Small, so
+/// that one late answer in some fifty blocks keeps the delay where it should be.
+const DECAY: u32 = 80;
+
+/// Wall time that also advances with tokio's paused clock, and is never behind the system's clock (after a suspend the
+/// monotonic clock is).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WallClock {
+    start: Duration,
+    started: Instant,
+}
+
+impl WallClock {
+    pub(crate) fn start() -> Self {
+        Self {
+            start: system_time(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Time since the Unix epoch.
+    pub(crate) fn now(&self) -> Duration {
+        (self.start + self.started.elapsed()).max(system_time())
+    }
+}
+
+fn system_time() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+/// The timer of the watcher.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    clock: WallClock,
+    block_time: Duration,
+    retry_interval: Duration,
+    delay: Duration,
+    misses: u32,
+    slot_due: Instant,
+    due: Instant,
+}
+
+impl Schedule {
+    /// Due at once.
+    pub(crate) fn new(block_time: Duration, retry_interval: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            clock: WallClock::start(),
+            block_time: block_time.max(Duration::from_millis(1)),
+            retry_interval: retry_interval.max(Duration::from_millis(1)),
+            delay: Duration::ZERO,
+            misses: 0,
+            slot_due: now,
+            due: now,
+        }
+    }
+
+    /// When the next question is due.
+    pub(crate) const fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// A head of time `timestamp` (seconds) is new.
+    pub(crate) fn new_head(&mut self, timestamp: u64) {
+        let now = Instant::now();
+        if self.misses == 0 {
+            self.delay = self.delay.saturating_sub(self.retry_interval / DECAY);
+        } else if self.misses < MISSES_PER_SLOT {
+            let late = self.retry_interval * self.misses / 2;
+            self.delay = (self.delay + late).min(self.block_time * 3 / 4);
+        }
+        self.misses = 0;
+        let next = Duration::from_secs(timestamp)
+            .saturating_add(self.block_time)
+            .saturating_add(self.delay);
+        // A clock that is wrong by more than a block, or an L1 that does not keep real time, must not silence us.
+        let wait = match next.checked_sub(self.clock.now()) {
+            Some(wait) => wait.min(self.block_time),
+            None => self.retry_interval.min(self.block_time),
+        };
+        self.slot_due = now + wait;
+        self.due = self.slot_due;
+    }
+
+    /// The head was asked for and is still the old one.
+    pub(crate) fn nothing_new(&mut self) {
+        let now = Instant::now();
+        if now < self.due {
+            return;
+        }
+        self.misses += 1;
+        if self.misses < MISSES_PER_SLOT {
+            self.due = now + self.retry_interval;
+            return;
+        }
+        self.misses = MISSES_PER_SLOT;
+        while self.slot_due <= now {
+            self.slot_due += self.block_time;
+        }
+        self.due = self.slot_due;
+    }
+
+    /// Nobody answered; an endpoint is available again at `available`. A question that is due later anyway stays so:
+    /// checks that fail often must not push it away.
+    pub(crate) fn failed(&mut self, available: Instant) {
+        let now = Instant::now();
+        if self.due <= now {
+            self.due = available.max(now + self.retry_interval);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! An L1 in memory behind the transport seam: real headers with real hashes, reorgs and faults on command, and a count of
+//! every request. Under tokio's paused clock it mines by itself if told to.
+
+use crate::{HttpError, Transport};
+use alloy_consensus::Header;
+use alloy_primitives::{B256, keccak256};
+use async_trait::async_trait;
+use light_node_protocol::{BlockNumHash, L1BlockRef};
+use serde_json::{Value, json};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::time::{Instant, sleep};
+
+/// What the endpoint does instead of answering.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing: it answers.
+    #[default]
+    None,
+    /// The connection is refused.
+    Refused,
+    /// No answer ever comes.
+    Silent,
+    /// An HTTP status, with `Retry-After`.
+    Status(u16, Option<Duration>),
+    /// A web page.
+    Html,
+    /// The first half of the true answer.
+    Truncated,
+    /// A JSON-RPC error for the whole batch.
+    RpcError,
+    /// Headers whose announced hash is not theirs.
+    WrongHashes,
+}
+
+#[derive(Debug)]
+struct Chain {
+    chain_id: u64,
+    headers: Vec<(Header, B256)>,
+    branch: u64,
+    safe: Option<u64>,
+    finalized: Option<u64>,
+    mining: Option<Mining>,
+}
+
+#[derive(Debug, Default)]
+struct Endpoint {
+    hidden_blocks: usize,
+    fault: Fault,
+    requests: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mining {
+    started: Instant,
+    block_time: Duration,
+    arrival_delay: Duration,
+}
+
+/// An endpoint of an L1 in memory. Clones are the same endpoint.
+#[derive(Clone, Debug)]
+pub struct MemoryL1 {
+    chain: Arc<Mutex<Chain>>,
+    endpoint: Arc<Mutex<Endpoint>>,
+    name: String,
+}
+
+impl MemoryL1 {
+    /// A chain of `length` blocks (the genesis block included), 12 s apart, the last one mined now.
+    pub fn new(chain_id: u64, length: u64) -> Self {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let mut chain = Chain {
+            chain_id,
+            headers: Vec::new(),
+            branch: 0,
+            safe: None,
+            finalized: None,
+            mining: None,
+        };
+        let first = now - 12 * (length - 1);
+        for number in 0..length {
+            chain.push(first + 12 * number);
+        }
+        Self {
+            chain: Arc::new(Mutex::new(chain)),
+            endpoint: Arc::default(),
+            name: "first".to_owned(),
+        }
+    }
+
+    /// Another endpoint of the same L1, with faults and a count of its own.
+    pub fn another_endpoint(&self, name: &str) -> Self {
+        Self {
+            chain: self.chain.clone(),
+            endpoint: Arc::default(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Mines with the (paused) clock from now on: a block each `block_time`, visible `arrival_delay` after its time.
+    pub fn mine_with_the_clock(&self, block_time: Duration, arrival_delay: Duration) {
+        self.lock().mining = Some(Mining {
+            started: Instant::now(),
+            block_time,
+            arrival_delay,
+        });
+    }
+
+    /// Mines `count` blocks, 12 s apart in header time.
+    pub fn mine(&self, count: u64) {
+        let mut chain = self.lock();
+        for _ in 0..count {
+            let timestamp = chain.last().timestamp + 12;
+            chain.push(timestamp);
+        }
+    }
+
+    /// Replaces the `depth` highest blocks by `depth + grown` others.
+    pub fn reorg(&self, depth: usize, grown: usize) {
+        let mut chain = self.lock();
+        chain.branch += 1;
+        let kept = chain.headers.len() - depth;
+        chain.headers.truncate(kept);
+        for _ in 0..depth + grown {
+            let timestamp = chain.last().timestamp + 12;
+            chain.push(timestamp);
+        }
+    }
+
+    /// Removes the `depth` highest blocks.
+    pub fn roll_back(&self, depth: usize) {
+        let mut chain = self.lock();
+        chain.branch += 1;
+        let kept = chain.headers.len() - depth;
+        chain.headers.truncate(kept);
+    }
+
+    /// Turns into another chain.
+    pub fn set_chain_id(&self, chain_id: u64) {
+        self.lock().chain_id = chain_id;
+    }
+
+    /// Answers as if the highest `blocks` did not exist yet, like a node that lags.
+    pub fn hide(&self, blocks: usize) {
+        self.endpoint().hidden_blocks = blocks;
+    }
+
+    /// Sets the heights of the `safe` and `finalized` tags; `None` answers with an error.
+    pub fn set_tags(&self, safe: Option<u64>, finalized: Option<u64>) {
+        let mut chain = self.lock();
+        chain.safe = safe;
+        chain.finalized = finalized;
+    }
+
+    /// From now on misbehaves like this.
+    pub fn set_fault(&self, fault: Fault) {
+        self.endpoint().fault = fault;
+    }
+
+    /// HTTP requests received so far.
+    pub fn requests(&self) -> u64 {
+        self.endpoint().requests
+    }
+
+    /// The highest block.
+    pub fn head(&self) -> L1BlockRef {
+        let chain = self.lock();
+        chain.block_ref(chain.headers.len() - 1)
+    }
+
+    /// The canonical block at `number`. It must exist.
+    pub fn block(&self, number: u64) -> L1BlockRef {
+        self.lock()
+            .block_ref(usize::try_from(number).unwrap_or(usize::MAX))
+    }
+
+    /// Number and hash of the canonical block at `number`. It must exist.
+    pub fn id(&self, number: u64) -> BlockNumHash {
+        self.block(number).id()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Chain> {
+        let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
+        chain.catch_up();
+        chain
+    }
+
+    fn endpoint(&self) -> MutexGuard<'_, Endpoint> {
+        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chain {
+    fn last(&self) -> &Header {
+        &self.headers[self.headers.len() - 1].0
+    }
+
+    fn push(&mut self, timestamp: u64) {
+        let number = self.headers.len() as u64;
+        let header = Header {
+            number,
+            timestamp,
+            parent_hash: self
+                .headers
+                .last()
+                .map(|(_, hash)| *hash)
+                .unwrap_or_default(),
+            mix_hash: keccak256(self.branch.to_be_bytes()),
+            base_fee_per_gas: Some(7),
+            ..Header::default()
+        };
+        let hash = header.hash_slow();
+        self.headers.push((header, hash));
+    }
+
+    fn catch_up(&mut self) {
+        while let Some(mining) = self.mining
+            && mining.started.elapsed() >= mining.block_time + mining.arrival_delay
+        {
+            let started = mining.started + mining.block_time;
+            self.mining = Some(Mining { started, ..mining });
+            let timestamp = self.last().timestamp + mining.block_time.as_secs();
+            self.push(timestamp);
+        }
+    }
+
+    fn block_ref(&self, index: usize) -> L1BlockRef {
+        let (header, hash) = &self.headers[index];
+        L1BlockRef {
+            hash: *hash,
+            number: header.number,
+            parent_hash: header.parent_hash,
+            timestamp: header.timestamp,
+        }
+    }
+
+    fn answer(&self, request: &Value, endpoint: &Endpoint) -> Value {
+        let id = request["id"].clone();
+        let result = match request["method"].as_str() {
+            Some("eth_chainId") => Ok(json!(format!("{:#x}", self.chain_id))),
+            Some("eth_getBlockByNumber") => self.block_by(request["params"][0].as_str(), endpoint),
+            _ => Err("the method does not exist"),
+        };
+        match result {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Err(message) => {
+                let error = json!({"code": -32000, "message": message});
+                json!({"jsonrpc": "2.0", "id": id, "error": error})
+            }
+        }
+    }
+
+    fn block_by(&self, tag: Option<&str>, endpoint: &Endpoint) -> Result<Value, &'static str> {
+        let visible = self.headers.len() - endpoint.hidden_blocks;
+        let number = match tag {
+            Some("latest") => Some(visible as u64 - 1),
+            Some("safe") => Some(self.safe.ok_or("safe block not found")?),
+            Some("finalized") => Some(self.finalized.ok_or("finalized block not found")?),
+            Some(hex) => u64::from_str_radix(hex.trim_start_matches("0x"), 16).ok(),
+            None => None,
+        };
+        let index = number.and_then(|number| usize::try_from(number).ok());
+        let Some(index) = index.filter(|index| *index < visible) else {
+            return Ok(Value::Null);
+        };
+        let (header, hash) = &self.headers[index];
+        let mut block = serde_json::to_value(header).map_err(|_| "cannot encode")?;
+        let announced = if endpoint.fault == Fault::WrongHashes {
+            keccak256(hash)
+        } else {
+            *hash
+        };
+        block["hash"] = json!(announced);
+        block["transactions"] = json!([]);
+        Ok(block)
+    }
+}
+
+#[async_trait]
+impl Transport for MemoryL1 {
+    async fn post(&self, body: Vec<u8>, limit_bytes: usize) -> Result<Vec<u8>, HttpError> {
+        let (fault, answer) = {
+            let chain = self.lock();
+            let mut endpoint = self.endpoint();
+            endpoint.requests += 1;
+            let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+            // A server may answer a batch in any order.
+            let answer = match &request {
+                Value::Array(batch) => batch
+                    .iter()
+                    .rev()
+                    .map(|one| chain.answer(one, &endpoint))
+                    .collect(),
+                one => chain.answer(one, &endpoint),
+            };
+            (endpoint.fault.clone(), answer.to_string().into_bytes())
+        };
+        sleep(Duration::from_millis(20)).await;
+        let answer = match fault {
+            Fault::None | Fault::WrongHashes => answer,
+            Fault::Refused => {
+                return Err(HttpError::Connect {
+                    cause: "connection refused".to_owned(),
+                });
+            }
+            Fault::Silent => std::future::pending().await,
+            Fault::Status(status, retry_after) => {
+                return Err(HttpError::Status {
+                    status,
+                    retry_after,
+                });
+            }
+            Fault::Html => b"<html><body>502 Bad Gateway</body></html>".to_vec(),
+            Fault::Truncated => answer[..answer.len() / 2].to_vec(),
+            Fault::RpcError => {
+                br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"limit exceeded"}}"#
+                    .to_vec()
+            }
+        };
+        if answer.len() > limit_bytes {
+            return Err(HttpError::TooLarge { limit_bytes });
+        }
+        Ok(answer)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}

@@ -1,0 +1,160 @@
+//! What we know of the canonical L1 chain: the head, and for some heights the hash. Everything in the window is an ancestor
+//! of the head, by a parent link or by an answer that was given when the head was one of its descendants. Pure rules.
+
+use crate::Canonicality;
+use alloy_primitives::B256;
+use light_node_protocol::{BlockNumHash, L1BlockRef};
+use std::collections::BTreeMap;
+
+/// Heights that the window remembers: half a day of Ethereum blocks, 160 KiB.
+const CAPACITY: usize = 4096;
+/// Distances from the old head at which a new head that does not link is compared with the window. Dense where reorgs
+/// happen, then doubling: what lies between two of them is dropped and asked for again when needed.
+const ANCHOR_DISTANCES: [u64; 8] = [0, 1, 2, 3, 4, 8, 16, 64];
+
+/// How a head that an endpoint announces stands to the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relation {
+    /// It is our head.
+    Same,
+    /// It is an ancestor of our head: the endpoint lags, or L1 was rolled back.
+    Behind,
+    /// Its parent is in the window.
+    Linked,
+    /// Its parent is not in the window: blocks were missed, or it is of another branch.
+    Unlinked,
+}
+
+/// Blocks that left L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reorg {
+    /// The head before.
+    pub(crate) old_head: L1BlockRef,
+    /// Height of the highest block that is known to have stayed.
+    pub(crate) kept: Option<u64>,
+}
+
+/// A block that contradicts the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Conflict {
+    pub(crate) number: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    head: L1BlockRef,
+    finalized: Option<u64>,
+    hashes: BTreeMap<u64, B256>,
+}
+
+impl Window {
+    /// The head; the zero object before the first answer.
+    pub(crate) const fn head(&self) -> L1BlockRef {
+        self.head
+    }
+
+    /// The canonical hash at `number`, if known.
+    pub(crate) fn hash_at(&self, number: u64) -> Option<B256> {
+        self.hashes.get(&number).copied()
+    }
+
+    /// True if the block at `number` cannot change any more.
+    pub(crate) fn is_final(&self, number: u64) -> bool {
+        self.finalized.is_some_and(|finalized| number <= finalized)
+    }
+
+    /// Where `block` stands; `None` if its height is not known.
+    pub(crate) fn judge(&self, block: BlockNumHash) -> Option<Canonicality> {
+        match self.hash_at(block.number) {
+            Some(ours) if ours == block.hash => Some(Canonicality::Canonical),
+            Some(ours) => Some(Canonicality::Mismatch { ours }),
+            None if !self.head.is_zero() && block.number > self.head.number => {
+                Some(Canonicality::Ahead)
+            }
+            None => None,
+        }
+    }
+
+    /// How `head` stands to what we know.
+    pub(crate) fn relation(&self, head: &L1BlockRef) -> Relation {
+        if head.hash == self.head.hash {
+            return Relation::Same;
+        }
+        if self.hash_at(head.number) == Some(head.hash) {
+            return Relation::Behind;
+        }
+        let parent = head
+            .number
+            .checked_sub(1)
+            .and_then(|number| self.hash_at(number));
+        if self.head.is_zero() || parent == Some(head.parent_hash) {
+            Relation::Linked
+        } else {
+            Relation::Unlinked
+        }
+    }
+
+    /// The heights whose hashes on the branch of an unlinked `head` say where the branches part, highest first. The
+    /// finalized height is the last resort.
+    pub(crate) fn anchors(&self, head: &L1BlockRef) -> Vec<u64> {
+        let mut anchors: Vec<u64> = ANCHOR_DISTANCES
+            .iter()
+            .filter_map(|distance| self.head.number.checked_sub(*distance))
+            .chain(self.finalized)
+            .filter(|number| *number < head.number && self.hashes.contains_key(number))
+            .collect();
+        anchors.sort_unstable_by(|one, other| other.cmp(one));
+        anchors.dedup();
+        anchors
+    }
+
+    /// Makes `head` the head. `kept` is the highest block of the window that is its ancestor; what lies above it is
+    /// dropped, everything without it.
+    pub(crate) fn advance(&mut self, head: L1BlockRef, kept: Option<u64>) -> Option<Reorg> {
+        let old_head = self.head;
+        match kept {
+            Some(kept) => drop(self.hashes.split_off(&(kept + 1))),
+            None => self.hashes.clear(),
+        }
+        self.head = head;
+        self.put(head.number, head.hash);
+        if let Some(parent) = head.number.checked_sub(1) {
+            self.put(parent, head.parent_hash);
+        }
+        let lost = !old_head.is_zero() && kept != Some(old_head.number);
+        lost.then_some(Reorg { old_head, kept })
+    }
+
+    /// Adds a block that an endpoint says is canonical, and its parent.
+    pub(crate) fn insert(&mut self, block: &L1BlockRef) -> Result<(), Conflict> {
+        if block.number > self.head.number {
+            return Ok(());
+        }
+        let parent = block
+            .number
+            .checked_sub(1)
+            .map(|number| (number, block.parent_hash));
+        let pairs = [Some((block.number, block.hash)), parent];
+        for (number, hash) in pairs.into_iter().flatten() {
+            if self.hash_at(number).is_some_and(|ours| ours != hash) {
+                return Err(Conflict { number });
+            }
+        }
+        for (number, hash) in pairs.into_iter().flatten() {
+            self.put(number, hash);
+        }
+        Ok(())
+    }
+
+    /// Remembers that the block at `number` and all below it are final.
+    pub(crate) fn finalize(&mut self, number: u64) {
+        self.finalized = self.finalized.max(Some(number));
+    }
+
+    fn put(&mut self, number: u64, hash: B256) {
+        self.hashes.insert(number, hash);
+        while self.hashes.len() > CAPACITY {
+            self.hashes.pop_first();
+        }
+    }
+}
