@@ -1,5 +1,6 @@
 //! Every way in which a call to the EL fails, as what the caller branches on.
 
+use alloy_primitives::B256;
 use light_node_protocol::Severity;
 use std::time::Duration;
 use thiserror::Error;
@@ -72,6 +73,18 @@ pub enum ElError {
         /// The EL's words.
         message: String,
     },
+    /// The EL's genesis is not the rollup's: it runs another chain, or has another genesis file.
+    #[error(
+        "the execution layer's block {number} is {actual}, but the rollup's genesis is {expected}"
+    )]
+    WrongGenesis {
+        /// Number of genesis.
+        number: u64,
+        /// Hash in the rollup config.
+        expected: B256,
+        /// Hash of the EL's block.
+        actual: B256,
+    },
     /// Any other JSON-RPC error.
     #[error("{method} failed with {code}: {message}")]
     Rpc {
@@ -85,20 +98,41 @@ pub enum ElError {
 }
 
 impl ElError {
+    /// JSON-RPC: the EL does not serve the method, at least not on this port.
+    pub const METHOD_NOT_FOUND: i64 = -32601;
+    /// JSON-RPC: the parameters do not decode, or a field that the fork wants is missing.
+    pub const INVALID_PARAMS: i64 = -32602;
+    /// Execution API: no such block.
+    pub const UNKNOWN_BLOCK: i64 = -39001;
+
     /// What the caller has to do about it.
     pub const fn severity(&self) -> Severity {
         match self {
+            Self::Rpc {
+                code: Self::METHOD_NOT_FOUND | Self::INVALID_PARAMS,
+                ..
+            }
+            | Self::UnknownPayload
+            | Self::InvalidPayloadAttributes { .. }
+            | Self::TooLargeRequest { .. }
+            | Self::UnsupportedFork { .. } => Severity::Drop,
             Self::Transport { .. }
             | Self::Timeout { .. }
             | Self::Unauthorized { .. }
             | Self::Http { .. }
             | Self::Malformed { .. }
             | Self::Rpc { .. } => Severity::Temporary,
-            Self::UnknownPayload
-            | Self::InvalidPayloadAttributes { .. }
-            | Self::TooLargeRequest { .. }
-            | Self::UnsupportedFork { .. } => Severity::Drop,
             Self::InvalidForkchoiceState { .. } => Severity::Reset,
+            Self::WrongGenesis { .. } => Severity::Critical,
+        }
+    }
+
+    /// The EL has no such block, where a block was required.
+    pub(crate) fn unknown_block(method: &'static str) -> Self {
+        Self::Rpc {
+            method,
+            code: Self::UNKNOWN_BLOCK,
+            message: "unknown block".to_owned(),
         }
     }
 }

@@ -4,13 +4,19 @@
 mod block;
 mod deadlines;
 mod error;
+mod http;
+mod jwt;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod memory;
 mod payload;
 mod reader;
+pub mod versions;
+mod wire;
 
 pub use block::{ElBlock, ElSyncing};
 pub use deadlines::ElDeadlines;
 pub use error::ElError;
-pub use payload::{PayloadError, payload_block_hash};
+pub use http::{HttpEngine, HttpEngineConfig, HttpEngineError};
+pub use jwt::{JwtError, JwtSecret, JwtSource};
+pub use payload::{PayloadError, payload_block_hash, payload_ref};
 pub use reader::{ElReader, EngineApi};

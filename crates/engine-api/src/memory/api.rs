@@ -78,11 +78,7 @@ impl ElReader for MemoryEl {
 
     async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
         let apply = |el: &Self| match el.state().block(block) {
-            None => Err(ElError::Rpc {
-                method: "eth_getProof",
-                code: -32000,
-                message: "header not found".to_owned(),
-            }),
+            None => Err(ElError::unknown_block("eth_getBlockByHash")),
             Some(_) => Ok(keccak256([block.as_slice(), address.as_slice()].concat())),
         };
         let call = Call::StorageRoot { address, block };

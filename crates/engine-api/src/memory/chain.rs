@@ -1,16 +1,16 @@
 //! Chains of blocks for tests: real headers, real block hashes, a real L1-info deposit first in every block. Only the
 //! state behind them is imaginary.
 
-use crate::{ElBlock, payload::payload_block_hash};
-use alloy_eips::eip2718::{Decodable2718, Encodable2718};
-use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use crate::{ElBlock, payload_block_hash, payload_ref};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{B256, U256, keccak256};
 use alloy_rpc_types_engine::{
     ExecutionPayloadV1, ExecutionPayloadV2, ExecutionPayloadV3, PayloadAttributes,
 };
 use light_node_protocol::{
     BlockNumHash, ChainGenesis, L1BlockRef, L2BlockRef, RollupConfig, SystemConfig,
+    l1_info::L1BlockFacts, l1_info_deposit,
 };
-use op_alloy_consensus::TxDeposit;
 use op_alloy_rpc_types_engine::{
     OpExecutionPayload, OpExecutionPayloadEnvelope, OpExecutionPayloadV4, OpPayloadAttributes,
 };
@@ -23,11 +23,6 @@ const BLOCKS_PER_EPOCH: u64 = 6;
 const GAS_LIMIT: u64 = 30_000_000;
 const L1_GENESIS_NUMBER: u64 = 100;
 const L2_GENESIS_TIME: u64 = 1_700_000_000;
-
-const DEPOSITOR: Address = address!("deaddeaddeaddeaddeaddeaddeaddeaddead0001");
-const L1_BLOCK_CONTRACT: Address = address!("4200000000000000000000000000000000000015");
-/// `setL1BlockValuesJovian()`.
-const JOVIAN_SELECTOR: [u8; 4] = [0x3d, 0xb6, 0xbe, 0x2b];
 
 /// A block with everything that a test may need of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,27 +55,8 @@ impl MemoryBlock {
         config: &RollupConfig,
         envelope: &OpExecutionPayloadEnvelope,
     ) -> Result<Self, String> {
-        let hash = payload_block_hash(envelope).map_err(|error| error.to_string())?;
+        let block_ref = payload_ref(config, envelope).map_err(|error| error.to_string())?;
         let payload = &envelope.execution_payload;
-        if payload.block_hash() != hash {
-            return Err(format!(
-                "block hash mismatch: want {}, got {hash}",
-                payload.block_hash()
-            ));
-        }
-        let (l1_origin, sequence_number) = if hash == config.genesis.l2.hash {
-            (config.genesis.l1, 0)
-        } else {
-            origin_of(payload.transactions().first())?
-        };
-        let block_ref = L2BlockRef {
-            hash,
-            number: payload.block_number(),
-            parent_hash: payload.parent_hash(),
-            timestamp: payload.timestamp(),
-            l1_origin,
-            sequence_number,
-        };
         let state_root = payload.as_v1().state_root;
         let withdrawals_root = payload.as_v4().map(|payload| payload.withdrawals_root);
         Ok(Self {
@@ -234,7 +210,18 @@ impl ChainBuilder {
         };
         let mut attributes = attributes_at(parent.timestamp + self.config.block_time);
         attributes.payload_attributes.prev_randao = B256::from(U256::from(salt));
-        attributes.transactions = Some(vec![l1_info_deposit(l1_origin, sequence_number)]);
+        let l1 = L1BlockFacts {
+            number: l1_origin.number,
+            hash: l1_origin.hash,
+            timestamp: Self::l1_block(l1_origin.number, 0).timestamp,
+            base_fee: 7,
+            blob_base_fee: 1,
+        };
+        let system_config = &self.config.genesis.system_config;
+        let timestamp = attributes.payload_attributes.timestamp;
+        let deposit = l1_info_deposit(&self.config, system_config, sequence_number, &l1, timestamp)
+            .expect("a zero scalar can be encoded");
+        attributes.transactions = Some(vec![deposit.encoded_2718().into()]);
         attributes
     }
 
@@ -320,29 +307,6 @@ fn payload(
     }
 }
 
-/// The first transaction of a Jovian block: number and hash of the L1 block and the sequence number, all else zero.
-fn l1_info_deposit(l1_origin: BlockNumHash, sequence_number: u64) -> Bytes {
-    let time = ChainBuilder::l1_block(l1_origin.number, 0).timestamp;
-    let mut input = Vec::with_capacity(178);
-    input.extend_from_slice(&JOVIAN_SELECTOR);
-    input.extend_from_slice(&[0; 8]); // base fee scalar, blob base fee scalar
-    input.extend_from_slice(&sequence_number.to_be_bytes());
-    input.extend_from_slice(&time.to_be_bytes());
-    input.extend_from_slice(&l1_origin.number.to_be_bytes());
-    input.extend_from_slice(&[0; 64]); // base fee, blob base fee
-    input.extend_from_slice(l1_origin.hash.as_slice());
-    input.extend_from_slice(&[0; 46]); // batcher, operator fee scalar and constant, DA footprint scalar
-    let deposit = TxDeposit {
-        source_hash: keccak256(&input),
-        from: DEPOSITOR,
-        to: L1_BLOCK_CONTRACT.into(),
-        gas_limit: 1_000_000,
-        input: input.into(),
-        ..Default::default()
-    };
-    deposit.encoded_2718().into()
-}
-
 fn with_hash(
     payload: OpExecutionPayloadV4,
     parent_beacon_block_root: B256,
@@ -354,17 +318,4 @@ fn with_hash(
     let hash = payload_block_hash(&envelope).map_err(|error| error.to_string())?;
     envelope.execution_payload.as_v1_mut().block_hash = hash;
     Ok(envelope)
-}
-
-/// L1 origin and sequence number that the first transaction of a Jovian block names.
-fn origin_of(first: Option<&Bytes>) -> Result<(BlockNumHash, u64), String> {
-    let first = first.ok_or("no L1-info deposit")?;
-    let deposit = TxDeposit::decode_2718_exact(first).map_err(|error| error.to_string())?;
-    let input = deposit.input;
-    if input.len() != 178 || input[..4] != JOVIAN_SELECTOR {
-        return Err("the first transaction sets no Jovian L1 info".to_owned());
-    }
-    let number = |at: usize| u64::from_be_bytes(input[at..at + 8].try_into().expect("eight bytes"));
-    let hash = B256::from_slice(&input[100..132]);
-    Ok((BlockNumHash::new(number(28), hash), number(12)))
 }

@@ -1,0 +1,500 @@
+#![allow(clippy::unwrap_used)]
+
+mod server;
+
+use super::*;
+use crate::{JwtSecret, memory::ChainBuilder, versions::tests::config_at};
+use alloy_eips::BlockNumberOrTag;
+use alloy_rpc_types_engine::{Claims, ExecutionPayloadV1, ExecutionPayloadV2};
+use axum::{http::StatusCode, response::IntoResponse};
+use light_node_protocol::Hardfork;
+use server::{Server, answer};
+use std::io::Write;
+
+const SECRET: [u8; 32] = [7; 32];
+
+fn engine_with(url: &Url, jwt: JwtSource, config: RollupConfig, read: Duration) -> HttpEngine {
+    let deadlines = ElDeadlines {
+        read,
+        ..Default::default()
+    };
+    let rollup_config = Arc::new(config);
+    HttpEngine::new(HttpEngineConfig {
+        url: url.clone(),
+        jwt,
+        rollup_config,
+        deadlines,
+    })
+    .unwrap()
+}
+
+fn engine(url: &Url) -> HttpEngine {
+    let jwt = JwtSource::Secret(JwtSecret::from_bytes(SECRET));
+    engine_with(
+        url,
+        jwt,
+        (*ChainBuilder::new().config()).clone(),
+        Duration::from_secs(10),
+    )
+}
+
+/// True if an EL with `secret` would accept `token`; its time of issue is within the allowed minute then.
+fn is_token_of(secret: [u8; 32], token: &str) -> bool {
+    let secret = alloy_primitives::hex::encode(secret);
+    let secret = alloy_rpc_types_engine::JwtSecret::from_hex(secret).unwrap();
+    secret.validate(token).is_ok()
+}
+
+fn issued_at(token: &str) -> u64 {
+    // The middle part is base64url without padding of `{"iat":<seconds>}`.
+    let digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bits = 0u32;
+    let mut count = 0;
+    let mut bytes = Vec::new();
+    for letter in token.split('.').nth(1).unwrap().chars() {
+        bits = (bits << 6) | u32::try_from(digits.find(letter).unwrap()).unwrap();
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from((bits >> count) & 0xff).unwrap());
+        }
+    }
+    serde_json::from_slice::<Claims>(&bytes).unwrap().iat
+}
+
+#[tokio::test]
+async fn every_request_has_a_token_that_was_issued_for_it() {
+    let server = Server::results(|_| json!("0x385")).await;
+    let engine = engine(&server.url);
+    let start = Claims::with_current_timestamp().iat;
+    assert_eq!(engine.chain_id().await.unwrap(), 901);
+    // Tokens have whole seconds: the next second must give another one.
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(engine.chain_id().await.unwrap(), 901);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2);
+    assert!(
+        seen.iter()
+            .all(|request| is_token_of(SECRET, &request.token))
+    );
+    assert!(issued_at(&seen[0].token) >= start);
+    assert!(issued_at(&seen[1].token) > issued_at(&seen[0].token));
+    assert_ne!(seen[0].body["id"], seen[1].body["id"]);
+}
+
+#[tokio::test]
+async fn a_changed_secret_is_read_again_after_one_refusal() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    write!(file, "{}", alloy_primitives::hex::encode([1; 32])).unwrap();
+    let server = Server::start(|seen| {
+        if is_token_of(SECRET, &seen.token) {
+            answer(&json!({ "id": seen.body["id"], "result": "0x1" }))
+        } else {
+            StatusCode::UNAUTHORIZED.into_response()
+        }
+    })
+    .await;
+    let jwt = JwtSource::File(file.path().to_owned());
+    let engine = engine_with(
+        &server.url,
+        jwt,
+        Default::default(),
+        Duration::from_secs(10),
+    );
+
+    // Still the old secret in the file: one retry, then the error.
+    assert_eq!(
+        engine.chain_id().await,
+        Err(ElError::Unauthorized { status: 401 })
+    );
+    assert_eq!(server.seen().len(), 2);
+
+    std::fs::write(file.path(), alloy_primitives::hex::encode_prefixed(SECRET)).unwrap();
+    assert_eq!(engine.chain_id().await, Ok(1));
+    assert_eq!(server.seen().len(), 4);
+    assert_eq!(engine.chain_id().await, Ok(1));
+    assert_eq!(server.seen().len(), 5);
+
+    // A file that is gone: no second attempt.
+    std::fs::write(file.path(), alloy_primitives::hex::encode([2; 32])).unwrap();
+    let other = engine_with(
+        &server.url,
+        JwtSource::File(file.path().to_owned()),
+        Default::default(),
+        Duration::from_secs(10),
+    );
+    drop(file);
+    assert_eq!(
+        other.chain_id().await,
+        Err(ElError::Unauthorized { status: 401 })
+    );
+    assert_eq!(server.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn http_errors_and_bodies_that_are_no_answer_are_typed() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/forbidden" => StatusCode::FORBIDDEN.into_response(),
+        "/unavailable" => (StatusCode::SERVICE_UNAVAILABLE, "later").into_response(),
+        "/moved" => (StatusCode::FOUND, [("location", "/ok")]).into_response(),
+        "/html" => "<html>welcome</html>".into_response(),
+        "/truncated" => r#"{"jsonrpc":"2.0","id":1,"resu"#.into_response(),
+        "/other-id" => answer(&json!({ "id": 99, "result": "0x1" })),
+        "/null" => answer(&json!({ "id": 1, "result": null })),
+        "/large" => "[".repeat(2_000).into_response(),
+        path => panic!("no such path: {path}"),
+    })
+    .await;
+    let method = "eth_chainId";
+    let ask = async |path: &str| {
+        let mut engine = engine(&server.url.join(path).unwrap());
+        engine.transport.set_max_body_bytes(1_000);
+        engine.chain_id().await.unwrap_err()
+    };
+    assert_eq!(
+        ask("/forbidden").await,
+        ElError::Unauthorized { status: 403 }
+    );
+    assert_eq!(
+        ask("/unavailable").await,
+        ElError::Http {
+            method,
+            status: 503
+        }
+    );
+    assert_eq!(
+        ask("/moved").await,
+        ElError::Http {
+            method,
+            status: 302
+        }
+    );
+    for (path, words) in [
+        ("/html", "<html>"),
+        ("/truncated", "EOF"),
+        ("/other-id", "id"),
+        ("/null", "null"),
+        ("/large", "larger than 1000 bytes"),
+    ] {
+        match ask(path).await {
+            ElError::Malformed { cause, .. } => assert!(cause.contains(words), "{path}: {cause}"),
+            other => panic!("{path}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_execution_layer_that_hangs_or_is_down_does_not_hold_the_caller() {
+    // Bound, never accepted from: the connection stands in the backlog and no byte ever comes.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let deadline = Duration::from_millis(100);
+    let jwt = JwtSource::Secret(JwtSecret::from_bytes(SECRET));
+    let engine = engine_with(&url, jwt, Default::default(), deadline);
+    let error = engine.chain_id().await.unwrap_err();
+    assert_eq!(
+        error,
+        ElError::Timeout {
+            method: "eth_chainId",
+            deadline
+        }
+    );
+
+    // Bound without listening: refused, and nobody else can take the port meanwhile.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url: Url = format!("http://{}/", socket.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    match self::engine(&url).chain_id().await.unwrap_err() {
+        ElError::Transport { endpoint, cause } => {
+            assert_eq!(endpoint, url.as_str());
+            assert!(!cause.is_empty());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn blocks_are_one_batch_and_answers_may_come_in_any_order() {
+    let server = Server::start(|seen| {
+        let requests = seen.body.as_array().unwrap();
+        let answers = requests
+            .iter()
+            .rev()
+            .map(|request| match request["params"][0].as_str() {
+                Some("safe") => json!({ "id": request["id"],
+                "error": { "code": -32000, "message": "safe block not found" } }),
+                _ => json!({ "id": request["id"], "result": null }),
+            });
+        answer(&answers.collect())
+    })
+    .await;
+    let engine = engine(&server.url);
+    let hash = B256::repeat_byte(5);
+    let safe = BlockId::Number(BlockNumberOrTag::Safe);
+    let found = engine
+        .blocks(&[hash.into(), BlockId::number(16), safe])
+        .await
+        .unwrap();
+    assert_eq!(found, [None, None, None]);
+
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1);
+    let sent: Vec<(&Value, &Value)> = seen[0]
+        .body
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|request| (&request["method"], &request["params"]))
+        .collect();
+    assert_eq!(
+        sent[0],
+        (&json!("eth_getBlockByHash"), &json!([hash, true]))
+    );
+    assert_eq!(
+        sent[1],
+        (&json!("eth_getBlockByNumber"), &json!(["0x10", true]))
+    );
+    assert_eq!(
+        sent[2],
+        (&json!("eth_getBlockByNumber"), &json!(["safe", true]))
+    );
+    assert_eq!(engine.blocks(&[]).await.unwrap(), []);
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn one_block_is_a_plain_request() {
+    let server = Server::results(|_| Value::Null).await;
+    assert_eq!(
+        engine(&server.url).block(BlockId::latest()).await.unwrap(),
+        None
+    );
+    assert!(server.seen()[0].body.is_object());
+}
+
+fn valid(_: &str) -> Value {
+    json!({ "status": "VALID", "latestValidHash": null, "validationError": null })
+}
+
+fn envelopes() -> [OpExecutionPayloadEnvelope; 3] {
+    let chain = ChainBuilder::new();
+    let v4 = chain.genesis().envelope;
+    let v3 = v4.execution_payload.as_v3().unwrap().clone();
+    let v2: ExecutionPayloadV2 = v3.payload_inner.clone();
+    let v2 = OpExecutionPayload::V2(v2);
+    [
+        OpExecutionPayloadEnvelope {
+            parent_beacon_block_root: None,
+            execution_payload: v2,
+        },
+        OpExecutionPayloadEnvelope {
+            parent_beacon_block_root: Some(B256::ZERO),
+            execution_payload: OpExecutionPayload::V3(v3),
+        },
+        v4,
+    ]
+}
+
+#[tokio::test]
+async fn new_payload_goes_out_in_the_version_and_shape_of_its_fork() {
+    let server = Server::results(valid).await;
+    let jwt = JwtSource::Secret(JwtSecret::from_bytes(SECRET));
+    let [v2, v3, v4] = envelopes();
+    let v1: ExecutionPayloadV1 = v2.execution_payload.as_v1().clone();
+    let v1 = OpExecutionPayloadEnvelope {
+        parent_beacon_block_root: None,
+        execution_payload: OpExecutionPayload::V1(v1),
+    };
+    for (fork, envelope, method, params) in [
+        (Hardfork::Bedrock, &v1, "engine_newPayloadV2", 1),
+        (Hardfork::Canyon, &v2, "engine_newPayloadV2", 1),
+        (Hardfork::Ecotone, &v3, "engine_newPayloadV3", 3),
+        (Hardfork::Holocene, &v3, "engine_newPayloadV3", 3),
+        (Hardfork::Isthmus, &v4, "engine_newPayloadV4", 4),
+        (Hardfork::Karst, &v4, "engine_newPayloadV4", 4),
+    ] {
+        let config = config_at(fork, 0);
+        let engine = engine_with(&server.url, jwt.clone(), config, Duration::from_secs(10));
+        assert!(engine.new_payload(envelope).await.unwrap().is_valid());
+        let sent = server.seen().pop().unwrap().body;
+        assert_eq!(sent["method"], method);
+        assert_eq!(sent["params"].as_array().unwrap().len(), params);
+        assert_eq!(sent["params"][0], json!(envelope.execution_payload));
+    }
+    let sent = server.seen().pop().unwrap().body["params"].clone();
+    assert_eq!(
+        [&sent[1], &sent[2], &sent[3]],
+        [&json!([]), &json!(B256::ZERO), &json!([])]
+    );
+    // The first was V1: no withdrawals, not even an empty list.
+    assert!(
+        server.seen()[0].body["params"][0]
+            .get("withdrawals")
+            .is_none()
+    );
+    assert!(
+        server.seen()[1].body["params"][0]
+            .get("withdrawals")
+            .is_some()
+    );
+
+    // A payload of another fork than its timestamp says is not sent at all.
+    let config = config_at(Hardfork::Isthmus, 0);
+    let engine = engine_with(&server.url, jwt, config, Duration::from_secs(10));
+    let error = engine.new_payload(&v3).await.unwrap_err();
+    assert!(matches!(error, ElError::UnsupportedFork { .. }));
+    assert_eq!(server.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn forkchoice_goes_out_in_the_version_of_its_attributes() {
+    let server = Server::results(
+        |method| json!({ "payloadStatus": valid(method), "payloadId": "0x0300000000000001" }),
+    )
+    .await;
+    let jwt = JwtSource::Secret(JwtSecret::from_bytes(SECRET));
+    let state = ForkchoiceState {
+        head_block_hash: B256::repeat_byte(1),
+        ..Default::default()
+    };
+    for (fork, method) in [
+        (Hardfork::Regolith, "engine_forkchoiceUpdatedV1"),
+        (Hardfork::Canyon, "engine_forkchoiceUpdatedV2"),
+        (Hardfork::Ecotone, "engine_forkchoiceUpdatedV3"),
+        (Hardfork::Jovian, "engine_forkchoiceUpdatedV3"),
+    ] {
+        let config = config_at(fork, 0);
+        let engine = engine_with(&server.url, jwt.clone(), config, Duration::from_secs(10));
+        let attributes = OpPayloadAttributes {
+            min_base_fee: Some(5),
+            ..Default::default()
+        };
+        let updated = engine
+            .fork_choice_updated(state, Some(attributes))
+            .await
+            .unwrap();
+        assert_eq!(
+            updated.payload_id,
+            Some(PayloadId::new([3, 0, 0, 0, 0, 0, 0, 1]))
+        );
+        let sent = server.seen().pop().unwrap().body;
+        assert_eq!(sent["method"], method);
+        assert_eq!(sent["params"][1]["minBaseFee"], 5);
+
+        engine.fork_choice_updated(state, None).await.unwrap();
+        let sent = server.seen().pop().unwrap().body;
+        assert_eq!(sent["method"], "engine_forkchoiceUpdatedV3");
+        assert_eq!(sent["params"], json!([state, null]));
+    }
+}
+
+#[tokio::test]
+async fn get_payload_asks_in_the_version_of_its_fork_and_checks_the_shape() {
+    let [v2, v3, v4] = envelopes();
+    let all = [v2.clone(), v3.clone(), v4.clone()];
+    let server = Server::results(move |method| {
+        let index = match method {
+            "engine_getPayloadV2" => 0,
+            "engine_getPayloadV3" => 1,
+            _ => 2,
+        };
+        let mut answer = serde_json::to_value(&all[index]).unwrap();
+        answer["blockValue"] = json!("0x0");
+        answer["blobsBundle"] = json!({ "commitments": [], "proofs": [], "blobs": [] });
+        answer["executionRequests"] = json!([]);
+        answer
+    })
+    .await;
+    let jwt = JwtSource::Secret(JwtSecret::from_bytes(SECRET));
+    let id = PayloadId::new([3; 8]);
+    for (fork, expected, method) in [
+        (Hardfork::Canyon, v2, "engine_getPayloadV2"),
+        (Hardfork::Granite, v3, "engine_getPayloadV3"),
+        (Hardfork::Jovian, v4.clone(), "engine_getPayloadV4"),
+        (Hardfork::Karst, v4, "engine_getPayloadV5"),
+    ] {
+        let config = config_at(fork, 0);
+        let engine = engine_with(&server.url, jwt.clone(), config, Duration::from_secs(10));
+        assert_eq!(engine.get_payload(id, 5).await.unwrap(), expected);
+        let sent = server.seen().pop().unwrap().body;
+        assert_eq!(
+            (&sent["method"], &sent["params"]),
+            (&json!(method), &json!([id]))
+        );
+    }
+    let bad =
+        Server::results(|_| json!({ "executionPayload": envelopes()[1].execution_payload })).await;
+    let config = config_at(Hardfork::Isthmus, 0);
+    let engine = engine_with(&bad.url, jwt, config, Duration::from_secs(10));
+    assert!(matches!(
+        engine.get_payload(id, 5).await.unwrap_err(),
+        ElError::Malformed { .. }
+    ));
+}
+
+#[tokio::test]
+async fn client_version_is_asked_in_three_ways_before_it_is_unknown() {
+    let versions =
+        json!([{ "code": "RH", "name": "Reth", "version": "v1.8.1", "commit": "fa4ff922" }]);
+    let strict = Server::start(move |seen| {
+        let known = seen.body["params"][0]["code"] == "RH";
+        let body = if known {
+            json!({ "id": seen.body["id"], "result": versions })
+        } else {
+            json!({ "id": seen.body["id"], "error": { "code": -32602, "message": "unknown code" } })
+        };
+        answer(&body)
+    })
+    .await;
+    let version = engine(&strict.url).client_version().await.unwrap();
+    assert_eq!(version.as_deref(), Some("Reth v1.8.1 (fa4ff922)"));
+
+    let mute = Server::start(|seen| {
+        let error = json!({ "code": -32601, "message": "method not found" });
+        answer(&json!({ "id": seen.body["id"], "error": error }))
+    })
+    .await;
+    assert_eq!(engine(&mute.url).client_version().await.unwrap(), None);
+    assert_eq!(mute.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn syncing_is_false_or_progress() {
+    let idle = Server::results(|_| json!(false)).await;
+    assert_eq!(engine(&idle.url).syncing().await.unwrap(), ElSyncing::Idle);
+    let busy =
+        Server::results(|_| json!({ "currentBlock": "0x5", "highestBlock": "0x9", "x": 1 })).await;
+    let expected = ElSyncing::Syncing {
+        current: 5,
+        highest: 9,
+    };
+    assert_eq!(engine(&busy.url).syncing().await.unwrap(), expected);
+}
+
+#[test]
+fn configuration_errors_and_debug_show_no_credentials() {
+    let new = |url: &str| {
+        HttpEngine::new(HttpEngineConfig {
+            url: url.parse().unwrap(),
+            jwt: JwtSource::Secret(JwtSecret::from_bytes(SECRET)),
+            rollup_config: Arc::default(),
+            deadlines: ElDeadlines::default(),
+        })
+    };
+    let error = new("http://user:hunter2@localhost:8551/?key=hunter2").unwrap_err();
+    assert!(matches!(error, HttpEngineError::Credentials { .. }));
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+    assert!(matches!(
+        new("ws://localhost:8551").unwrap_err(),
+        HttpEngineError::Scheme { .. }
+    ));
+
+    let engine = new("http://localhost:8551/path?key=hunter2").unwrap();
+    assert_eq!(engine.endpoint(), "http://localhost:8551/path");
+    let debug = format!("{engine:?}");
+    assert!(!debug.contains("hunter2") && !debug.contains(&alloy_primitives::hex::encode(SECRET)));
+}
