@@ -1,1 +1,30 @@
-//! The embedded execution layer: op-revm behind the Engine API.
+//! The embedded execution layer: a real OP Stack EL (op-revm behind a state trie of our own) small enough to live in the
+//! process of a devnet or a test.
+
+mod chain;
+mod el;
+mod engine;
+mod execution;
+mod genesis;
+mod in_process;
+mod pool;
+mod predeploys;
+mod spec;
+mod state;
+#[cfg(test)]
+mod testing;
+mod trie;
+
+pub use chain::ChainView;
+pub use el::{CLIENT_VERSION, ElConfig, EmbeddedEl, SyncTarget};
+pub use engine::{EngineError, SealedPayload};
+pub use execution::{
+    AttributesError, BuildError, ExecutedBlock, ExtraDataError, InvalidBlock, MESSAGE_PASSER,
+    PayloadError, TransactionError,
+};
+pub use genesis::{DevnetGenesis, GenesisError};
+pub use in_process::InProcessEngine;
+pub use pool::{PoolError, PoolLimits, TransactionPool};
+pub use predeploys::SEQUENCER_FEE_VAULT;
+pub use spec::ElSpec;
+pub use state::{Account, StateSnapshot};

@@ -1,0 +1,98 @@
+//! Changes of a [`ChainView`]. Only the engine makes them, on the copy that it owns.
+
+use super::ChainView;
+use crate::{execution::ExecutedBlock, state::StateSnapshot};
+use alloy_primitives::B256;
+use std::sync::Arc;
+
+/// What moving the head changed on the canonical chain.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reorg {
+    /// Blocks that are canonical no more, highest first.
+    pub(crate) dropped: Vec<Arc<ExecutedBlock>>,
+    /// Blocks that became canonical, lowest first.
+    pub(crate) adopted: Vec<Arc<ExecutedBlock>>,
+}
+
+impl ChainView {
+    /// Adds an executed block. It is not canonical until a forkchoice says so.
+    pub(crate) fn insert(&mut self, block: ExecutedBlock, state: StateSnapshot) {
+        let (number, hash) = (block.number(), block.hash);
+        if self.blocks.insert(hash, Arc::new(block)).is_none() {
+            let mut siblings = self.hashes_at.get(&number).cloned().unwrap_or_default();
+            siblings.push(hash);
+            self.hashes_at.insert(number, siblings);
+        }
+        self.states.insert(hash, Arc::new(state));
+    }
+
+    /// Makes a known block the head of the canonical chain. `None`, and no change, if the block or the way from it to the
+    /// canonical chain, or its state, is not there (any more).
+    pub(crate) fn set_head(&mut self, hash: &B256) -> Option<Reorg> {
+        let head = self.blocks.get(hash)?.clone();
+        self.states.get(hash)?;
+        let mut reorg = Reorg::default();
+        let mut ancestor = head.clone();
+        while self.canonical.get(&ancestor.number()) != Some(&ancestor.hash) {
+            reorg.adopted.push(ancestor.clone());
+            ancestor = self.blocks.get(&ancestor.header().parent_hash)?.clone();
+        }
+        reorg.adopted.reverse();
+        for number in (ancestor.number() + 1..=self.head.number()).rev() {
+            if let Some(dropped) = self.block_by_number(number).cloned() {
+                self.canonical.remove(&number);
+                for transaction in &dropped.block.body.transactions {
+                    self.transactions.remove(&transaction.tx_hash());
+                }
+                reorg.dropped.push(dropped);
+            }
+        }
+        for block in &reorg.adopted {
+            self.canonical.insert(block.number(), block.hash);
+            for (index, transaction) in block.block.body.transactions.iter().enumerate() {
+                self.transactions
+                    .insert(transaction.tx_hash(), (block.hash, index));
+            }
+        }
+        self.head = head;
+        Some(reorg)
+    }
+
+    /// Labels a known block safe. False if it is unknown.
+    pub(crate) fn set_safe(&mut self, hash: &B256) -> bool {
+        let block = self.blocks.get(hash).cloned();
+        let is_known = block.is_some();
+        self.safe = block.or_else(|| self.safe.take());
+        is_known
+    }
+
+    /// Labels a known block finalized. False if it is unknown.
+    pub(crate) fn set_finalized(&mut self, hash: &B256) -> bool {
+        let block = self.blocks.get(hash).cloned();
+        let is_known = block.is_some();
+        self.finalized = block.or_else(|| self.finalized.take());
+        is_known
+    }
+
+    /// Drops states and side branches more than `history` blocks below the finalized block, or `max_unfinalized` blocks
+    /// below the head if that is higher: a chain that is never finalized must not fill the memory. The head stays.
+    pub(crate) fn prune(&mut self, history: u64, max_unfinalized: u64) {
+        let finalized = self.finalized.as_ref().map_or(0, |block| block.number());
+        let keep_from = finalized
+            .saturating_sub(history)
+            .max(self.head.number().saturating_sub(max_unfinalized))
+            .min(self.head.number());
+        for number in self.kept_from..keep_from {
+            let canonical = self.canonical.get(&number).copied();
+            for hash in self.hashes_at.remove(&number).unwrap_or_default() {
+                self.states.remove(&hash);
+                if Some(hash) != canonical {
+                    self.blocks.remove(&hash);
+                }
+            }
+            self.hashes_at
+                .extend(canonical.map(|hash| (number, vec![hash])));
+        }
+        self.kept_from = self.kept_from.max(keep_from);
+    }
+}
