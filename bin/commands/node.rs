@@ -2,7 +2,7 @@
 
 use crate::{args::log::LogArgs, cli::NodeArgs, commands::shutdown, telemetry};
 use eyre::{OptionExt, bail};
-use light_node_engine_api::HttpEngineConfig;
+use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSource};
 use light_node_l1::L1Config;
 use light_node_node::{EngineDoor, FollowSettings, Node, NodeConfig, SafeSource};
 use light_node_protocol::RollupConfig;
@@ -60,7 +60,12 @@ fn engine_config(args: &NodeArgs, rollup_config: Arc<RollupConfig>) -> eyre::Res
     let jwt_secret = args.l2.jwt_secret.clone().ok_or_eyre(
         "--l2.jwt-secret=FILE is missing: the file with the JWT secret that the execution layer was started with",
     )?;
-    Ok(HttpEngineConfig::new(url, jwt_secret, rollup_config))
+    Ok(HttpEngineConfig {
+        url,
+        jwt: JwtSource::File(jwt_secret),
+        rollup_config,
+        deadlines: ElDeadlines::default(),
+    })
 }
 
 fn l1_config(args: &NodeArgs, rollup_config: &RollupConfig) -> L1Config {

@@ -2,7 +2,7 @@
 
 use light_node_actor::TaskFailure;
 use light_node_engine_api::HttpEngineError;
-use light_node_follow::SourceConfigError;
+use light_node_follow::HttpSourceError;
 use light_node_l1::L1ConfigError;
 use light_node_rpc::RpcError;
 use thiserror::Error;
@@ -18,7 +18,7 @@ pub enum NodeError {
     L1(#[from] L1ConfigError),
     /// The follow source cannot be built.
     #[error(transparent)]
-    Source(#[from] SourceConfigError),
+    Source(#[from] HttpSourceError),
     /// The RPC port cannot be bound.
     #[error(transparent)]
     Rpc(#[from] RpcError),
