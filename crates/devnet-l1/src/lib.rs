@@ -4,18 +4,28 @@
 //!
 //! [`Chain`] is the pure core. [`EmbeddedL1`] puts a clock and a server around it, and is the handle that a devnet holds.
 
-pub mod chain;
-pub mod config;
+mod chain;
+mod clock;
+mod config;
 pub mod contracts;
-pub mod genesis;
-pub mod pool;
-pub mod state;
+mod fault;
+mod genesis;
+mod l1;
+mod pool;
+mod rpc;
+mod state;
 #[cfg(test)]
 mod testing;
 
 pub use {
-    chain::{Chain, L1Block, L1Heads, L1Transaction, LabelError, Reorg, ReorgError},
-    config::{ConfigError, DEVNET_L1_CHAIN_ID, L1Contracts, L1SimConfig},
+    chain::{
+        Chain, L1Block, L1Heads, L1Transaction, LabelError, MAX_BLOCKS_PER_COMMAND, Reorg,
+        ReorgError,
+    },
+    config::{ConfigError, DEVNET_L1_CHAIN_ID, L1Contracts, L1SimConfig, ecotone_scalar},
+    fault::{Fault, FaultKind},
     genesis::{l1_genesis_hash, l1_genesis_json},
+    l1::{EmbeddedL1, StartError, TooManyBlocks},
     pool::PoolError,
+    state::{Account, State},
 };

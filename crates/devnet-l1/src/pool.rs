@@ -1,6 +1,8 @@
 //! Transactions that wait for a block. Checks and messages follow geth's pool, because batchers and wallets branch on
 //! them; everything is bounded, and nothing here is verified by KZG.
 
+mod error;
+
 use crate::{
     chain::{L1Transaction, max_cost, minimum_gas},
     state::State,
@@ -12,9 +14,10 @@ use alloy_consensus::{
 use alloy_eips::{
     eip2718::Decodable2718, eip7594::BlobTransactionSidecarVariant, eip7840::BlobParams,
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use thiserror::Error;
+
+pub use error::PoolError;
 
 /// Most transactions that wait at a time; ten full blocks of transfers would be more than a devnet ever holds.
 const MAX_TRANSACTIONS: usize = 4_096;
@@ -29,95 +32,6 @@ const PRICE_BUMP_PERCENT: u128 = 10;
 
 /// A transaction as it comes over the network: blob transactions with their blobs.
 type NetworkTransaction = EthereumTxEnvelope<TxEip4844WithSidecar<BlobTransactionSidecarVariant>>;
-
-/// Why the pool refused a transaction.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum PoolError {
-    /// The bytes are no transaction.
-    #[error("malformed transaction: {cause}")]
-    Malformed {
-        /// What the decoder said.
-        cause: String,
-    },
-    /// A type that this L1 does not execute.
-    #[error("transaction type not supported")]
-    UnsupportedType,
-    /// Too long for a block builder to look at.
-    #[error("oversized data: transaction size {size}, limit {MAX_TRANSACTION_BYTES}")]
-    Oversized {
-        /// Encoded length in bytes.
-        size: usize,
-    },
-    /// The signature recovers to no account.
-    #[error("invalid sender")]
-    InvalidSender,
-    /// Signed for another chain, or for none.
-    #[error("invalid chain id for signer: have {have:?} want {want}")]
-    ChainId {
-        /// The transaction's chain id.
-        have: Option<u64>,
-        /// Ours.
-        want: u64,
-    },
-    /// Already in the pool.
-    #[error("already known")]
-    AlreadyKnown,
-    /// The account has sent a transaction with this nonce before.
-    #[error("nonce too low: next nonce {next}, tx nonce {nonce}")]
-    NonceTooLow {
-        /// The account's next nonce.
-        next: u64,
-        /// The transaction's.
-        nonce: u64,
-    },
-    /// Too far ahead to be kept.
-    #[error("nonce too high: next nonce {next}, tx nonce {nonce}")]
-    NonceTooHigh {
-        /// The account's next nonce.
-        next: u64,
-        /// The transaction's.
-        nonce: u64,
-    },
-    /// No block could hold it.
-    #[error("exceeds block gas limit")]
-    GasLimit,
-    /// Its gas limit does not even cover its bytes.
-    #[error("intrinsic gas too low: gas {gas}, minimum needed {minimum}")]
-    IntrinsicGas {
-        /// The transaction's gas limit.
-        gas: u64,
-        /// What it needs.
-        minimum: u64,
-    },
-    /// The tip is larger than the whole fee.
-    #[error("max priority fee per gas higher than max fee per gas")]
-    TipAboveFee,
-    /// The account could not pay.
-    #[error("insufficient funds for gas * price + value: balance {balance}, tx cost {cost}")]
-    Funds {
-        /// The account's balance in wei.
-        balance: U256,
-        /// The most that the transaction may cost.
-        cost: U256,
-    },
-    /// A waiting transaction with this nonce pays as much.
-    #[error("replacement transaction underpriced")]
-    Underpriced,
-    /// Blobs and their hashes do not belong together.
-    #[error("blob sidecar does not match the transaction's versioned hashes")]
-    Sidecar,
-    /// More blobs than a block may hold, or none.
-    #[error("blob transaction with {count} blobs, allowed are 1 to {max}")]
-    BlobCount {
-        /// Blobs in the transaction.
-        count: u64,
-        /// Most blobs of a block.
-        max: u64,
-    },
-    /// Nothing more can wait.
-    #[error("txpool is full")]
-    Full,
-}
 
 /// A waiting transaction.
 #[derive(Clone, Debug)]

@@ -54,7 +54,6 @@ impl Account {
             balance: self.balance,
             storage_root: self.storage_leaves().root(),
             code_hash: self.code_hash(),
-            ..TrieAccount::default()
         }
     }
 }

@@ -27,7 +27,7 @@ impl Chain {
     /// Mines a block into `slot`, or into the next one if the head is there already.
     pub fn mine(&mut self, slot: u64) -> Arc<L1Block> {
         let parent = self.head().clone();
-        let slot = slot.max(parent.slot + 1);
+        let slot = slot.max(parent.slot.saturating_add(1));
         let mut header = self.open_header(&parent, slot);
         let mut body = self.fill(&parent, &mut header);
         let roots: Vec<&L1Transaction> = body.transactions.iter().map(Recovered::inner).collect();
@@ -56,7 +56,9 @@ impl Chain {
 
     /// The header of a new block as far as it is known before its transactions.
     fn open_header(&self, parent: &L1Block, slot: u64) -> Header {
-        let timestamp = self.config.genesis_time + slot * self.config.block_time.as_secs();
+        let timestamp = slot
+            .saturating_mul(self.config.block_time.as_secs())
+            .saturating_add(self.config.genesis_time);
         let branch = self.branch.to_be_bytes();
         Header {
             parent_hash: parent.hash,

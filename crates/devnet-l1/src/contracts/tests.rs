@@ -1,4 +1,5 @@
-#![allow(clippy::unwrap_used)]
+// Fields of calls are named as in Solidity.
+#![allow(clippy::unwrap_used, non_snake_case)]
 
 use super::{
     abi::{IOptimismPortal as Portal, ISystemConfig as Config},

@@ -7,7 +7,7 @@ use alloy_eips::{
     eip2718::Encodable2718,
     eip4844::{Blob, BlobTransactionSidecar, Bytes48},
 };
-use alloy_primitives::{Bytes, TxKind};
+use alloy_primitives::{Bytes, TxKind, U256};
 use alloy_signer::SignerSync;
 
 const TO: Address = Address::repeat_byte(9);

@@ -1,0 +1,253 @@
+//! JSON-RPC over HTTP: single requests and bounded batches by POST, on one port with the control methods. Requests meet
+//! the fault in force; control methods (`dev_`) never do.
+
+mod accounts;
+mod blocks;
+mod connection;
+mod control;
+mod error;
+mod fees;
+mod logs;
+mod params;
+mod view;
+
+use crate::{fault::FaultKind, l1::EmbeddedL1};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{ConnectInfo, DefaultBodyLimit, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use connection::{CuttableListener, Cutter};
+use error::RpcError;
+use params::Params;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// Longest request body: a batch with a few full blob transactions in hex.
+const MAX_BODY_BYTES: usize = 8 << 20;
+/// Most requests of a batch.
+const MAX_BATCH: usize = 100;
+/// How long open requests may take after the end was asked for.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
+/// Prefix of the methods that command the L1.
+const CONTROL_PREFIX: &str = "dev_";
+
+/// The result of a method.
+type RpcResult = Result<Value, RpcError>;
+
+/// What every request is handled with.
+#[derive(Clone)]
+struct Server {
+    l1: EmbeddedL1,
+    token: CancellationToken,
+}
+
+/// Serves until the token is cancelled, and a little longer for open requests.
+pub(crate) async fn serve(l1: EmbeddedL1, listener: TcpListener, token: CancellationToken) {
+    let router = Router::new()
+        .route("/", post(handle))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(Server {
+            l1,
+            token: token.clone(),
+        })
+        .into_make_service_with_connect_info::<Cutter>();
+    let server = axum::serve(CuttableListener(listener), router)
+        .with_graceful_shutdown(token.clone().cancelled_owned());
+    let overstayed = async {
+        token.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
+    };
+    tokio::select! {
+        ended = async { server.await } => {
+            if let Err(error) = ended {
+                warn!(%error, "embedded L1 stopped serving");
+            }
+        }
+        () = overstayed => {}
+    }
+}
+
+/// One HTTP request.
+async fn handle(
+    State(server): State<Server>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    body: Bytes,
+) -> Response {
+    let request = serde_json::from_slice::<Value>(&body);
+    if request.as_ref().is_ok_and(is_control) {
+        return respond(&server.l1, request);
+    }
+    match server.l1.faults().take() {
+        None => respond(&server.l1, request),
+        Some(FaultKind::Refuse) => {
+            cutter.cut();
+            ().into_response()
+        }
+        Some(FaultKind::Hang) => {
+            tokio::select! {
+                () = server.l1.faults().over() => {}
+                () = server.token.cancelled() => {}
+            }
+            cutter.cut();
+            ().into_response()
+        }
+        Some(FaultKind::Http429) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            [(header::RETRY_AFTER, "1")],
+            "too many requests",
+        )
+            .into_response(),
+        Some(FaultKind::Http500) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal server error").into_response()
+        }
+        Some(FaultKind::Html) => {
+            let page = "<!DOCTYPE html><html><body>Service Temporarily Unavailable</body></html>";
+            ([(header::CONTENT_TYPE, "text/html")], page).into_response()
+        }
+        Some(FaultKind::Truncated) => {
+            let mut text = answer(&server.l1, request).to_string();
+            // An answer is ASCII, so every index is a boundary.
+            text.truncate(text.len() / 2);
+            json_response(text)
+        }
+    }
+}
+
+/// True for a request, or a batch, of control methods alone.
+fn is_control(request: &Value) -> bool {
+    match request {
+        Value::Array(batch) => !batch.is_empty() && batch.iter().all(is_control),
+        request => request["method"]
+            .as_str()
+            .is_some_and(|method| method.starts_with(CONTROL_PREFIX)),
+    }
+}
+
+fn respond(l1: &EmbeddedL1, request: serde_json::Result<Value>) -> Response {
+    let answer = answer(l1, request);
+    // A batch of notifications has no answer at all.
+    if answer.is_null() {
+        ().into_response()
+    } else {
+        json_response(answer.to_string())
+    }
+}
+
+fn json_response(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// The answer to a body; null when it has none.
+fn answer(l1: &EmbeddedL1, request: serde_json::Result<Value>) -> Value {
+    match request {
+        Err(error) => failure(Value::Null, &RpcError::parse(&error)),
+        Ok(Value::Array(batch)) if batch.is_empty() => {
+            failure(Value::Null, &RpcError::invalid_request("empty batch"))
+        }
+        Ok(Value::Array(batch)) if batch.len() > MAX_BATCH => {
+            let message = format!(
+                "batch too large: {} requests, limit {MAX_BATCH}",
+                batch.len()
+            );
+            failure(Value::Null, &RpcError::invalid_request(message))
+        }
+        Ok(Value::Array(batch)) => {
+            let answers = batch
+                .into_iter()
+                .filter_map(|request| answer_one(l1, request));
+            let answers = answers.collect::<Vec<_>>();
+            if answers.is_empty() {
+                Value::Null
+            } else {
+                Value::Array(answers)
+            }
+        }
+        Ok(request) => answer_one(l1, request).unwrap_or_default(),
+    }
+}
+
+/// The answer to one request; none for a notification.
+fn answer_one(l1: &EmbeddedL1, mut request: Value) -> Option<Value> {
+    // Not by index: indexing a value that is no object would panic.
+    let method = request.get_mut("method").map(Value::take);
+    let Some(Value::String(method)) = method else {
+        let id = request.get("id").cloned().unwrap_or_default();
+        return Some(failure(id, &RpcError::invalid_request("invalid request")));
+    };
+    let params = request.get_mut("params").map(Value::take);
+    let result = Params::new(params).and_then(|params| call(l1, &method, &params));
+    let id = request.get_mut("id").map(Value::take)?;
+    Some(match result {
+        Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
+        Err(error) => failure(id, &error),
+    })
+}
+
+fn failure(id: Value, error: &RpcError) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "error": error.to_json() })
+}
+
+/// Runs a method.
+fn call(l1: &EmbeddedL1, method: &str, params: &Params) -> RpcResult {
+    match method {
+        "eth_chainId" => Ok(quantity(chain_id(l1))),
+        "net_version" => Ok(json!(chain_id(l1).to_string())),
+        "net_listening" => Ok(json!(true)),
+        "net_peerCount" => Ok(quantity(0u64)),
+        "web3_clientVersion" => Ok(json!(concat!(
+            "light-node-devnet-l1/v",
+            env!("CARGO_PKG_VERSION")
+        ))),
+        "eth_syncing" => Ok(json!(false)),
+        "eth_accounts" => Ok(json!([])),
+
+        "eth_blockNumber" => Ok(quantity(l1.heads().latest.number)),
+        "eth_getBlockByNumber" => blocks::block_by_number(l1, params),
+        "eth_getBlockByHash" => blocks::block_by_hash(l1, params),
+        "eth_getBlockReceipts" => blocks::block_receipts(l1, params),
+        "eth_getTransactionByHash" => blocks::transaction_by_hash(l1, params),
+        "eth_getTransactionReceipt" => blocks::transaction_receipt(l1, params),
+        "debug_getRawHeader" => blocks::raw_header(l1, params),
+        "debug_getRawReceipts" => blocks::raw_receipts(l1, params),
+        "eth_getLogs" => logs::get_logs(l1, params),
+
+        "eth_getBalance" => accounts::balance(l1, params),
+        "eth_getTransactionCount" => accounts::transaction_count(l1, params),
+        "eth_getCode" => accounts::code(l1, params),
+        "eth_getStorageAt" => accounts::storage_at(l1, params),
+        "eth_getProof" => accounts::proof(l1, params),
+        "eth_call" => accounts::call(l1, params),
+        "eth_estimateGas" => accounts::estimate_gas(l1, params),
+        "eth_sendRawTransaction" => {
+            let bytes: alloy_primitives::Bytes = params.required(0)?;
+            Ok(json!(l1.submit(&bytes)?))
+        }
+
+        "eth_gasPrice" => Ok(fees::gas_price(l1)),
+        "eth_maxPriorityFeePerGas" => Ok(quantity(fees::SUGGESTED_TIP)),
+        "eth_blobBaseFee" => Ok(quantity(l1.with_chain(|chain| chain.next_blob_base_fee()))),
+        "eth_feeHistory" => fees::fee_history(l1, params),
+
+        method if method.starts_with(CONTROL_PREFIX) => control::call(l1, method, params),
+        method => Err(RpcError::method_not_found(method)),
+    }
+}
+
+fn chain_id(l1: &EmbeddedL1) -> u64 {
+    l1.with_chain(|chain| chain.config().chain_id)
+}
+
+/// A number as Ethereum's JSON writes it.
+fn quantity(number: impl std::fmt::LowerHex) -> Value {
+    json!(format!("{number:#x}"))
+}
+
+#[cfg(test)]
+mod tests;
