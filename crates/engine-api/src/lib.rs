@@ -2,6 +2,8 @@
 //! authentication. The engine holds an [`EngineApi`]; everyone else who must read the EL holds an [`ElReader`].
 
 mod block;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod conformance;
 mod deadlines;
 mod error;
 mod http;

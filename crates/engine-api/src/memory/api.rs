@@ -3,7 +3,7 @@
 use super::{Call, MemoryBlock, MemoryEl, Scripted};
 use crate::{ElBlock, ElError, ElReader, ElSyncing, EngineApi};
 use alloy_eips::BlockId;
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, B256};
 use alloy_rpc_types_engine::{
     ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus, PayloadStatusEnum,
 };
@@ -77,9 +77,12 @@ impl ElReader for MemoryEl {
     }
 
     async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
-        let apply = |el: &Self| match el.state().block(block) {
-            None => Err(ElError::unknown_block("eth_getBlockByHash")),
-            Some(_) => Ok(keccak256([block.as_slice(), address.as_slice()].concat())),
+        // The one account that anybody asks for is the message passer, whose storage root the header has.
+        let apply = |el: &Self| {
+            let found = el.state().block(block);
+            found
+                .map(|block| block.withdrawals_root.unwrap_or_default())
+                .ok_or_else(|| ElError::unknown_block("eth_getBlockByHash"))
         };
         let call = Call::StorageRoot { address, block };
         self.serve(call, "eth_getProof", self.deadlines.read, |_| None, apply)
