@@ -54,6 +54,17 @@ pub struct SyncTarget {
     pub number: Option<u64>,
 }
 
+/// How far an EL sync is, as `eth_syncing` tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncProgress {
+    /// Number of the head when the sync began.
+    pub starting: u64,
+    /// Number of the highest block on the way to the target that is executed.
+    pub current: u64,
+    /// Number of the target, as far as it is known.
+    pub highest: u64,
+}
+
 /// An execution layer in this process.
 #[derive(Debug)]
 pub struct EmbeddedEl {
@@ -61,6 +72,8 @@ pub struct EmbeddedEl {
     pool: Mutex<TransactionPool>,
     view: watch::Sender<Arc<ChainView>>,
     sync_target: watch::Sender<Option<SyncTarget>>,
+    /// What an [`ElSync`](crate::ElSync) reports.
+    sync_progress: watch::Sender<Option<SyncProgress>>,
 }
 
 impl EmbeddedEl {
@@ -78,6 +91,7 @@ impl EmbeddedEl {
             engine: Mutex::new(Engine::new(view, config.state_history_blocks)),
             pool: Mutex::new(TransactionPool::new(config.pool_limits)),
             sync_target: watch::Sender::new(None),
+            sync_progress: watch::Sender::new(None),
         }))
     }
 
@@ -95,6 +109,23 @@ impl EmbeddedEl {
     /// The sync target whenever it changed; `None` when nothing is to be fetched.
     pub fn subscribe_sync_target(&self) -> watch::Receiver<Option<SyncTarget>> {
         self.sync_target.subscribe()
+    }
+
+    /// How far the way to the sync target is; `None` when nothing is to be fetched.
+    pub fn sync_progress(&self) -> Option<SyncProgress> {
+        let target = (*self.sync_target.borrow())?;
+        let head = self.view().head().number();
+        let unreported = SyncProgress {
+            starting: head,
+            current: head,
+            highest: target.number.unwrap_or(head),
+        };
+        Some(self.sync_progress.borrow().unwrap_or(unreported))
+    }
+
+    /// Reports how far an EL sync is.
+    pub(crate) fn report_sync(&self, progress: Option<SyncProgress>) {
+        self.sync_progress.send_replace(progress);
     }
 
     /// The pool, locked: hold it for a moment only.

@@ -23,7 +23,7 @@ pub(crate) use transaction::decode_transaction;
 pub(crate) use validate::{DecodedPayload, validate};
 
 use crate::state::StateSnapshot;
-use alloy_consensus::{Block, Header, Transaction, TxReceipt as _};
+use alloy_consensus::{Block, Header, Transaction};
 use alloy_primitives::{Address, B256, U256, address};
 use op_alloy_consensus::{EIP1559ParamError, OpReceiptEnvelope, OpTxEnvelope};
 use std::sync::Arc;

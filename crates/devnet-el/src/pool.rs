@@ -12,7 +12,7 @@ use crate::{
     state::StateSnapshot,
 };
 use alloy_consensus::{Transaction, transaction::Recovered};
-use alloy_eips::Encodable2718;
+use alloy_eips::{Encodable2718, eip7825::MAX_TX_GAS_LIMIT_OSAKA};
 use alloy_primitives::{Address, B256, TxKind, U256};
 use op_alloy_consensus::OpTxEnvelope;
 use std::{
@@ -272,13 +272,15 @@ fn check_against_head(
             expected: chain_id,
         });
     }
-    let block_gas_limit = view.head().header().gas_limit;
+    let head = view.head().header();
+    let limit = if view.spec().is_karst(head.timestamp) {
+        head.gas_limit.min(MAX_TX_GAS_LIMIT_OSAKA)
+    } else {
+        head.gas_limit
+    };
     let gas_limit = transaction.gas_limit();
-    if gas_limit > block_gas_limit {
-        return Err(PoolError::GasLimitTooHigh {
-            gas_limit,
-            block_gas_limit,
-        });
+    if gas_limit > limit {
+        return Err(PoolError::GasLimitTooHigh { gas_limit, limit });
     }
     let least = least_gas(transaction);
     if gas_limit < least {

@@ -149,4 +149,8 @@ impl ElSpec {
     pub(crate) fn is_jovian(&self, timestamp: u64) -> bool {
         self.forks.is_jovian_active_at_timestamp(timestamp)
     }
+
+    pub(crate) fn is_karst(&self, timestamp: u64) -> bool {
+        self.forks.is_karst_active_at_timestamp(timestamp)
+    }
 }

@@ -2,9 +2,7 @@
 
 use super::{ExecutedBlock, MESSAGE_PASSER, run::Outcome};
 use crate::{spec::ElSpec, state::StateSnapshot};
-use alloy_consensus::{
-    Block, BlockBody, EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, TxReceipt as _, proofs,
-};
+use alloy_consensus::{Block, BlockBody, EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Header, proofs};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{B256, Bloom, logs_bloom};
 

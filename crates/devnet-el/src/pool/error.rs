@@ -32,13 +32,13 @@ pub enum PoolError {
         /// Ours.
         expected: u64,
     },
-    /// More gas than a block has.
-    #[error("exceeds block gas limit: {gas_limit}, block {block_gas_limit}")]
+    /// More gas than a block has, or from Karst on than a transaction may have.
+    #[error("exceeds block gas limit: {gas_limit}, limit {limit}")]
     GasLimitTooHigh {
         /// Of the transaction.
         gas_limit: u64,
-        /// Of the head block.
-        block_gas_limit: u64,
+        /// The limit.
+        limit: u64,
     },
     /// Less gas than any transaction needs.
     #[error("intrinsic gas too low: gas {gas_limit}, minimum needed {least}")]

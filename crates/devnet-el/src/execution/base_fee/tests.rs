@@ -2,11 +2,13 @@
 
 use super::*;
 use alloy_consensus::Block;
+use alloy_eips::Encodable2718;
 use alloy_op_hardforks::OpHardfork;
 use alloy_primitives::{B64, B256, keccak256};
 use alloy_rlp::Decodable;
 use alloy_rpc_types_engine::PayloadAttributes;
 use op_alloy_consensus::OpTxEnvelope;
+use op_revm::estimate_tx_compressed_size;
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -162,6 +164,16 @@ fn base_fee_steps_of_real_jovian_blocks_follow_from_their_da_footprint() {
     for (hash, block, vector) in &blocks {
         assert_eq!(keccak256(alloy_rlp::encode(&block.header)), *hash);
         assert_eq!(block.header.blob_gas_used, vector["daFootprint"].as_u64());
+        // What the EVM estimates of their transactions, times the scalar that their L1-info deposits name.
+        let sizes = block
+            .body
+            .transactions
+            .iter()
+            .filter(|one| !one.is_deposit());
+        let estimates =
+            sizes.map(|one| estimate_tx_compressed_size(&one.encoded_2718()) / 1_000_000);
+        let footprint = estimates.sum::<u64>() * 400;
+        assert_eq!(block.header.blob_gas_used, Some(footprint));
         if let Some((_, child, _)) = blocks
             .iter()
             .find(|(_, child, _)| child.header.parent_hash == *hash)
