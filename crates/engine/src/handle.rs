@@ -1,10 +1,14 @@
 //! What others may call. The handle hides channels and replies; a method's documentation says what a dead engine answers.
 
 use crate::{
+    payload::Payload,
     request::{EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome},
     state::EngineState,
+    status::EngineStatus,
 };
+use light_node_protocol::RollupConfig;
 use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
+use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -13,19 +17,42 @@ use tokio::sync::{mpsc, oneshot, watch};
 #[error("the engine has stopped")]
 pub struct EngineGone;
 
+/// Why a payload was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PayloadDropped {
+    /// The inbox is full: the EL is slower than the payloads come.
+    #[error("the engine's inbox is full")]
+    Full,
+    /// The payload has no place in this rollup: no L1-info deposit, or below genesis.
+    #[error("the payload has no place in this rollup")]
+    NoPlace,
+    /// The engine has stopped.
+    #[error("the engine has stopped")]
+    Gone,
+}
+
 /// A door to the engine. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct EngineHandle {
+    rollup_config: Arc<RollupConfig>,
     requests: mpsc::Sender<EngineRequest>,
     state: watch::Receiver<EngineState>,
+    status: watch::Receiver<EngineStatus>,
 }
 
 impl EngineHandle {
     pub(crate) const fn new(
+        rollup_config: Arc<RollupConfig>,
         requests: mpsc::Sender<EngineRequest>,
         state: watch::Receiver<EngineState>,
+        status: watch::Receiver<EngineStatus>,
     ) -> Self {
-        Self { requests, state }
+        Self {
+            rollup_config,
+            requests,
+            state,
+            status,
+        }
     }
 
     /// The published state; the last one if the engine has stopped.
@@ -38,7 +65,13 @@ impl EngineHandle {
         self.state.clone()
     }
 
-    /// Applies one checked answer of the follow source and says what became of it.
+    /// What an operator wants to know of the engine; the last state of things if it has stopped.
+    pub fn status(&self) -> EngineStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Applies one checked answer of the follow source and says what became of it. The state that it led to is published
+    /// before the answer comes.
     ///
     /// # Backpressure
     /// Waits while the inbox is full. Of two waiting updates the newer wins; the older is answered `Superseded`.
@@ -47,12 +80,26 @@ impl EngineHandle {
     /// [`EngineGone`] if the engine has stopped.
     pub async fn follow(&self, update: FollowUpdate) -> Result<FollowOutcome, EngineGone> {
         let (reply, answer) = oneshot::channel();
-        let request = EngineRequest::Follow { update, reply };
-        self.requests.send(request).await.map_err(|_| EngineGone)?;
+        self.send(EngineRequest::Follow { update, reply }).await?;
         answer.await.map_err(|_| EngineGone)
     }
 
+    /// Says that the L1 origin of the unsafe head has left L1, as the safe source knows. Heads stay; the epoch grows, and
+    /// from now on the sequencer may lead the unsafe chain back below its head.
+    ///
+    /// # Backpressure
+    /// Waits while the inbox is full.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn reset_keeping_heads(&self) -> Result<(), EngineGone> {
+        self.send(EngineRequest::ResetKeepingHeads).await
+    }
+
     /// Inserts an unsafe payload and waits for the engine's verdict. The block hash must have been checked.
+    ///
+    /// # Backpressure
+    /// Waits while the inbox is full. An EL that cannot be asked is tried again for ten seconds.
     ///
     /// # Errors
     /// [`EngineGone`] if the engine has stopped.
@@ -60,9 +107,46 @@ impl EngineHandle {
         &self,
         envelope: OpExecutionPayloadEnvelope,
     ) -> Result<InsertOutcome, EngineGone> {
+        let Ok(payload) = Payload::new(&self.rollup_config, envelope) else {
+            return Ok(InsertOutcome::Rejected {
+                reason: "it has no place in this rollup",
+            });
+        };
         let (reply, answer) = oneshot::channel();
-        let request = EngineRequest::InsertUnsafe { envelope: Box::new(envelope), reply: Some(reply) };
-        self.requests.send(request).await.map_err(|_| EngineGone)?;
+        self.send(EngineRequest::InsertUnsafe {
+            payload,
+            reply: Some(reply),
+        })
+        .await?;
         answer.await.map_err(|_| EngineGone)
+    }
+
+    /// Hands over an unsafe payload of which nobody waits for the verdict. The block hash must have been checked.
+    ///
+    /// # Backpressure
+    /// Never waits: a full inbox drops the payload, and the caller counts it.
+    ///
+    /// # Errors
+    /// [`PayloadDropped`] if the payload was not taken in.
+    pub fn try_insert_unsafe(
+        &self,
+        envelope: OpExecutionPayloadEnvelope,
+    ) -> Result<(), PayloadDropped> {
+        let payload =
+            Payload::new(&self.rollup_config, envelope).map_err(|_| PayloadDropped::NoPlace)?;
+        let request = EngineRequest::InsertUnsafe {
+            payload,
+            reply: None,
+        };
+        self.requests
+            .try_send(request)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => PayloadDropped::Full,
+                mpsc::error::TrySendError::Closed(_) => PayloadDropped::Gone,
+            })
+    }
+
+    async fn send(&self, request: EngineRequest) -> Result<(), EngineGone> {
+        self.requests.send(request).await.map_err(|_| EngineGone)
     }
 }

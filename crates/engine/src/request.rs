@@ -1,8 +1,7 @@
 //! What others ask of the engine, grouped by sender.
 
-use crate::state::DerivationState;
+use crate::{payload::Payload, queue::Lane, state::DerivationState};
 use alloy_primitives::B256;
-use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
 use tokio::sync::oneshot;
 
 /// One checked answer of a follow source.
@@ -84,13 +83,26 @@ pub(crate) enum EngineRequest {
     // From the network and from admin.
     /// Insert an unsafe payload whose block hash has been checked.
     InsertUnsafe {
-        envelope: Box<OpExecutionPayloadEnvelope>,
+        payload: Payload,
         reply: Option<oneshot::Sender<InsertOutcome>>,
     },
-    // From the follow actor.
-    /// Apply a checked answer of the source.
+    // From the safe source, whichever it is.
+    /// Apply a checked answer of the follow source.
     Follow {
         update: FollowUpdate,
         reply: oneshot::Sender<FollowOutcome>,
     },
+    /// The L1 origin of the unsafe head has left L1: expect the sequencer's own reorg, keep the heads until it comes.
+    ResetKeepingHeads,
+}
+
+impl EngineRequest {
+    /// The lane in which it waits.
+    pub(crate) const fn lane(&self) -> Lane {
+        match self {
+            Self::InsertUnsafe { .. } => Lane::InsertUnsafe,
+            Self::Follow { .. } => Lane::Follow,
+            Self::ResetKeepingHeads => Lane::Reset,
+        }
+    }
 }

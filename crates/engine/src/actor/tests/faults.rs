@@ -1,0 +1,372 @@
+//! Sources that contradict what we hold, and execution layers that lose, refuse, or do not move.
+
+use super::*;
+use light_node_engine_api::memory::Scripted;
+
+const REFUSED: fn(FollowRefusal) -> FollowOutcome = FollowOutcome::Refused;
+
+/// Ten blocks by payload; safe is block 5, finalized block 3.
+async fn following() -> (Harness, Vec<MemoryBlock>) {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(10);
+    for block in &chain {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Inserted);
+    }
+    let update = Harness::update(&chain[4], Some(&chain[2]));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    harness.forkchoices();
+    (harness, chain)
+}
+
+fn moving(update: FollowUpdate) -> FollowUpdate {
+    FollowUpdate {
+        safe_may_move: true,
+        ..update
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_contradicts_our_safe_head_is_refused_until_it_may_move() {
+    let (mut harness, chain) = following().await;
+    let other = harness.branch(&chain[3], 4, 1);
+    harness.el.add(&other);
+    let before = harness.state();
+    let update = Harness::update(&other[3], Some(&chain[2]));
+    assert_eq!(
+        harness.follow(update).await,
+        REFUSED(FollowRefusal::SafeContradicted)
+    );
+    assert_eq!(harness.state(), before);
+    assert_eq!(
+        harness.el.head(),
+        chain[9].block_ref(),
+        "the EL was led back"
+    );
+    harness.forkchoices();
+    harness.take_calls();
+    assert_eq!(
+        harness.follow(update).await,
+        REFUSED(FollowRefusal::SafeContradicted)
+    );
+    assert_eq!(harness.forkchoices(), [], "it is remembered");
+
+    harness.safe_may_fall = true;
+    assert_eq!(harness.follow(moving(update)).await, FollowOutcome::Applied);
+    assert_eq!(harness.state().safe_head, other[3].block_ref());
+    assert_eq!(harness.state().epoch, before.epoch + 1);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn safe_goes_down_on_its_chain_only_when_it_may_move() {
+    let (mut harness, chain) = following().await;
+    let update = Harness::update(&chain[3], Some(&chain[2]));
+    assert_eq!(
+        harness.follow(update).await,
+        REFUSED(FollowRefusal::SafeContradicted)
+    );
+    harness.safe_may_fall = true;
+    assert_eq!(harness.follow(moving(update)).await, FollowOutcome::Applied);
+    let state = harness.state();
+    assert_eq!(
+        (state.safe_head, state.unsafe_head),
+        (chain[3].block_ref(), chain[9].block_ref())
+    );
+    let below = moving(Harness::update(&chain[1], None));
+    assert_eq!(
+        harness.follow(below).await,
+        REFUSED(FollowRefusal::SafeContradicted)
+    );
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_contradicts_our_finalized_head_is_refused_for_ever() {
+    let (mut harness, chain) = following().await;
+    let before = harness.state();
+    let other = harness.branch(&chain[0], 8, 1);
+    // Unknown to the EL, so that only the look at VALID can find it.
+    let update = moving(Harness::update(&other[7], Some(&chain[1])));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    harness.el.add(&other);
+    harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(harness.state(), before);
+    assert_eq!(harness.el.head(), chain[9].block_ref());
+    let refused = REFUSED(FollowRefusal::FinalizedContradicted);
+    assert_eq!(harness.follow(update).await, refused);
+    let at_its_height = moving(Harness::update(&other[7], Some(&other[1])));
+    assert_eq!(harness.follow(at_its_height).await, refused);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lower_or_unknown_finalized_head_leaves_ours_and_the_rest_goes_on() {
+    let (mut harness, chain) = following().await;
+    for (safe, finalized) in [(5, Some(&chain[1])), (6, None)] {
+        let update = Harness::update(&chain[safe], finalized);
+        assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+        assert_eq!(harness.state().finalized_head, chain[2].block_ref());
+        assert_eq!(harness.state().safe_head, chain[safe].block_ref());
+    }
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_with_another_l1_origin_than_claimed_is_refused_before_any_label_moves() {
+    let (mut harness, chain) = following().await;
+    let next = harness.branch(&chain[9], 2, 0);
+    let lie = |block: &MemoryBlock| {
+        let mut update = Harness::update(block, None);
+        update.state.safe.l1_origin = ChainBuilder::l1_block(200, 0).id();
+        update.state.local_safe.l1_origin = update.state.safe.l1_origin;
+        update
+    };
+    let refused = |block: &MemoryBlock| {
+        REFUSED(FollowRefusal::OriginMismatch {
+            block: block.hash(),
+        })
+    };
+    let before = harness.state();
+    // Row 3, then row 1 with a block that the EL has.
+    assert_eq!(harness.follow(lie(&chain[6])).await, refused(&chain[6]));
+    harness.el.add(&next[..1]);
+    assert_eq!(harness.follow(lie(&next[0])).await, refused(&next[0]));
+    assert_eq!(harness.forkchoices(), []);
+    // Row 1 with a block that comes later: at VALID, before labels.
+    assert_eq!(harness.follow(lie(&next[1])).await, FollowOutcome::Syncing);
+    harness.el.add(&next);
+    harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(harness.state(), before);
+    assert_eq!(harness.el.safe(), chain[4].block_ref());
+    // The honest update goes through all the same.
+    let honest = Harness::update(&next[1], None);
+    assert_eq!(harness.follow(honest).await, FollowOutcome::Applied);
+    assert_eq!(harness.el.safe(), next[1].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invalid_block_of_the_source_is_refused_and_forgotten_after_5_minutes() {
+    let (mut harness, chain) = following().await;
+    let next = harness.branch(&chain[9], 1, 0);
+    let update = Harness::update(&next[0], None);
+    let invalid = alloy_rpc_types_engine::PayloadStatusEnum::Invalid {
+        validation_error: "disk full".to_owned(),
+    };
+    harness
+        .el
+        .script(CallKind::ForkchoiceUpdated, Scripted::Status(invalid));
+    let refused = REFUSED(FollowRefusal::InvalidBlock {
+        block: next[0].hash(),
+    });
+    assert_eq!(harness.follow(update).await, refused);
+    harness.take_calls();
+    assert_eq!(harness.follow(update).await, refused);
+    harness.el.add(&next);
+    harness.pass(seconds(300)).await;
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_38002_all_three_labels_are_read_again_and_the_next_poll_applies() {
+    let (mut harness, chain) = following().await;
+    let refusal = ElError::InvalidForkchoiceState {
+        message: "unknown safe".to_owned(),
+    };
+    harness
+        .el
+        .script(CallKind::ForkchoiceUpdated, Scripted::Error(refusal));
+    let update = Harness::update(&chain[6], None);
+    let engine = harness.engine.clone();
+    assert_eq!(engine.follow(update).await, Ok(FollowOutcome::Skipped));
+    assert_eq!(
+        harness.take_calls(),
+        [CallKind::ForkchoiceUpdated, CallKind::Blocks]
+    );
+    assert_eq!(harness.state().safe_head, chain[4].block_ref());
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.el.safe(), chain[6].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_got_lost_is_asked_for_again() {
+    let (mut harness, chain) = following().await;
+    let lost = ElError::Transport {
+        endpoint: "memory".to_owned(),
+        cause: "reset".to_owned(),
+    };
+    harness
+        .el
+        .script(CallKind::ForkchoiceUpdated, Scripted::ApplyThenError(lost));
+    let update = Harness::update(&chain[6], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Skipped);
+    assert_eq!(harness.state().safe_head, chain[4].block_ref());
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.forkchoices().len(), 2);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_el_that_answers_valid_and_stays_is_asked_each_500_ms_until_it_moves() {
+    let (mut harness, chain) = following().await;
+    let other = harness.branch(&chain[6], 4, 1);
+    harness.el.add(&other);
+    harness.el.stick_to_branch(5);
+    let start = Instant::now();
+    let update = Harness::update(&other[3], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert_eq!(harness.state().unsafe_head, chain[9].block_ref());
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(start.elapsed(), Duration::from_millis(2_500));
+    assert_eq!(state.unsafe_head, other[3].block_ref());
+    assert_eq!(harness.el.safe(), other[3].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_el_that_never_moves_is_given_up_after_20_looks_and_the_next_poll_tries_anew() {
+    let (mut harness, chain) = following().await;
+    let other = harness.branch(&chain[6], 4, 1);
+    harness.el.add(&other);
+    harness.el.stick_to_branch(20);
+    let start = Instant::now();
+    let update = Harness::update(&other[3], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(start.elapsed(), Duration::from_millis(9_500));
+    assert_eq!(harness.state().unsafe_head, chain[9].block_ref());
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.state().unsafe_head, other[3].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_el_that_lost_its_last_blocks_goes_on_from_its_latest() {
+    let (mut harness, chain) = following().await;
+    harness.el.lose_last(3);
+    let before = harness.state();
+    let update = Harness::update(&chain[5], Some(&chain[3]));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    let state = harness.state();
+    assert_eq!(state.unsafe_head, chain[6].block_ref());
+    assert_eq!(state.safe_head, chain[5].block_ref());
+    assert_eq!(state.el_sync, ElSyncState::Synced);
+    assert_eq!(state.epoch, before.epoch + 1);
+    assert_eq!(harness.insert(&chain[7]).await, InsertOutcome::Inserted);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_2c_a_missing_block_means_lost_blocks_and_the_source_is_followed_from_what_is_left() {
+    let (mut harness, chain) = following().await;
+    harness.el.lose_last(4);
+    // The child of a block that is gone: remembered blocks do not hide the loss.
+    let more = harness.branch(&chain[9], 1, 0);
+    harness.insert(&more[0]).await;
+    assert_eq!(harness.state().unsafe_head, chain[5].block_ref());
+    let update = Harness::update(&chain[8], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    harness.el.add(&chain);
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.safe_head, chain[8].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wiped_el_is_noticed_by_the_heartbeat_heads_hold_and_the_sources_block_is_asked_for() {
+    let (mut harness, chain) = following().await;
+    let before = harness.state();
+    harness.el.lose_last(10);
+    let state = harness
+        .published_until(|state| state.el_sync == ElSyncState::LostBlocks)
+        .await;
+    assert_eq!(
+        (state.unsafe_head, state.safe_head),
+        (before.unsafe_head, before.safe_head)
+    );
+    assert_eq!(state.target, Some(chain[4].block_ref().id()));
+
+    // The source goes on; the target goes with it.
+    let update = Harness::update(&chain[7], Some(&chain[5]));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert_eq!(harness.state().target, Some(chain[7].block_ref().id()));
+    assert_eq!(harness.state().el_sync, ElSyncState::LostBlocks);
+    harness.el.add(&chain[..8]);
+    let state = harness
+        .published_until(|state| state.el_sync == ElSyncState::Synced)
+        .await;
+    assert_eq!(state.unsafe_head, chain[7].block_ref());
+    assert_eq!(state.safe_head, chain[7].block_ref());
+    assert_eq!(state.finalized_head, chain[5].block_ref());
+    assert_eq!(state.epoch, before.epoch + 1);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wiped_el_that_is_also_down_is_looked_at_again_until_it_answers() {
+    let (mut harness, chain) = following().await;
+    harness.el.lose_last(10);
+    harness
+        .published_until(|state| state.el_sync == ElSyncState::LostBlocks)
+        .await;
+    harness.el.set_down(true);
+    harness.pass(seconds(120)).await;
+    harness.el.set_down(false);
+    harness.el.add(&chain);
+    let state = harness
+        .published_until(|state| state.el_sync == ElSyncState::Synced)
+        .await;
+    assert!(state.unsafe_head.number >= chain[4].number());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn syncing_for_a_head_that_the_el_still_has_is_a_busy_el() {
+    let (mut harness, chain) = following().await;
+    let before = harness.state();
+    let syncing = alloy_rpc_types_engine::PayloadStatusEnum::Syncing;
+    harness
+        .el
+        .script(CallKind::ForkchoiceUpdated, Scripted::Status(syncing));
+    let update = Harness::update(&chain[6], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Skipped);
+    assert_eq!(harness.state(), before);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_waiting_updates_the_newer_wins() {
+    let (harness, chain) = following().await;
+    harness
+        .el
+        .script(CallKind::ForkchoiceUpdated, Scripted::Delay(seconds(1)));
+    let send = |index: usize| {
+        let engine = harness.engine.clone();
+        let update = Harness::update(&chain[index], None);
+        tokio::spawn(async move { engine.follow(update).await.unwrap() })
+    };
+    let first = send(5);
+    harness
+        .el
+        .wait_until(|el| el.count(CallKind::ForkchoiceUpdated) == 1)
+        .await;
+    let (second, third) = (send(6), send(7));
+    assert_eq!(first.await.unwrap(), FollowOutcome::Applied);
+    assert_eq!(second.await.unwrap(), FollowOutcome::Superseded);
+    assert_eq!(third.await.unwrap(), FollowOutcome::Applied);
+    assert_eq!(harness.state().safe_head, chain[7].block_ref());
+    harness.stop().await;
+}

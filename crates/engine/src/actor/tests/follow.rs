@@ -1,0 +1,387 @@
+//! Every row of the follow table, and following with no payloads at all.
+
+use super::*;
+
+const NONE: B256 = B256::ZERO;
+
+#[tokio::test(start_paused = true)]
+async fn row_1_an_unknown_block_becomes_target_and_its_labels_follow_without_another_poll() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(20);
+    let head = &chain[19];
+    let update = Harness::update(head, Some(&chain[9]));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert_eq!(harness.forkchoices(), [(head.hash(), NONE, NONE)]);
+    let state = harness.state();
+    assert_eq!(state.target, Some(head.block_ref().id()));
+    assert_eq!(state.el_sync, ElSyncState::Syncing);
+    assert_eq!(
+        state.unsafe_head.number, 0,
+        "only what is VALID is published"
+    );
+
+    harness.el.add(&chain);
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.unsafe_head, head.block_ref());
+    assert_eq!(state.safe_head, head.block_ref());
+    assert_eq!(state.finalized_head, chain[9].block_ref());
+    assert_eq!(state.current_l1, update.state.current_l1);
+    assert_eq!(
+        harness.forkchoices(),
+        [
+            (head.hash(), NONE, NONE),
+            (head.hash(), head.hash(), chain[9].hash())
+        ]
+    );
+    assert_eq!(harness.follow(update).await, FollowOutcome::Unchanged);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_1_a_buffered_payload_is_given_to_the_el_first() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(3);
+    assert_eq!(harness.insert(&chain[2]).await, InsertOutcome::Buffered);
+    let update = Harness::update(&chain[2], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert!(harness.el.known(chain[2].hash()).is_none());
+    // The parents come by gossip: with the payload in its hands the EL needs no peer.
+    harness.insert(&chain[0]).await;
+    harness.insert(&chain[1]).await;
+    let state = harness
+        .published_until(|state| !state.safe_head.is_zero())
+        .await;
+    assert_eq!(state.safe_head, chain[2].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_1_a_known_child_of_our_head_takes_one_forkchoice() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(1);
+    harness.el.add(&chain);
+    let update = Harness::update(&chain[0], Some(&harness.builder.genesis()));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    let (head, genesis) = (chain[0].hash(), harness.builder.genesis().hash());
+    assert_eq!(harness.forkchoices(), [(head, head, genesis)]);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_0_an_equal_update_costs_no_call_and_a_heartbeat_goes_out_each_minute() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(1);
+    harness.el.add_canonical(&chain);
+    let update = Harness::update(&chain[0], None);
+    harness.follow(update).await;
+    harness.forkchoices();
+    for _ in 0..50 {
+        assert_eq!(harness.follow(update).await, FollowOutcome::Unchanged);
+        harness.pass(seconds(1)).await;
+    }
+    assert_eq!(harness.take_calls(), []);
+    assert_eq!(harness.forkchoices(), []);
+    harness.pass(seconds(140)).await;
+    let head = chain[0].hash();
+    assert_eq!(harness.forkchoices(), [(head, head, NONE); 3]);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_0_unknown_to_known_is_a_move_also_at_block_0() {
+    let mut harness = Harness::fresh().await;
+    let genesis = harness.builder.genesis();
+    assert_eq!(
+        harness.follow(Harness::update(&genesis, None)).await,
+        FollowOutcome::Applied
+    );
+    assert_eq!(harness.state().safe_head, genesis.block_ref());
+    let known = Harness::update(&genesis, Some(&genesis));
+    assert_eq!(harness.follow(known).await, FollowOutcome::Applied);
+    assert_eq!(harness.state().finalized_head, genesis.block_ref());
+    let hash = genesis.hash();
+    assert_eq!(
+        harness.forkchoices(),
+        [(hash, hash, NONE), (hash, hash, hash)]
+    );
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(8);
+    let update = Harness::update(&chain[7], None);
+    let start = Instant::now();
+    for _ in 0..60 {
+        assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+        harness.pass(seconds(1)).await;
+    }
+    // At 0, then after 1, 2, 4, 8, 12, 12 and 12 s.
+    assert_eq!(start.elapsed(), seconds(60));
+    assert_eq!(harness.forkchoices(), [(chain[7].hash(), NONE, NONE); 8]);
+    let since = harness.engine.status().target_since.unwrap();
+    assert_eq!(since.elapsed(), seconds(60));
+
+    // A higher block of the source takes the target over, with its age.
+    let longer = harness.branch(&chain[7], 4, 0);
+    let update = Harness::update(&longer[3], Some(&chain[2]));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert_eq!(harness.forkchoices(), [(longer[3].hash(), NONE, NONE)]);
+    assert_eq!(harness.engine.status().target_since, Some(since));
+    harness.el.add(&chain);
+    harness.el.add(&longer);
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.safe_head, longer[3].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_2a_labels_wait_below_a_target_from_gossip_which_yields_when_the_el_stands_still() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(10);
+    assert_eq!(harness.insert(&chain[9]).await, InsertOutcome::Buffered);
+    let target = harness
+        .published_until(|state| state.target.is_some())
+        .await
+        .target;
+    assert_eq!(target, Some(chain[9].block_ref().id()));
+
+    let update = Harness::update(&chain[4], None);
+    for _ in 0..29 {
+        assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+        harness.pass(seconds(1)).await;
+        assert_eq!(harness.state().target, target);
+    }
+    harness.pass(seconds(1)).await;
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert_eq!(harness.state().target, Some(chain[4].block_ref().id()));
+    harness.el.add(&chain[..5]);
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.safe_head, chain[4].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_2b_an_el_that_cannot_be_asked_skips_the_update_and_the_next_poll_goes_on() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(2);
+    harness.el.add_canonical(&chain[..1]);
+    harness.follow(Harness::update(&chain[0], None)).await;
+    let before = harness.state();
+    harness.el.set_down(true);
+    let update = Harness::update(&chain[1], None);
+    for _ in 0..5 {
+        assert_eq!(harness.follow(update).await, FollowOutcome::Skipped);
+        harness.pass(seconds(1)).await;
+    }
+    assert_eq!(
+        harness.engine.status().last_follow_case,
+        Some(FollowCase::Unanswered)
+    );
+    assert_eq!(harness.state(), before);
+    harness.el.set_down(false);
+    harness.el.add(&chain);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.engine.status().last_error, None);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_3_labels_move_with_one_forkchoice_and_no_read_if_all_is_remembered() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(6);
+    for block in &chain {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Inserted);
+    }
+    harness.forkchoices();
+    let update = Harness::update(&chain[3], Some(&chain[1]));
+    let engine = harness.engine.clone();
+    assert_eq!(engine.follow(update).await, Ok(FollowOutcome::Applied));
+    assert_eq!(harness.take_calls(), [CallKind::ForkchoiceUpdated]);
+    let hashes = (chain[5].hash(), chain[3].hash(), chain[1].hash());
+    assert_eq!(harness.forkchoices(), [hashes]);
+    assert_eq!(
+        (harness.el.safe(), harness.el.finalized()),
+        (chain[3].block_ref(), chain[1].block_ref())
+    );
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_3_after_a_restart_one_batch_and_one_forkchoice_are_enough() {
+    let builder = ChainBuilder::new();
+    let chain = builder.extend(&builder.genesis(), 9, 0);
+    let mut harness = Harness::beside(builder, |_, el| el.add_canonical(&chain)).await;
+    harness.chain(9);
+    harness.take_calls();
+    let update = Harness::update(&chain[6], Some(&chain[3]));
+    let engine = harness.engine.clone();
+    assert_eq!(engine.follow(update).await, Ok(FollowOutcome::Applied));
+    assert_eq!(
+        harness.take_calls(),
+        [CallKind::Blocks, CallKind::ForkchoiceUpdated]
+    );
+    assert_eq!(harness.state().unsafe_head, chain[8].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_3_only_the_cursor_moves_without_a_forkchoice() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(1);
+    harness.el.add_canonical(&chain);
+    let mut update = Harness::update(&chain[0], None);
+    harness.follow(update).await;
+    harness.forkchoices();
+    update.state.current_l1 = ChainBuilder::l1_block(107, 0);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.state().current_l1, update.state.current_l1);
+    update.state.current_l1 = L1BlockRef::default();
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.state().current_l1.number, 107, "never zeroed");
+    assert_eq!(harness.forkchoices(), []);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_3_with_a_target_the_el_hears_of_its_target_again_and_its_own_progress_is_ours() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(10);
+    harness.insert(&chain[9]).await;
+    harness
+        .published_until(|state| state.target.is_some())
+        .await;
+    harness.forkchoices();
+    harness.el.add(&chain[..6]);
+    harness.el.set_head(chain[5].hash());
+    let update = Harness::update(&chain[3], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.state().unsafe_head, chain[5].block_ref());
+    harness.pass(Duration::from_millis(1)).await;
+    let sent = harness.forkchoices();
+    assert_eq!(
+        sent.first(),
+        Some(&(chain[5].hash(), chain[3].hash(), NONE))
+    );
+    assert_eq!(sent.get(1), Some(&(chain[9].hash(), NONE, NONE)));
+    assert_eq!(harness.el.target(), Some(chain[9].hash()));
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_4_another_chain_of_the_source_is_adopted_as_a_reorg() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(8);
+    for block in &chain {
+        harness.insert(block).await;
+    }
+    harness
+        .follow(Harness::update(&chain[2], Some(&chain[0])))
+        .await;
+    let other = harness.branch(&chain[4], 2, 1);
+    harness.el.add(&other);
+    let before = harness.state();
+    let update = Harness::update(&other[1], Some(&chain[1]));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    let state = harness.state();
+    assert_eq!(state.unsafe_head, other[1].block_ref());
+    assert_eq!(state.safe_head, other[1].block_ref());
+    assert_eq!(state.finalized_head, chain[1].block_ref());
+    assert_eq!(state.epoch, before.epoch + 1);
+    assert_eq!(harness.el.head(), other[1].block_ref());
+    assert_eq!(harness.el.safe(), other[1].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_4_an_unknown_branch_is_synced_to_and_heads_hold_until_it_is_there() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(8);
+    for block in &chain {
+        harness.insert(block).await;
+    }
+    harness.follow(Harness::update(&chain[2], None)).await;
+    let other = harness.branch(&chain[2], 3, 1);
+    let before = harness.state();
+    let update = Harness::update(&other[2], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    let held = harness.state();
+    assert_eq!(
+        (held.unsafe_head, held.safe_head),
+        (before.unsafe_head, before.safe_head)
+    );
+    // The branch grows meanwhile.
+    let longer = harness.branch(&other[2], 1, 1);
+    let update = Harness::update(&longer[0], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    harness.el.add(&other);
+    harness.el.add(&longer);
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.unsafe_head, longer[0].block_ref());
+    assert_eq!(
+        state.epoch,
+        before.epoch + 1,
+        "one reorg, however many polls"
+    );
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn following_with_no_payloads_at_all_unsafe_equals_safe_in_every_observed_state() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(60);
+    harness.el.add(&[]);
+    let mut watch = harness.engine.watch();
+    let observer = tokio::spawn(async move {
+        let mut seen = 0;
+        while watch.changed().await.is_ok() {
+            let state = *watch.borrow_and_update();
+            if state.safe_head.is_zero() {
+                continue;
+            }
+            seen += 1;
+            assert_eq!(state.unsafe_head, state.safe_head);
+            assert_eq!(state.unsafe_head, state.local_safe_head);
+        }
+        seen
+    });
+    for (index, block) in chain.iter().enumerate().skip(2).step_by(3) {
+        let update = Harness::update(block, index.checked_sub(6).map(|index| &chain[index]));
+        harness.follow(update).await;
+        harness.pass(Duration::from_millis(300)).await;
+        // The EL fetches from its peers.
+        harness.el.add(&chain[..=index]);
+        harness.pass(seconds(2)).await;
+        assert_eq!(harness.state().safe_head, block.block_ref());
+        assert_eq!(harness.el.safe(), block.block_ref());
+    }
+    assert_eq!(harness.el.finalized(), chain[53].block_ref());
+    harness.stop().await;
+    assert!(observer.await.unwrap() >= 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn payloads_that_return_by_admin_catch_up_and_unsafe_runs_ahead_again() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(12);
+    harness.el.add(&chain[..4]);
+    harness.follow(Harness::update(&chain[3], None)).await;
+    assert_eq!(harness.state().unsafe_head, chain[3].block_ref());
+    for block in &chain[4..] {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Inserted);
+    }
+    harness.follow(Harness::update(&chain[6], None)).await;
+    let state = harness.state();
+    assert_eq!(state.unsafe_head, chain[11].block_ref());
+    assert_eq!(state.safe_head, chain[6].block_ref());
+    harness.stop().await;
+}

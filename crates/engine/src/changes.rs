@@ -1,0 +1,53 @@
+//! One log line for each change of the published state.
+
+use crate::{
+    context::Reorg,
+    state::{ElSyncState, EngineState},
+};
+use light_node_protocol::L2BlockRef;
+use tracing::{info, warn};
+
+/// Says what has changed between two published states.
+pub(crate) fn log_changes(before: &EngineState, after: &EngineState, reorg: Option<Reorg>) {
+    let moved = |old: &L2BlockRef, new: &L2BlockRef| old.hash != new.hash && !new.is_zero();
+    if let Some(reorg) = reorg {
+        let old = before.unsafe_head;
+        warn!(
+            cause = reorg.cause,
+            depth = old.number.saturating_sub(reorg.fork),
+            old_number = old.number,
+            old_hash = %old.hash,
+            new_number = after.unsafe_head.number,
+            new_hash = %after.unsafe_head.hash,
+            "the unsafe chain was reorganised"
+        );
+    } else if moved(&before.unsafe_head, &after.unsafe_head) {
+        let head = after.unsafe_head;
+        info!(number = head.number, hash = %head.hash, "new unsafe head");
+    }
+    if moved(&before.safe_head, &after.safe_head) {
+        let (old, head) = (before.safe_head, after.safe_head);
+        if head.number < old.number {
+            warn!(number = head.number, hash = %head.hash, depth = old.number - head.number,
+                "the safe head went back");
+        } else {
+            info!(number = head.number, hash = %head.hash, "new safe head");
+        }
+    }
+    if moved(&before.finalized_head, &after.finalized_head) {
+        let head = after.finalized_head;
+        info!(number = head.number, hash = %head.hash, "new finalized head");
+    }
+    if before.el_sync != after.el_sync {
+        match (after.el_sync, after.target) {
+            (ElSyncState::Syncing, Some(target)) => {
+                info!(number = target.number, hash = %target.hash,
+                    "the execution layer fetches blocks up to a head that it was asked for");
+            }
+            (ElSyncState::Synced, _) if before.el_sync != ElSyncState::Unknown => {
+                info!("the execution layer has all blocks that it was asked for");
+            }
+            _ => {}
+        }
+    }
+}

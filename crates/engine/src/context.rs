@@ -1,0 +1,308 @@
+//! All that the engine knows between two tasks. Tasks change `state` only to what the EL has confirmed; the actor publishes
+//! it as one value when the task is done.
+
+use crate::{
+    config::EngineConfig,
+    follow_case::{FollowCase, FollowView},
+    forkchoice::{Forkchoices, of_heads},
+    memory::{BlockMemory, Refusal},
+    payload_buffer::PayloadBuffer,
+    request::{FollowRefusal, FollowUpdate},
+    state::{DerivationState, ElSyncState, EngineState},
+    target::Target,
+};
+use alloy_primitives::B256;
+use alloy_rpc_types_engine::ForkchoiceState;
+use light_node_protocol::L2BlockRef;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// After a reorg to the source's chain, a safe reorg or a loss, no payload above a gap becomes target for this time:
+/// gossip of the old branch is still under way, and would lead the EL back to it.
+const CALM: Duration = Duration::from_secs(10);
+
+/// A gap becomes the EL's to fill when it is older than this many block times: by then gossip would have filled it.
+const GAP_BLOCKS: u32 = 2;
+
+/// Between two forkchoices when nothing moves: both ELs warn their operator after 2 minutes without one.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Why the unsafe chain was reorganised, for the log and for status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reorg {
+    /// In a word.
+    pub cause: &'static str,
+    /// Number of the highest block that both branches share, as far as we remember.
+    pub fork: u64,
+}
+
+/// Labels that the EL has been found to hold on the new head's chain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels {
+    /// From the EL's own blocks.
+    pub local_safe: L2BlockRef,
+    /// From the EL's own blocks.
+    pub safe: L2BlockRef,
+    /// From the EL's own blocks, or ours if it stays.
+    pub finalized: L2BlockRef,
+    /// The update that they come from.
+    pub update: FollowUpdate,
+}
+
+/// The memory of the engine actor.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// Configuration.
+    pub config: EngineConfig,
+    /// What the EL confirmed, and nothing else.
+    pub state: EngineState,
+    /// What was asked of the EL.
+    pub forkchoices: Forkchoices,
+    /// Blocks that need not be asked for, and those that are not wanted.
+    pub memory: BlockMemory,
+    /// Unsafe payloads that wait for their parents.
+    pub buffer: PayloadBuffer,
+    /// The update whose labels stand.
+    pub last_applied: Option<DerivationState>,
+    /// The update that was last tried: what the safe source wants.
+    pub last_update: Option<FollowUpdate>,
+    /// The row of the table that the last update took.
+    pub last_case: Option<FollowCase>,
+    /// When a forkchoice last went out.
+    pub last_forkchoice_at: Option<Instant>,
+    /// The L1 origin of our unsafe head has left L1: the sequencer will build its own way out, also below our head.
+    pub origin_left_l1: bool,
+    /// What the next publication says about a reorg.
+    pub reorg: Option<Reorg>,
+    target: Option<Target>,
+    lost: bool,
+    calm_until: Option<Instant>,
+}
+
+impl Context {
+    /// Nothing known yet.
+    pub(crate) fn new(config: EngineConfig) -> Self {
+        Self {
+            memory: BlockMemory::new(config.remembered_blocks),
+            buffer: PayloadBuffer::new(config.buffer),
+            config,
+            state: EngineState::default(),
+            forkchoices: Forkchoices::default(),
+            last_applied: None,
+            last_update: None,
+            last_case: None,
+            last_forkchoice_at: None,
+            origin_left_l1: false,
+            reorg: None,
+            target: None,
+            lost: false,
+            calm_until: None,
+        }
+    }
+
+    /// The pending target.
+    pub(crate) const fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
+    }
+
+    /// The pending target, to be changed.
+    pub(crate) const fn target_mut(&mut self) -> Option<&mut Target> {
+        self.target.as_mut()
+    }
+
+    /// Sets or drops the target. A new one goes on with the age of the one before it.
+    pub(crate) fn set_target(&mut self, target: Option<Target>) {
+        let since = self.target.as_ref().map(|target| target.since);
+        self.target = target;
+        if let (Some(target), Some(since)) = (&mut self.target, since) {
+            target.since = since;
+        }
+        self.note_sync();
+    }
+
+    /// True while the EL has lost the chain that we published.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// The EL has lost what it had. Published heads hold; all that was asked has to be asked again.
+    pub(crate) fn lose(&mut self, lost: bool, now: Instant) {
+        self.lost = lost;
+        self.target = None;
+        self.forkchoices.forget();
+        self.memory.forget_blocks();
+        self.last_applied = None;
+        self.keep_calm(now);
+        self.note_sync();
+    }
+
+    /// No payload above a gap becomes target for a while.
+    pub(crate) fn keep_calm(&mut self, now: Instant) {
+        self.calm_for(CALM, now);
+    }
+
+    /// As [`Self::keep_calm`], for `pause`.
+    pub(crate) fn calm_for(&mut self, pause: Duration, now: Instant) {
+        self.calm_until = self.calm_until.max(Some(now + pause));
+    }
+
+    /// Makes `head` the unsafe head, which the EL has confirmed, with new labels if there are any.
+    pub(crate) fn adopt(
+        &mut self,
+        head: L2BlockRef,
+        labels: Option<Labels>,
+        reorg: Option<Reorg>,
+        now: Instant,
+    ) {
+        if let Some(reorg) = reorg {
+            self.state.epoch += 1;
+            self.reorg = Some(reorg);
+            self.origin_left_l1 = false;
+            self.memory.remember(head);
+            let memory = &self.memory;
+            self.buffer.drop_linked_to(|parent| {
+                memory.get(parent).is_some_and(|parent| {
+                    parent.number > reorg.fork
+                        && memory.ancestor(head.hash, parent.number) != Some(parent)
+                })
+            });
+        }
+        if let Some(labels) = labels {
+            self.label(&labels);
+        }
+        self.lost = false;
+        self.state.unsafe_head = head;
+        self.memory.remember(head);
+        self.buffer.remove(head.id());
+        let floor =
+            (!self.state.local_safe_head.is_zero()).then_some(self.state.local_safe_head.number);
+        self.buffer.prune(floor, now);
+        match &mut self.target {
+            Some(target) if target.id == head.id() => self.target = None,
+            Some(target) => target.ask_now(now),
+            None => {}
+        }
+        self.note_sync();
+    }
+
+    fn label(&mut self, labels: &Labels) {
+        let update = labels.update.state;
+        for block in [labels.finalized, labels.safe, labels.local_safe] {
+            self.memory.remember(block);
+        }
+        self.state.local_safe_head = labels.local_safe;
+        self.state.safe_head = labels.safe;
+        self.state.finalized_head = labels.finalized;
+        if !update.current_l1.is_zero() {
+            self.state.current_l1 = update.current_l1;
+        }
+        self.last_applied = Some(update);
+        self.last_update = Some(labels.update);
+    }
+
+    /// The safe source says that the L1 origin of our unsafe head has left L1. Heads stay until the sequencer's own reorg
+    /// comes.
+    pub(crate) const fn reset_keeping_heads(&mut self) {
+        self.state.epoch += 1;
+        self.origin_left_l1 = true;
+    }
+
+    /// The forkchoice of the published heads.
+    pub(crate) const fn published_forkchoice(&self) -> ForkchoiceState {
+        of_heads(
+            &self.state.unsafe_head,
+            &self.state.safe_head,
+            &self.state.finalized_head,
+        )
+    }
+
+    /// The forkchoice that moves the head alone.
+    pub(crate) const fn forkchoice_to(&self, head: B256) -> ForkchoiceState {
+        ForkchoiceState {
+            head_block_hash: head,
+            ..self.published_forkchoice()
+        }
+    }
+
+    /// What the table decides on.
+    pub(crate) fn follow_view(&self, update: &FollowUpdate) -> FollowView {
+        FollowView {
+            unchanged: self.last_applied == Some(update.state),
+            local_safe: update.state.local_safe.id(),
+            unsafe_number: self.state.unsafe_head.number,
+            target: self.target.as_ref().map(|target| target.id),
+            lost: self.lost,
+        }
+    }
+
+    /// The block of our own chain at `number`, if it is remembered and the EL surely still has it there.
+    pub(crate) fn own_block(&self, number: u64) -> Option<L2BlockRef> {
+        if self.target.is_some() || self.lost {
+            return None;
+        }
+        self.memory.ancestor(self.state.unsafe_head.hash, number)
+    }
+
+    /// A refusal of the update's head that is still remembered.
+    pub(crate) fn remembered_refusal(
+        &self,
+        update: &FollowUpdate,
+        now: Instant,
+    ) -> Option<FollowRefusal> {
+        let block = update.state.local_safe.hash;
+        match self.memory.refusal(block, now)? {
+            Refusal::Invalid => Some(FollowRefusal::InvalidBlock { block }),
+            Refusal::FinalizedContradicted => Some(FollowRefusal::FinalizedContradicted),
+            Refusal::SafeContradicted if update.safe_may_move => None,
+            Refusal::SafeContradicted => Some(FollowRefusal::SafeContradicted),
+        }
+    }
+
+    /// True if `hash` is a remembered block that an unsafe chain may stand on: not below what is safe, and above it.
+    pub(crate) fn is_anchor(&self, hash: B256) -> bool {
+        if hash == self.state.unsafe_head.hash {
+            return true;
+        }
+        let Some(block) = self.memory.get(hash) else {
+            return false;
+        };
+        let known = |head: &L2BlockRef| !head.is_zero();
+        let floors = [self.state.local_safe_head, self.state.finalized_head];
+        floors.into_iter().find(known).is_some_and(|floor| {
+            self.memory
+                .ancestor(hash, floor.number)
+                .is_some_and(|block| block.hash == floor.hash)
+                && block.number >= floor.number
+        })
+    }
+
+    /// When the payload above the gap becomes target, if there is one.
+    pub(crate) fn gap_due(&self) -> Option<Instant> {
+        let (_, since) = self.buffer.gap_above(self.gap_floor())?;
+        let due = since + self.config.block_time() * GAP_BLOCKS;
+        Some(self.calm_until.map_or(due, |calm| due.max(calm)))
+    }
+
+    /// A payload becomes target only above this number.
+    pub(crate) fn gap_floor(&self) -> u64 {
+        let target = self.target.as_ref().map_or(0, |target| target.id.number);
+        self.state.unsafe_head.number.max(target)
+    }
+
+    /// When the next heartbeat is due: not before the first confirmed forkchoice, and not while a target is asked for.
+    pub(crate) fn heartbeat_due(&self) -> Option<Instant> {
+        let confirmed = self.forkchoices.is_confirmed() && self.target.is_none();
+        self.last_forkchoice_at
+            .filter(|_| confirmed)
+            .map(|last| last + HEARTBEAT)
+    }
+
+    fn note_sync(&mut self) {
+        self.state.target = self.target.as_ref().map(|target| target.id);
+        self.state.el_sync = match (self.lost, &self.target) {
+            (true, _) => ElSyncState::LostBlocks,
+            (false, Some(_)) => ElSyncState::Syncing,
+            (false, None) => ElSyncState::Synced,
+        };
+    }
+}

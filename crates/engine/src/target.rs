@@ -1,0 +1,164 @@
+//! The target: a head that the EL was asked for and that is not ours yet, because the EL fetches its blocks, or because it
+//! answered VALID without moving. Pure: it only says when to ask again.
+
+use crate::{payload::Payload, request::FollowUpdate};
+use light_node_protocol::BlockNumHash;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// First pause before a target that the EL syncs to is asked for again; each one doubles. Short, because a gap of a few
+/// blocks is fetched in well under a second and nothing else tells us that it is done.
+const SYNC_RETRY: Duration = Duration::from_secs(1);
+/// The pauses stay here: one L1 block. op-reth needs to hear of its target again after any other VALID.
+const SYNC_RETRY_MAX: Duration = Duration::from_secs(12);
+/// Pause between two looks at an EL that answered VALID and stayed on its branch.
+const READ_BACK: Duration = Duration::from_millis(500);
+/// Looks before we give up: 10 s. The next update of the safe source begins anew.
+const READ_BACK_ATTEMPTS: u32 = 20;
+/// A target that came from gossip yields to the safe source's block after the EL's head stood still for this time: its
+/// peers do not have that branch.
+const STUCK: Duration = Duration::from_secs(30);
+
+/// Who wants the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TargetOrigin {
+    /// The safe source.
+    Source,
+    /// An unsafe payload above a gap.
+    Payload,
+    /// Ourselves: the confirmed head, after the EL had moved to one that was refused.
+    Restore,
+}
+
+/// What the EL is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Syncing { pause: Duration },
+    ReadBack { attempts: u32 },
+}
+
+/// A head on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// The block.
+    pub id: BlockNumHash,
+    /// Who wants it.
+    pub origin: TargetOrigin,
+    /// Its payload, if we hold it.
+    pub payload: Option<Payload>,
+    /// The update whose labels follow when it is done.
+    pub update: Option<FollowUpdate>,
+    /// Since when a target is pending.
+    pub since: Instant,
+    phase: Phase,
+    due: Instant,
+    latest: (u64, Instant),
+}
+
+impl Target {
+    /// A target that was just asked for.
+    pub(crate) const fn new(id: BlockNumHash, origin: TargetOrigin, now: Instant) -> Self {
+        Self {
+            id,
+            origin,
+            payload: None,
+            update: None,
+            since: now,
+            phase: Phase::Syncing { pause: SYNC_RETRY },
+            due: now,
+            latest: (0, now),
+        }
+    }
+
+    /// When to ask again.
+    pub(crate) const fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Ask again as soon as possible: an EL forgets its sync target at any VALID forkchoice.
+    pub(crate) const fn ask_now(&mut self, now: Instant) {
+        self.due = now;
+    }
+
+    /// The EL said that it syncs, or could not be asked.
+    pub(crate) fn wait_for_sync(&mut self, now: Instant) {
+        let pause = match self.phase {
+            Phase::Syncing { pause } => pause,
+            Phase::ReadBack { .. } => SYNC_RETRY,
+        };
+        self.due = now + pause;
+        self.phase = Phase::Syncing {
+            pause: pause.saturating_mul(2).min(SYNC_RETRY_MAX),
+        };
+    }
+
+    /// The EL said VALID and is elsewhere. False if it was looked at often enough.
+    pub(crate) fn wait_for_move(&mut self, now: Instant) -> bool {
+        let attempts = match self.phase {
+            Phase::Syncing { .. } => 1,
+            Phase::ReadBack { attempts } => attempts + 1,
+        };
+        self.due = now + READ_BACK;
+        self.phase = Phase::ReadBack { attempts };
+        attempts < READ_BACK_ATTEMPTS
+    }
+
+    /// True while the EL has said VALID and is elsewhere.
+    pub(crate) const fn is_read_back(&self) -> bool {
+        matches!(self.phase, Phase::ReadBack { .. })
+    }
+
+    /// Notes the EL's own head. True if the target came from gossip and that head has stood still for too long.
+    pub(crate) fn is_stuck(&mut self, latest: u64, now: Instant) -> bool {
+        if latest != self.latest.0 {
+            self.latest = (latest, now);
+        }
+        self.origin == TargetOrigin::Payload && now.duration_since(self.latest.1) >= STUCK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(origin: TargetOrigin, now: Instant) -> Target {
+        Target::new(BlockNumHash::default(), origin, now)
+    }
+
+    #[test]
+    fn sync_is_asked_about_after_1_s_doubling_to_12_s() {
+        let mut now = Instant::now();
+        let mut target = target(TargetOrigin::Source, now);
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            target.wait_for_sync(now);
+            pauses.push((target.due() - now).as_secs());
+            now = target.due();
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 12, 12]);
+        target.ask_now(now);
+        assert_eq!(target.due(), now);
+    }
+
+    #[test]
+    fn a_move_is_waited_for_20_times() {
+        let now = Instant::now();
+        let mut target = target(TargetOrigin::Source, now);
+        let looks = (1..100).find(|_| !target.wait_for_move(now));
+        assert_eq!(looks, Some(20));
+        assert_eq!(target.due() - now, Duration::from_millis(500));
+        assert!(target.is_read_back());
+    }
+
+    #[test]
+    fn only_a_gossip_target_yields_and_only_to_a_head_that_stands_still() {
+        let start = Instant::now();
+        let mut gossip = target(TargetOrigin::Payload, start);
+        assert!(!gossip.is_stuck(5, start));
+        assert!(!gossip.is_stuck(6, start + STUCK), "it moved");
+        assert!(!gossip.is_stuck(6, start + STUCK));
+        assert!(gossip.is_stuck(6, start + STUCK * 2));
+        let mut source = target(TargetOrigin::Source, start);
+        assert!(!source.is_stuck(0, start + STUCK * 2));
+    }
+}

@@ -1,0 +1,250 @@
+//! One update of the follow source: the table's row is found in `follow_case.rs`, and carried out here.
+
+use crate::{
+    context::{Context, Labels},
+    follow_case::{FollowCase, FollowView, case_after_reads, case_before_reads, contradiction},
+    forkchoice::{Outcome, of_heads},
+    reads::{Blocks, Reads},
+    request::{FollowOutcome, FollowRefusal, FollowUpdate},
+    target::{Target, TargetOrigin},
+    tasks::{
+        forkchoice::send,
+        lost,
+        settle::{self, Settled, check_labels},
+    },
+};
+use alloy_eips::BlockNumberOrTag;
+use light_node_engine_api::{ElError, EngineApi};
+use light_node_protocol::L2BlockRef;
+use tokio::time::Instant;
+use tracing::warn;
+
+/// Applies one checked answer of the source.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked: row 2b, the next poll supersedes the update.
+pub(crate) async fn follow(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    update: FollowUpdate,
+) -> Result<FollowOutcome, ElError> {
+    let unknown = update.state.local_safe.is_zero() || update.state.safe.is_zero();
+    if unknown {
+        return Ok(FollowOutcome::Skipped);
+    }
+    let refusal = contradiction(&ctx.state, &update)
+        .or_else(|| ctx.remembered_refusal(&update, Instant::now()));
+    if let Some(refusal) = refusal {
+        return Ok(FollowOutcome::Refused(refusal));
+    }
+    ctx.last_update = Some(update);
+    // The second pass is for an EL that lost blocks, or a target that yielded: what holds then is found from the top.
+    for _ in 0..2 {
+        if let Some(outcome) = pass(el, ctx, &update).await? {
+            return Ok(outcome);
+        }
+    }
+    Ok(FollowOutcome::Skipped)
+}
+
+/// One way through the table; `None` if the ground has changed under it.
+async fn pass(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    update: &FollowUpdate,
+) -> Result<Option<FollowOutcome>, ElError> {
+    let view = ctx.follow_view(update);
+    if let Some(case) = case_before_reads(&view) {
+        ctx.last_case = Some(case);
+        return match case {
+            FollowCase::Unchanged => Ok(Some(FollowOutcome::Unchanged)),
+            FollowCase::TargetPending => Ok(pending(ctx, update, &Blocks::default())),
+            _ => ahead(el, ctx, update).await.map(Some),
+        };
+    }
+    let blocks = reads_for(ctx, &view, update).send(el).await?;
+    let case = case_after_reads(&view, blocks.hash_at(view.local_safe.number));
+    ctx.last_case = Some(case);
+    match case {
+        FollowCase::TargetPending => Ok(pending(ctx, update, &blocks)),
+        FollowCase::LostBlocks => {
+            lost::recover(el, ctx).await?;
+            Ok(None)
+        }
+        FollowCase::Consolidate => consolidate(el, ctx, update, &blocks).await,
+        FollowCase::Reorg => reorg(el, ctx, update).await.map(Some),
+        FollowCase::Unchanged | FollowCase::Ahead | FollowCase::Unanswered => {
+            Ok(Some(FollowOutcome::Skipped))
+        }
+    }
+}
+
+/// The one batch of rows 2 to 4. Blocks of our own chain that are remembered are not asked for.
+fn reads_for(ctx: &Context, view: &FollowView, update: &FollowUpdate) -> Reads {
+    let FollowUpdate { state, .. } = update;
+    let heads = [state.local_safe, state.safe, state.finalized];
+    let mut reads = Reads::default();
+    for head in heads.iter().filter(|head| !head.is_zero()) {
+        reads = reads.know(ctx.own_block(head.number)).number(head.number);
+    }
+    if view.target.is_none() && !view.lost {
+        return reads;
+    }
+    // The EL's own sync moves its head under us.
+    reads
+        .label(BlockNumberOrTag::Latest)
+        .number(ctx.state.unsafe_head.number)
+}
+
+/// Row 1: the EL is asked for the source's block.
+async fn ahead(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    update: &FollowUpdate,
+) -> Result<FollowOutcome, ElError> {
+    let FollowUpdate { state: claimed, .. } = update;
+    let mut reads = Reads::default().hash(claimed.local_safe.hash);
+    for label in [claimed.safe, claimed.finalized] {
+        let below = !label.is_zero() && label.hash != claimed.local_safe.hash;
+        if below {
+            reads = reads.know(ctx.own_block(label.number)).number(label.number);
+        }
+    }
+    let mut blocks = reads.send(el).await?;
+    if let Some(head) = blocks.by_hash(claimed.local_safe.hash) {
+        if head.l1_origin != claimed.local_safe.l1_origin {
+            let refusal = FollowRefusal::OriginMismatch { block: head.hash };
+            return Ok(FollowOutcome::Refused(refusal));
+        }
+        // A child of our head needs no second look: what is on our chain is on its chain.
+        if head.parent_hash == ctx.state.unsafe_head.hash && !ctx.is_lost() {
+            blocks.know(head);
+            return match check_labels(&ctx.state.finalized_head, update, &blocks) {
+                Err(refusal) => Ok(FollowOutcome::Refused(refusal)),
+                Ok(labels) => {
+                    let applied = label(el, ctx, head, labels).await?;
+                    Ok(applied.unwrap_or(FollowOutcome::Skipped))
+                }
+            };
+        }
+    }
+    ask_for_local_safe(el, ctx, update).await
+}
+
+/// Row 2a: the EL is syncing; labels wait. `None` if the target came from gossip and yields.
+fn pending(ctx: &mut Context, update: &FollowUpdate, blocks: &Blocks) -> Option<FollowOutcome> {
+    let now = Instant::now();
+    let target = ctx.target_mut()?;
+    target.update = Some(*update);
+    let latest = blocks.label(BlockNumberOrTag::Latest);
+    if !latest.is_some_and(|latest| target.is_stuck(latest.number, now)) {
+        return Some(FollowOutcome::Syncing);
+    }
+    let id = target.id;
+    warn!(number = id.number, hash = %id.hash,
+        "the execution layer makes no progress to an unsafe block; asking for the safe source's");
+    ctx.buffer.remove(id);
+    ctx.buffer.drop_linked_to(|parent| parent == id.hash);
+    ctx.set_target(None);
+    None
+}
+
+/// Row 3: labels move on the chain that the EL has. `None` if it turns out to have lost our head.
+async fn consolidate(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    update: &FollowUpdate,
+    blocks: &Blocks,
+) -> Result<Option<FollowOutcome>, ElError> {
+    let labels = match check_labels(&ctx.state.finalized_head, update, blocks) {
+        Ok(labels) => labels,
+        Err(refusal) => return Ok(Some(FollowOutcome::Refused(refusal))),
+    };
+    let ours = ctx.state.unsafe_head;
+    let latest = blocks.label(BlockNumberOrTag::Latest);
+    let passed = |latest: &L2BlockRef| latest.number > ours.number && blocks.holds(ours.id());
+    let head = if ctx.is_lost() {
+        match latest.filter(|latest| latest.number >= labels.local_safe.number) {
+            Some(latest) => latest,
+            None => return Ok(Some(FollowOutcome::Syncing)),
+        }
+    } else {
+        latest.filter(passed).unwrap_or(ours)
+    };
+    label(el, ctx, head, labels).await
+}
+
+/// Sends the forkchoice of `head` and `labels` if it is not what stands, and publishes them. `None` if the EL has lost
+/// that head.
+async fn label(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    head: L2BlockRef,
+    labels: Labels,
+) -> Result<Option<FollowOutcome>, ElError> {
+    let wanted = of_heads(&head, &labels.safe, &labels.finalized);
+    if ctx.forkchoices.must_send(wanted) {
+        match send(el, ctx, wanted).await? {
+            Outcome::Applied => {}
+            Outcome::Accepted if !ctx.is_lost() && lost::is_gone(el, ctx).await? => {
+                lost::recover(el, ctx).await?;
+                return Ok(None);
+            }
+            Outcome::Accepted | Outcome::Rejected(_) => return Ok(Some(FollowOutcome::Skipped)),
+        }
+    }
+    let now = Instant::now();
+    let before = ctx.state;
+    let reorg = ctx.is_lost().then_some(crate::context::Reorg {
+        cause: "el_lost",
+        fork: head.number.min(before.safe_head.number),
+    });
+    if labels.safe.number < before.safe_head.number {
+        ctx.keep_calm(now);
+    }
+    ctx.adopt(head, Some(labels), reorg, now);
+    Ok(Some(FollowOutcome::Applied))
+}
+
+/// Row 4: the source's chain is another than ours.
+async fn reorg(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    update: &FollowUpdate,
+) -> Result<FollowOutcome, ElError> {
+    // The EL's block at that height is an ancestor of our labels, or is one itself, if they are at or above it.
+    let (height, state) = (update.state.local_safe.number, &ctx.state);
+    let refusal = if !state.finalized_head.is_zero() && height <= state.finalized_head.number {
+        Some(FollowRefusal::FinalizedContradicted)
+    } else if !update.safe_may_move
+        && !state.safe_head.is_zero()
+        && height <= state.safe_head.number
+    {
+        Some(FollowRefusal::SafeContradicted)
+    } else {
+        None
+    };
+    if let Some(refusal) = refusal {
+        return Ok(FollowOutcome::Refused(refusal));
+    }
+    ctx.set_target(None);
+    ctx.keep_calm(Instant::now());
+    ask_for_local_safe(el, ctx, update).await
+}
+
+async fn ask_for_local_safe(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    update: &FollowUpdate,
+) -> Result<FollowOutcome, ElError> {
+    let id = update.state.local_safe.id();
+    let mut target = Target::new(id, TargetOrigin::Source, Instant::now());
+    target.payload = ctx.buffer.get(id).cloned();
+    target.update = Some(*update);
+    Ok(match settle::request(el, ctx, target).await? {
+        Settled::Adopted => FollowOutcome::Applied,
+        Settled::Waiting => FollowOutcome::Syncing,
+        Settled::GaveUp => FollowOutcome::Skipped,
+        Settled::Refused(refusal, _) => FollowOutcome::Refused(refusal),
+    })
+}

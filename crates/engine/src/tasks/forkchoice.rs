@@ -1,0 +1,83 @@
+//! The one place where a forkchoice without attributes goes out, and the heartbeat.
+
+use crate::{
+    context::Context,
+    forkchoice::{Outcome, Rejection, outcome},
+    reads::{LABELS, Reads},
+    tasks::lost,
+};
+use alloy_rpc_types_engine::ForkchoiceState;
+use light_node_engine_api::{ElError, EngineApi};
+use tokio::time::Instant;
+use tracing::warn;
+
+/// Sends `wanted` and keeps book of it. After -38002 the EL's three labels are read again: it may have moved its head
+/// before it looked at the other two.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked. Then it may have moved all the same; `wanted` counts as not confirmed.
+pub(crate) async fn send(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    wanted: ForkchoiceState,
+) -> Result<Outcome, ElError> {
+    ctx.forkchoices.request(wanted);
+    ctx.last_forkchoice_at = Some(Instant::now());
+    let answer = el.fork_choice_updated(wanted, None).await;
+    let outcome = outcome(answer.map(|updated| updated.payload_status))?;
+    match &outcome {
+        Outcome::Applied => ctx.forkchoices.confirm(),
+        Outcome::Rejected(Rejection::Inconsistent { message }) => {
+            warn!(
+                head = %wanted.head_block_hash,
+                safe = %wanted.safe_block_hash,
+                finalized = %wanted.finalized_block_hash,
+                reason = message,
+                "the execution layer refused the labels of a forkchoice"
+            );
+            reread_labels(el, ctx).await?;
+        }
+        Outcome::Accepted | Outcome::Rejected(Rejection::Invalid { .. }) => {}
+    }
+    Ok(outcome)
+}
+
+async fn reread_labels(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
+    let reads = LABELS.into_iter().fold(Reads::default(), Reads::label);
+    let blocks = reads.send(el).await?;
+    let [head_block_hash, safe_block_hash, finalized_block_hash] = LABELS.map(|label| {
+        blocks
+            .label(label)
+            .map(|block| block.hash)
+            .unwrap_or_default()
+    });
+    ctx.forkchoices.reread(ForkchoiceState {
+        head_block_hash,
+        safe_block_hash,
+        finalized_block_hash,
+    });
+    Ok(())
+}
+
+/// Sends the published forkchoice once more, so that the EL knows that we are there, and so that we learn whether it
+/// still has our head.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked.
+pub(crate) async fn heartbeat(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
+    match send(el, ctx, ctx.published_forkchoice()).await? {
+        Outcome::Accepted if lost::is_gone(el, ctx).await? => {
+            lost::recover(el, ctx).await?;
+            lost::ask_for_source_block(el, ctx).await
+        }
+        Outcome::Rejected(Rejection::Invalid { reason }) => {
+            let head = ctx.state.unsafe_head;
+            warn!(number = head.number, hash = %head.hash, reason,
+                "the execution layer calls our unsafe head invalid");
+            Ok(())
+        }
+        Outcome::Applied
+        | Outcome::Accepted
+        | Outcome::Rejected(Rejection::Inconsistent { .. }) => Ok(()),
+    }
+}

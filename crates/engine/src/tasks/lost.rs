@@ -1,0 +1,91 @@
+//! An EL that has lost blocks which it once confirmed: an unclean stop, a restored backup, an emptied disk.
+
+use crate::{
+    context::{Context, Reorg},
+    reads::Reads,
+    target::{Target, TargetOrigin},
+    tasks::settle,
+};
+use alloy_eips::BlockNumberOrTag;
+use light_node_engine_api::{ElError, EngineApi};
+use tokio::time::Instant;
+use tracing::warn;
+
+/// True if the EL no longer returns our unsafe head by its hash. If it does, a SYNCING was only a busy EL's.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked.
+pub(crate) async fn is_gone(el: &dyn EngineApi, ctx: &Context) -> Result<bool, ElError> {
+    let head = ctx.state.unsafe_head.hash;
+    let blocks = Reads::default().hash(head).send(el).await?;
+    Ok(blocks.by_hash(head).is_none())
+}
+
+/// Looks at the EL again. If its latest block is at or above our safe head and on its chain, that is our unsafe head now;
+/// else the published heads hold, and the safe source's block has to be asked for.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked. Then nothing has changed.
+pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
+    let genesis = ctx.config.rollup_config.genesis.l2;
+    let state = ctx.state;
+    let anchor = if state.safe_head.is_zero() {
+        state.finalized_head
+    } else {
+        state.safe_head
+    };
+    let blocks = Reads::default()
+        .label(BlockNumberOrTag::Latest)
+        .number(genesis.number)
+        .height_of(&anchor)
+        .send(el)
+        .await?;
+    let now = Instant::now();
+    let latest = blocks.label(BlockNumberOrTag::Latest).filter(|latest| {
+        let on_chain = anchor.is_zero() || blocks.holds(anchor.id());
+        blocks.holds(genesis) && latest.number >= anchor.number && on_chain
+    });
+    let Some(latest) = latest else {
+        ctx.lose(true, now);
+        warn!(
+            unsafe_number = state.unsafe_head.number,
+            safe_number = state.safe_head.number,
+            "the execution layer has lost the safe chain; heads hold until it has it again"
+        );
+        return Ok(());
+    };
+    ctx.lose(false, now);
+    if latest.hash == state.unsafe_head.hash {
+        return Ok(());
+    }
+    if state.local_safe_head.number > latest.number {
+        ctx.state.local_safe_head = state.safe_head;
+    }
+    ctx.adopt(
+        latest,
+        None,
+        Some(Reorg {
+            cause: "el_lost",
+            fork: latest.number,
+        }),
+        now,
+    );
+    Ok(())
+}
+
+/// Asks a lost EL for the block that the safe source wants, if there is one.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked.
+pub(crate) async fn ask_for_source_block(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+) -> Result<(), ElError> {
+    let Some(update) = ctx.last_update.filter(|_| ctx.is_lost()) else {
+        return Ok(());
+    };
+    let id = update.state.local_safe.id();
+    let mut target = Target::new(id, TargetOrigin::Source, Instant::now());
+    target.update = Some(update);
+    settle::request(el, ctx, target).await.map(|_| ())
+}

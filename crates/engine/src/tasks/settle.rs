@@ -1,0 +1,341 @@
+//! Asking for a target, asking again, and what has to hold before a target that was answered VALID becomes our head: the
+//! EL stands there, our labels are on its chain, the source told the truth about it.
+
+use crate::{
+    context::{Context, Labels, Reorg},
+    follow_case::next_finalized,
+    forkchoice::{Ancestry, Outcome, Rejection, ancestry, of_heads, outcome, without_labels},
+    memory::Refusal,
+    reads::{Blocks, Reads},
+    request::{FollowRefusal, FollowUpdate},
+    target::{Target, TargetOrigin},
+    tasks::forkchoice::send,
+};
+use alloy_eips::BlockNumberOrTag;
+use light_node_engine_api::{ElError, EngineApi};
+use light_node_protocol::L2BlockRef;
+use tokio::time::Instant;
+use tracing::{debug, error, warn};
+
+/// How many of our last blocks are compared with the EL's to find where a reorg forked off, in one batch. It only serves
+/// the log and the buffer.
+const FORK_SEARCH: usize = 64;
+
+/// What became of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It is our head, and labels that came with it stand.
+    Adopted,
+    /// It stays the target; it will be asked for again.
+    Waiting,
+    /// It is no target any more: the EL said VALID and never moved.
+    GaveUp,
+    /// It was refused. The EL's words are there if it was the EL.
+    Refused(FollowRefusal, Option<String>),
+}
+
+/// Asks the EL for a target, with its payload if we hold one. Labels stay as they are until the EL has it.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked; then the target before it stays.
+pub(crate) async fn request(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    target: Target,
+) -> Result<Settled, ElError> {
+    let mut asked = Ok(Outcome::Accepted);
+    if let Some(payload) = &target.payload {
+        asked = outcome(el.new_payload(&payload.envelope).await);
+    }
+    if !matches!(asked, Ok(Outcome::Rejected(_))) {
+        asked = send(el, ctx, without_labels(target.id.hash)).await;
+    }
+    match asked? {
+        Outcome::Applied => settle(el, ctx, target).await,
+        Outcome::Accepted => {
+            wait_for_sync(ctx, target);
+            Ok(Settled::Waiting)
+        }
+        Outcome::Rejected(Rejection::Invalid { reason }) => {
+            Ok(refuse_invalid(ctx, &target, reason))
+        }
+        Outcome::Rejected(Rejection::Inconsistent { .. }) => Ok(Settled::GaveUp),
+    }
+}
+
+/// Asks once more for the pending target.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked; the target will be asked for again.
+pub(crate) async fn ask_again(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+) -> Result<Option<Settled>, ElError> {
+    let Some(mut target) = ctx.target().cloned() else {
+        return Ok(None);
+    };
+    // Scheduled before anything can fail.
+    let read_back = target.is_read_back();
+    let arrived = target.payload.is_none();
+    target.payload = target
+        .payload
+        .or_else(|| ctx.buffer.get(target.id).cloned());
+    let mut later = target.clone();
+    later.wait_for_sync(Instant::now());
+    if !read_back {
+        target = later.clone();
+    }
+    ctx.set_target(Some(later));
+
+    let mut asked = Outcome::Applied;
+    if let Some(payload) = target.payload.as_ref().filter(|_| read_back || arrived) {
+        asked = outcome(el.new_payload(&payload.envelope).await)?;
+    }
+    if !matches!(asked, Outcome::Rejected(_)) {
+        let wanted = match target.origin {
+            TargetOrigin::Restore => ctx.published_forkchoice(),
+            TargetOrigin::Source | TargetOrigin::Payload => without_labels(target.id.hash),
+        };
+        asked = send(el, ctx, wanted).await?;
+    }
+    match asked {
+        Outcome::Applied => settle(el, ctx, target).await.map(Some),
+        Outcome::Rejected(Rejection::Invalid { reason }) => {
+            Ok(Some(refuse_invalid(ctx, &target, reason)))
+        }
+        Outcome::Accepted | Outcome::Rejected(Rejection::Inconsistent { .. }) => {
+            Ok(Some(Settled::Waiting))
+        }
+    }
+}
+
+/// Looks at the EL after it answered VALID to `target`, and makes it our head if all holds.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked; the target is pending then.
+pub(crate) async fn settle(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    target: Target,
+) -> Result<Settled, ElError> {
+    if !target.is_read_back() {
+        let mut later = target.clone();
+        later.wait_for_sync(Instant::now());
+        ctx.set_target(Some(later));
+    }
+    let state = ctx.state;
+    let blocks = reads_for(ctx, &target).send(el).await?;
+    let Some(mut head) = blocks
+        .at(target.id.number)
+        .filter(|head| head.hash == target.id.hash)
+    else {
+        return Ok(wait_for_move(ctx, target));
+    };
+    if target.origin == TargetOrigin::Restore {
+        ctx.set_target(None);
+        return Ok(Settled::Adopted);
+    }
+    // The EL may stand above the target already, by its own sync or because the target is below our head. That block is
+    // the head then: a forkchoice to one of its ancestors would move nothing, not even labels.
+    let latest = blocks.label(BlockNumberOrTag::Latest);
+    head = latest
+        .filter(|latest| latest.number > head.number)
+        .unwrap_or(head);
+    let extends = blocks.holds(state.unsafe_head.id());
+    let may_move = target.update.is_some_and(|update| update.safe_may_move);
+    let (safe, finalized) = (state.safe_head.id(), state.finalized_head.id());
+    match ancestry(head.number, safe, finalized, |number| {
+        blocks.hash_at(number)
+    }) {
+        Ancestry::FinalizedMissing => {
+            error!(number = head.number, hash = %head.hash,
+                finalized_number = finalized.number, finalized_hash = %finalized.hash,
+                "a head that does not descend from our finalized block is refused");
+            let refusal = FollowRefusal::FinalizedContradicted;
+            return abandon(
+                el,
+                ctx,
+                &target,
+                Some(Refusal::FinalizedContradicted),
+                refusal,
+            )
+            .await;
+        }
+        Ancestry::SafeMissing if !may_move => {
+            warn!(number = head.number, hash = %head.hash,
+                safe_number = safe.number, safe_hash = %safe.hash,
+                "a head that does not descend from our safe block is refused");
+            let refusal = FollowRefusal::SafeContradicted;
+            return abandon(el, ctx, &target, Some(Refusal::SafeContradicted), refusal).await;
+        }
+        Ancestry::SafeMissing | Ancestry::Holds => {}
+    }
+    let labels = match target
+        .update
+        .filter(|update| blocks.holds(update.state.local_safe.id()))
+    {
+        None => None,
+        Some(update) => match check_labels(&state.finalized_head, &update, &blocks) {
+            Ok(labels) => Some(labels),
+            Err(refusal) => return abandon(el, ctx, &target, None, refusal).await,
+        },
+    };
+    let (safe, finalized) = labels.map_or((state.safe_head, state.finalized_head), |labels| {
+        (labels.safe, labels.finalized)
+    });
+    let wanted = of_heads(&head, &safe, &finalized);
+    if ctx.forkchoices.must_send(wanted) && send(el, ctx, wanted).await? != Outcome::Applied {
+        return Ok(Settled::Waiting);
+    }
+    let reorg = if extends {
+        None
+    } else {
+        Some(reorg_note(el, ctx, &target).await?)
+    };
+    ctx.set_target(None);
+    if reorg.is_some() {
+        ctx.keep_calm(Instant::now());
+    }
+    ctx.adopt(head, labels, reorg, Instant::now());
+    Ok(Settled::Adopted)
+}
+
+/// Takes the labels of an update from the EL's own blocks, if these are what the source said, L1 origins included.
+pub(crate) fn check_labels(
+    our_finalized: &L2BlockRef,
+    update: &FollowUpdate,
+    blocks: &Blocks,
+) -> Result<Labels, FollowRefusal> {
+    let claimed = &update.state;
+    let take = |claim: &L2BlockRef, missing: FollowRefusal| {
+        let block = blocks
+            .at(claim.number)
+            .filter(|block| block.hash == claim.hash);
+        let block = block.ok_or(missing)?;
+        if block.l1_origin == claim.l1_origin {
+            Ok(block)
+        } else {
+            Err(FollowRefusal::OriginMismatch { block: block.hash })
+        }
+    };
+    let local_safe = take(&claimed.local_safe, FollowRefusal::SafeContradicted)?;
+    let safe = take(&claimed.safe, FollowRefusal::SafeContradicted)?;
+    let mut finalized = next_finalized(*our_finalized, claimed.finalized);
+    if finalized != *our_finalized {
+        finalized = take(&finalized, FollowRefusal::FinalizedContradicted)?;
+    }
+    Ok(Labels {
+        local_safe,
+        safe,
+        finalized,
+        update: *update,
+    })
+}
+
+fn reads_for(ctx: &Context, target: &Target) -> Reads {
+    let state = &ctx.state;
+    let reads = Reads::default()
+        .label(BlockNumberOrTag::Latest)
+        .number(target.id.number)
+        .number(state.unsafe_head.number)
+        .height_of(&state.safe_head)
+        .height_of(&state.finalized_head);
+    match &target.update {
+        None => reads,
+        Some(FollowUpdate { state, .. }) => reads
+            .height_of(&state.local_safe)
+            .height_of(&state.safe)
+            .height_of(&state.finalized),
+    }
+}
+
+fn wait_for_sync(ctx: &mut Context, mut target: Target) {
+    target.wait_for_sync(Instant::now());
+    ctx.set_target(Some(target));
+}
+
+fn wait_for_move(ctx: &mut Context, mut target: Target) -> Settled {
+    if target.wait_for_move(Instant::now()) {
+        debug!(hash = %target.id.hash, "the execution layer answered VALID and has not moved yet");
+        ctx.set_target(Some(target));
+        return Settled::Waiting;
+    }
+    warn!(number = target.id.number, hash = %target.id.hash,
+        "the execution layer answered VALID but stays on another branch; asking no more");
+    ctx.set_target(None);
+    Settled::GaveUp
+}
+
+fn refuse_invalid(ctx: &mut Context, target: &Target, reason: String) -> Settled {
+    let block = target.id.hash;
+    warn!(number = target.id.number, hash = %block, reason,
+        "the execution layer calls a block invalid");
+    ctx.memory.refuse(block, Refusal::Invalid, Instant::now());
+    ctx.buffer.remove(target.id);
+    ctx.buffer.drop_linked_to(|parent| parent == block);
+    if ctx.target().is_some_and(|pending| pending.id == target.id) {
+        ctx.set_target(None);
+    }
+    Settled::Refused(FollowRefusal::InvalidBlock { block }, Some(reason))
+}
+
+/// Leads the EL back to the published head. If it does not go at once, that head is the target until it does.
+async fn abandon(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    target: &Target,
+    remember: Option<Refusal>,
+    refusal: FollowRefusal,
+) -> Result<Settled, ElError> {
+    let now = Instant::now();
+    if let Some(remember) = remember {
+        ctx.memory.refuse(target.id.hash, remember, now);
+        ctx.buffer.remove(target.id);
+    }
+    let head = ctx.state.unsafe_head;
+    let mut restore = Target::new(head.id(), TargetOrigin::Restore, now);
+    restore.wait_for_move(now);
+    ctx.set_target(Some(restore));
+    // A failure here is only logged: the restoring target is pending and will be asked for again.
+    let back = async {
+        send(el, ctx, ctx.published_forkchoice()).await?;
+        Reads::default().number(head.number).send(el).await
+    };
+    match back.await {
+        Ok(blocks) if blocks.holds(head.id()) => ctx.set_target(None),
+        Ok(_) => debug!(hash = %head.hash, "the execution layer is not back on our head yet"),
+        Err(error) => warn!(%error, "could not lead the execution layer back to our head"),
+    }
+    Ok(Settled::Refused(refusal, None))
+}
+
+/// Finds where the EL's chain left ours, as far as we remember ours.
+async fn reorg_note(el: &dyn EngineApi, ctx: &Context, target: &Target) -> Result<Reorg, ElError> {
+    let cause = match (ctx.is_lost(), target.origin) {
+        (true, _) => "el_lost",
+        (false, TargetOrigin::Source) => "safe_source",
+        (false, TargetOrigin::Payload | TargetOrigin::Restore) => "sequencer",
+    };
+    let ours: Vec<L2BlockRef> = ctx
+        .memory
+        .chain(ctx.state.unsafe_head.hash)
+        .take(FORK_SEARCH)
+        .collect();
+    let reads = ours
+        .iter()
+        .fold(Reads::default(), |reads, block| reads.number(block.number));
+    let blocks = reads.send(el).await?;
+    let shared = ours
+        .iter()
+        .find(|block| blocks.holds(block.id()))
+        .map(|block| block.number);
+    let lowest = ours
+        .last()
+        .unwrap_or(&ctx.state.unsafe_head)
+        .number
+        .saturating_sub(1);
+    Ok(Reorg {
+        cause,
+        fork: shared.unwrap_or(lowest),
+    })
+}

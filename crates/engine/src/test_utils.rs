@@ -1,0 +1,73 @@
+//! An engine whose state and answers a test gives: for the tests of those who hold an [`EngineHandle`].
+
+use crate::{
+    handle::EngineHandle,
+    request::{EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome},
+    state::EngineState,
+    status::EngineStatus,
+};
+use light_node_protocol::RollupConfig;
+use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// The far side of an [`EngineHandle`]. Dropping it is the engine's end.
+#[derive(Debug)]
+pub struct ScriptedEngine {
+    requests: mpsc::Receiver<EngineRequest>,
+    state: watch::Sender<EngineState>,
+    status: watch::Sender<EngineStatus>,
+}
+
+/// A request as the engine gets it, with the door for its answer. Dropping the door is the engine's end for the sender.
+#[derive(Debug)]
+pub enum ScriptedRequest {
+    /// `EngineHandle::follow`.
+    Follow(FollowUpdate, oneshot::Sender<FollowOutcome>),
+    /// `EngineHandle::insert_unsafe`, or `try_insert_unsafe` if there is no door.
+    InsertUnsafe(
+        Arc<OpExecutionPayloadEnvelope>,
+        Option<oneshot::Sender<InsertOutcome>>,
+    ),
+    /// `EngineHandle::reset_keeping_heads`.
+    ResetKeepingHeads,
+}
+
+impl ScriptedEngine {
+    /// An engine of the chain `rollup_config` that has published nothing yet, and its handle.
+    pub fn new(rollup_config: Arc<RollupConfig>) -> (Self, EngineHandle) {
+        let (sender, requests) = mpsc::channel(16);
+        let (state, published) = watch::channel(EngineState::default());
+        let (status, reported) = watch::channel(EngineStatus::default());
+        let handle = EngineHandle::new(rollup_config, sender, published, reported);
+        (
+            Self {
+                requests,
+                state,
+                status,
+            },
+            handle,
+        )
+    }
+
+    /// Publishes a state.
+    pub fn publish(&self, state: EngineState) {
+        self.state.send_replace(state);
+    }
+
+    /// Publishes a status.
+    pub fn report(&self, status: EngineStatus) {
+        self.status.send_replace(status);
+    }
+
+    /// The next request; `None` when all handles are gone.
+    pub async fn next_request(&mut self) -> Option<ScriptedRequest> {
+        Some(match self.requests.recv().await? {
+            EngineRequest::Follow { update, reply } => ScriptedRequest::Follow(update, reply),
+            EngineRequest::InsertUnsafe { payload, reply } => {
+                ScriptedRequest::InsertUnsafe(payload.envelope, reply)
+            }
+            EngineRequest::ResetKeepingHeads => ScriptedRequest::ResetKeepingHeads,
+        })
+    }
+}
