@@ -9,6 +9,8 @@ mod genesis;
 mod in_process;
 mod pool;
 mod predeploys;
+mod rpc;
+mod server;
 mod spec;
 mod state;
 #[cfg(test)]
@@ -16,7 +18,7 @@ mod testing;
 mod trie;
 
 pub use chain::ChainView;
-pub use el::{CLIENT_VERSION, ElConfig, EmbeddedEl, SyncTarget};
+pub use el::{CLIENT_VERSION, ElConfig, EmbeddedEl, SyncProgress, SyncTarget};
 pub use engine::{EngineError, SealedPayload};
 pub use execution::{
     AttributesError, BuildError, ExecutedBlock, ExtraDataError, InvalidBlock, MESSAGE_PASSER,
@@ -26,5 +28,6 @@ pub use genesis::{DevnetGenesis, GenesisError};
 pub use in_process::InProcessEngine;
 pub use pool::{PoolError, PoolLimits, TransactionPool};
 pub use predeploys::SEQUENCER_FEE_VAULT;
+pub use server::{ElServer, ElServerConfig, ElServerError, ElServerHandle};
 pub use spec::ElSpec;
 pub use state::{Account, StateSnapshot};

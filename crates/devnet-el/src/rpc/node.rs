@@ -1,0 +1,65 @@
+//! What a client asks about the node itself: `net`, `web3`, `txpool`, and raw blocks of `debug`.
+
+use super::{
+    Lane, Registered, RpcContext,
+    error::{RpcResult, unknown_block},
+    execute, read,
+};
+use crate::{el::CLIENT_VERSION, execution::ExecutedBlock};
+use alloy_eips::{BlockId, Encodable2718};
+use alloy_primitives::{Bytes, U64, keccak256};
+use jsonrpsee::RpcModule;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) fn register(module: &mut RpcModule<RpcContext>) -> Registered {
+    read(module, "net_version", |context, _| {
+        Ok(context.view().spec().chain_id().to_string())
+    })?;
+    read(module, "net_listening", |_, _| Ok(true))?;
+    // Peers are another name for devp2p here, which we do not speak.
+    read(module, "net_peerCount", |_, _| Ok(U64::ZERO))?;
+    read(module, "web3_clientVersion", |_, _| Ok(CLIENT_VERSION))?;
+    read(module, "web3_sha3", |_, params| {
+        let data: Bytes = params.next()?;
+        Ok(keccak256(data))
+    })?;
+    read(module, "txpool_status", |context, _| {
+        let pending = U64::from(context.el.pool().len());
+        Ok(json!({ "pending": pending, "queued": U64::ZERO }))
+    })?;
+    execute(
+        module,
+        Lane::Evm,
+        "debug_getRawHeader",
+        |context, params| Ok(encoded(find(context, params.next()?)?.header())),
+    )?;
+    execute(module, Lane::Evm, "debug_getRawBlock", |context, params| {
+        Ok(encoded(&find(context, params.next()?)?.block))
+    })?;
+    execute(
+        module,
+        Lane::Evm,
+        "debug_getRawReceipts",
+        |context, params| {
+            let block = find(context, params.next()?)?;
+            let receipts = block
+                .receipts
+                .iter()
+                .map(|receipt| receipt.encoded_2718().into());
+            Ok(receipts.collect::<Vec<Bytes>>())
+        },
+    )
+}
+
+fn find(context: &RpcContext, id: BlockId) -> RpcResult<Arc<ExecutedBlock>> {
+    context
+        .view()
+        .block(id)
+        .cloned()
+        .ok_or_else(|| unknown_block(id))
+}
+
+fn encoded(value: &impl alloy_rlp::Encodable) -> Bytes {
+    alloy_rlp::encode(value).into()
+}

@@ -1,0 +1,192 @@
+//! The two ports of an embedded execution layer: the authenticated one that a rollup node drives (`engine_*`, `eth_*`), and
+//! the plain one for wallets, explorers and batchers. HTTP and WebSocket share a port. Every limit is set on purpose: what
+//! comes in is bounded before it is parsed.
+
+mod auth;
+
+use crate::{el::EmbeddedEl, rpc};
+use alloy_rpc_types_engine::JwtSecret;
+use auth::AuthLayer;
+use jsonrpsee::{
+    RpcModule,
+    core::RegisterMethodError,
+    server::{
+        BatchRequestConfig, IdProvider, Server, ServerConfig, ServerConfigBuilder, ServerHandle,
+    },
+    types::SubscriptionId,
+};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
+
+/// Largest request on the authenticated port. A payload of the largest L2 block is a few MiB, twice that in hex.
+const AUTH_REQUEST_BYTES_MAX: u32 = 64 << 20;
+
+/// Largest request on the plain port. The largest transaction that the pool takes has 128 KiB.
+const HTTP_REQUEST_BYTES_MAX: u32 = 2 << 20;
+
+/// Largest answer on either port: a batch of full blocks for a syncing peer.
+const RESPONSE_BYTES_MAX: u32 = 64 << 20;
+
+/// Most requests in a batch. A peer that syncs asks for 64 blocks at once, op-node for 20 receipts.
+const BATCH_MAX: u32 = 256;
+
+/// Most connections per port. The authenticated one serves a few rollup nodes and peers, the plain one a test's clients.
+const CONNECTIONS_MAX: u32 = 128;
+
+/// Most subscriptions of a connection.
+const SUBSCRIPTIONS_MAX: u32 = 16;
+
+/// Most answers waiting for a slow WebSocket client.
+const MESSAGES_BUFFERED_MAX: u32 = 64;
+
+/// Where an [`ElServer`] listens. Port 0 takes any free port.
+#[derive(Clone, Copy, Debug)]
+pub struct ElServerConfig {
+    /// The authenticated port.
+    pub authrpc: SocketAddr,
+    /// The plain port.
+    pub http: SocketAddr,
+    /// The secret that tokens on the authenticated port are signed with.
+    pub jwt: JwtSecret,
+}
+
+/// Why a server does not start.
+#[derive(Debug, Error)]
+pub enum ElServerError {
+    /// The address cannot be bound.
+    #[error("cannot listen on {addr}")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A method has two handlers.
+    #[error("the methods do not fit together")]
+    Methods(#[from] RegisterMethodError),
+}
+
+/// Serves an [`EmbeddedEl`] over JSON-RPC.
+#[derive(Debug)]
+pub struct ElServer;
+
+impl ElServer {
+    /// Binds both ports and serves `el` on them until `token` is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// If an address cannot be bound.
+    pub fn start(
+        el: Arc<EmbeddedEl>,
+        config: ElServerConfig,
+        token: CancellationToken,
+    ) -> Result<ElServerHandle, ElServerError> {
+        let (auth_listener, authrpc_addr) = bind(config.authrpc)?;
+        let (http_listener, http_addr) = bind(config.http)?;
+        let context = Arc::new(rpc::RpcContext::new(el, token.clone()));
+        let auth_server = Server::builder()
+            .set_config(limits(AUTH_REQUEST_BYTES_MAX))
+            .set_http_middleware(ServiceBuilder::new().layer(AuthLayer::new(config.jwt)))
+            .build_from_tcp(auth_listener)
+            .map_err(|source| ElServerError::Bind {
+                addr: config.authrpc,
+                source,
+            })?;
+        let http_server = Server::builder()
+            .set_config(limits(HTTP_REQUEST_BYTES_MAX))
+            .build_from_tcp(http_listener)
+            .map_err(|source| ElServerError::Bind {
+                addr: config.http,
+                source,
+            })?;
+        let mut module = RpcModule::from_arc(context.clone());
+        rpc::register_public(&mut module)?;
+        let http = http_server.start(module.clone());
+        rpc::register_engine(&mut module)?;
+        let authrpc = auth_server.start(module);
+        let servers = [authrpc, http];
+        tokio::spawn(stop_on_cancellation(servers.clone(), token));
+        Ok(ElServerHandle {
+            authrpc_addr,
+            http_addr,
+            servers,
+        })
+    }
+}
+
+/// A running server.
+#[derive(Clone, Debug)]
+pub struct ElServerHandle {
+    authrpc_addr: SocketAddr,
+    http_addr: SocketAddr,
+    servers: [ServerHandle; 2],
+}
+
+impl ElServerHandle {
+    /// The authenticated port.
+    pub const fn authrpc_addr(&self) -> SocketAddr {
+        self.authrpc_addr
+    }
+
+    /// The plain port.
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Returns when both ports are closed and every call that had begun is answered.
+    pub async fn stopped(self) {
+        for server in self.servers {
+            server.stopped().await;
+        }
+    }
+}
+
+async fn stop_on_cancellation(servers: [ServerHandle; 2], token: CancellationToken) {
+    token.cancelled().await;
+    for server in servers {
+        // An error means that it has stopped already.
+        let _ = server.stop();
+    }
+}
+
+fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ElServerError> {
+    let bound = TcpListener::bind(addr).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    });
+    bound.map_err(|source| ElServerError::Bind { addr, source })
+}
+
+fn limits(request_bytes_max: u32) -> ServerConfig {
+    ServerConfigBuilder::new()
+        .max_request_body_size(request_bytes_max)
+        .max_response_body_size(RESPONSE_BYTES_MAX)
+        .max_connections(CONNECTIONS_MAX)
+        .max_subscriptions_per_connection(SUBSCRIPTIONS_MAX)
+        .set_message_buffer_capacity(MESSAGES_BUFFERED_MAX)
+        .set_batch_request_config(BatchRequestConfig::Limit(BATCH_MAX))
+        .set_id_provider(HexIds)
+        .build()
+}
+
+/// Subscription ids as geth's: hex strings. Some wallets read nothing else.
+#[derive(Debug)]
+struct HexIds;
+
+impl IdProvider for HexIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        format!("{:#x}", rand::random::<u64>()).into()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
