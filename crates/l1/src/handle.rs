@@ -70,6 +70,11 @@ impl L1Handle {
         self.status.borrow().to_status()
     }
 
+    /// L1 reorgs seen so far.
+    pub fn reorgs(&self) -> u64 {
+        self.status.borrow().reorgs
+    }
+
     /// Says for each of a few blocks whether it is canonical, in the order of `blocks`. Answered from memory where our
     /// window knows the height; else by one batch that also brings the newest head.
     ///

@@ -119,3 +119,53 @@ impl Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    const BLOCK: Duration = Duration::from_secs(12);
+    const RETRY: Duration = Duration::from_secs(2);
+
+    fn wait(schedule: &Schedule) -> Duration {
+        schedule.due().saturating_duration_since(Instant::now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_clock_never_silences_the_watcher_nor_lets_it_spin() {
+        let mut schedule = Schedule::new(BLOCK, RETRY);
+        let now = system_time().as_secs();
+        for timestamp in [0, now - 3600, now + 3600, u64::MAX] {
+            schedule.new_head(timestamp);
+            assert!((RETRY..=BLOCK).contains(&wait(&schedule)), "{timestamp}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missed_slot_costs_three_questions_and_then_waits_for_the_next_slot() {
+        let mut schedule = Schedule::new(BLOCK, RETRY);
+        schedule.new_head(system_time().as_secs());
+        for expected in [RETRY, RETRY, Duration::from_secs(8), BLOCK, BLOCK] {
+            advance(wait(&schedule)).await;
+            schedule.nothing_new();
+            assert_eq!(wait(&schedule), expected);
+        }
+        // An early question by a check is not a miss.
+        let due = schedule.due();
+        advance(RETRY).await;
+        schedule.nothing_new();
+        assert_eq!(schedule.due(), due);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failing_checks_do_not_push_the_next_question_away() {
+        let mut schedule = Schedule::new(BLOCK, RETRY);
+        let available = Instant::now() + Duration::from_secs(5);
+        schedule.failed(available);
+        assert_eq!(schedule.due(), available);
+        advance(RETRY).await;
+        schedule.failed(Instant::now() + Duration::from_secs(30));
+        assert_eq!(schedule.due(), available);
+    }
+}

@@ -159,3 +159,6 @@ pub fn redact(url: &Url) -> String {
     };
     format!("{}://{host}{port}{path}", url.scheme())
 }
+
+#[cfg(test)]
+mod tests;

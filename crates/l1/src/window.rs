@@ -113,7 +113,7 @@ impl Window {
     pub(crate) fn advance(&mut self, head: L1BlockRef, kept: Option<u64>) -> Option<Reorg> {
         let old_head = self.head;
         match kept {
-            Some(kept) => drop(self.hashes.split_off(&(kept + 1))),
+            Some(kept) => drop(self.hashes.split_off(&kept.saturating_add(1))),
             None => self.hashes.clear(),
         }
         self.head = head;
@@ -158,3 +158,7 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
