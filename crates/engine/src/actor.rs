@@ -1,31 +1,28 @@
 //! The actor: it takes in everything that waits in its inbox, picks the next piece of work (a request by lane, or a timer of
 //! its own), carries it out, publishes, and begins anew. It waits for nobody but the EL.
 
+mod requests;
+mod start;
+#[cfg(test)]
+mod tests;
+
 use crate::{
     changes::log_changes,
     config::EngineConfig,
     context::Context,
-    follow_case::FollowCase,
     handle::EngineHandle,
-    payload::Payload,
-    queue::{Lane, Pushed, Queue, Task},
-    request::{EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome},
+    queue::{Pushed, Queue, Task},
+    request::EngineRequest,
     state::EngineState,
     status::{EngineError, EngineStatus},
-    tasks::{
-        follow, forkchoice,
-        insert::{self, Insertion},
-        lost,
-        probe::{self, ProbeError},
-        settle,
-    },
+    tasks::{forkchoice, insert, lost, settle},
 };
-use light_node_actor::{Backoff, CancellationToken};
+use light_node_actor::CancellationToken;
 use light_node_engine_api::{ElError, EngineApi};
-use light_node_protocol::Severity;
+use start::Probe;
 use std::{sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 use tracing::{debug, info, warn};
@@ -33,20 +30,6 @@ use tracing::{debug, info, warn};
 /// Requests that may wait before the actor takes them in, which it does before every pick. Full: awaiting senders wait,
 /// gossip is dropped and counted by its sender.
 const INBOX: usize = 256;
-
-/// Pauses between two probes of an EL that does not answer. The first is short because an EL that is started together
-/// with us listens after a moment.
-const PROBE_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-
-/// Before the first success a JWT may be refused for this time: the EL may still be reading its own secret, or a clock
-/// may be about to be set. After it the configuration is wrong.
-const JWT_PATIENCE: Duration = Duration::from_secs(30);
-
-/// Pauses before a payload that the EL could not be asked about is tried again.
-const INSERT_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
-/// Somebody waits for the verdict on a payload at most this long while the EL cannot be asked.
-const INSERT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Pause between two looks at an EL that has lost the safe chain and cannot be asked for a target.
 const LOST_PAUSE: Duration = Duration::from_secs(5);
@@ -64,20 +47,17 @@ pub struct EngineActor {
     look_again_at: Instant,
 }
 
-/// The start-up probe.
-#[derive(Debug)]
-struct Probe {
-    succeeded: bool,
-    backoff: Backoff,
-    due: Instant,
-    refused_since: Option<Instant>,
-}
-
 /// One piece of work.
 #[derive(Debug)]
 enum Work {
     Probe,
-    Request(Task<EngineRequest>),
+    Request(Box<Task<EngineRequest>>),
+    Timer(Timer),
+}
+
+/// What the engine does of its own accord.
+#[derive(Clone, Copy, Debug)]
+enum Timer {
     AskForTarget,
     LookAgain,
     Heartbeat,
@@ -100,12 +80,7 @@ impl EngineActor {
             inbox,
             state,
             status,
-            probe: Probe {
-                succeeded: false,
-                backoff: Backoff::new(PROBE_PAUSES.0, PROBE_PAUSES.1),
-                due: now,
-                refused_since: None,
-            },
+            probe: Probe::new(now),
             look_again_at: now,
         };
         (actor, handle)
@@ -123,7 +98,7 @@ impl EngineActor {
                 tokio::select! {
                     biased;
                     () = token.cancelled() => return Ok(()),
-                    done = self.perform(work) => done?,
+                    done = Box::pin(self.perform(work)) => done?,
                 }
                 self.publish();
                 self.queue_linked_payload();
@@ -151,15 +126,19 @@ impl EngineActor {
 
     fn enqueue(&mut self, request: EngineRequest) {
         let lane = request.lane();
-        let mut task = Task::new(request, Instant::now());
+        let stamp = request.stamp();
+        let mut task = Task {
+            stamp,
+            ..Task::new(request, Instant::now())
+        };
         if let EngineRequest::InsertUnsafe { payload, .. } = &task.item {
             task.number = payload.block.number;
             task.bytes = payload.bytes;
         }
         match self.queue.push(lane, task) {
             Pushed::Queued => {}
-            Pushed::Displaced(older) => displaced(older.item),
-            Pushed::Stale(older) => stale(older.item),
+            Pushed::Displaced(older) => older.item.answer_displaced(),
+            Pushed::Stale(older) => older.item.answer_stale(),
         }
     }
 
@@ -183,22 +162,24 @@ impl EngineActor {
         // The timers are few and rare, so they go before all requests but those that hold up a block.
         if !self.queue.commit_waits(now) {
             let timers = self.timers();
-            if let Some((_, work)) = timers.into_iter().flatten().find(|(due, _)| *due <= now) {
-                return Some(work);
+            if let Some((_, timer)) = timers.into_iter().flatten().find(|(due, _)| *due <= now) {
+                return Some(Work::Timer(timer));
             }
         }
-        self.queue.pick(now).map(|(_, task)| Work::Request(task))
+        self.queue
+            .pick(now)
+            .map(|(_, task)| Work::Request(Box::new(task)))
     }
 
-    fn timers(&self) -> [Option<(Instant, Work)>; 4] {
+    fn timers(&self) -> [Option<(Instant, Timer)>; 4] {
         let look_again = self.ctx.is_lost() && self.ctx.target().is_none();
         [
             self.ctx
                 .target()
-                .map(|target| (target.due(), Work::AskForTarget)),
-            look_again.then_some((self.look_again_at, Work::LookAgain)),
-            self.ctx.heartbeat_due().map(|due| (due, Work::Heartbeat)),
-            self.ctx.gap_due().map(|due| (due, Work::TargetGap)),
+                .map(|target| (target.due(), Timer::AskForTarget)),
+            look_again.then_some((self.look_again_at, Timer::LookAgain)),
+            self.ctx.heartbeat_due().map(|due| (due, Timer::Heartbeat)),
+            self.ctx.gap_due().map(|due| (due, Timer::TargetGap)),
         ]
     }
 
@@ -217,172 +198,32 @@ impl EngineActor {
 
     async fn perform(&mut self, work: Work) -> Result<(), EngineError> {
         let el = Arc::clone(&self.el);
-        let done = match work {
-            Work::Probe => return self.handle_probe(&*el).await,
-            Work::Request(task) => {
-                self.handle_request(&*el, task).await;
-                return Ok(());
+        match work {
+            Work::Probe => self.handle_probe(&*el).await?,
+            Work::Request(task) => self.handle_request(&*el, *task).await,
+            Work::Timer(timer) => {
+                let done = self.handle_timer(&*el, timer).await;
+                self.note(done.err());
             }
-            Work::AskForTarget => settle::ask_again(&*el, &mut self.ctx).await.map(|settled| {
+        }
+        Ok(())
+    }
+
+    async fn handle_timer(&mut self, el: &dyn EngineApi, timer: Timer) -> Result<(), ElError> {
+        match timer {
+            Timer::AskForTarget => {
+                let settled = settle::ask_again(el, &mut self.ctx).await?;
                 debug!(?settled, "asked for the target again");
-            }),
-            Work::LookAgain => {
+                Ok(())
+            }
+            Timer::LookAgain => {
                 self.look_again_at = Instant::now() + LOST_PAUSE;
-                self.handle_lost(&*el).await
+                lost::recover(el, &mut self.ctx).await?;
+                lost::ask_for_source_block(el, &mut self.ctx).await
             }
-            Work::Heartbeat => forkchoice::heartbeat(&*el, &mut self.ctx).await,
-            Work::TargetGap => insert::target_gap(&*el, &mut self.ctx).await,
-        };
-        self.note(done.err());
-        Ok(())
-    }
-
-    async fn handle_lost(&mut self, el: &dyn EngineApi) -> Result<(), ElError> {
-        lost::recover(el, &mut self.ctx).await?;
-        lost::ask_for_source_block(el, &mut self.ctx).await
-    }
-
-    async fn handle_probe(&mut self, el: &dyn EngineApi) -> Result<(), EngineError> {
-        let failure = match probe::probe(el, &mut self.ctx).await {
-            Ok(version) => {
-                self.probe.succeeded = true;
-                self.status.send_modify(|status| {
-                    status.probed = true;
-                    status.el_version = version.map(Arc::from);
-                    status.last_error = None;
-                });
-                return Ok(());
-            }
-            Err(ProbeError::WrongChain { expected, found }) => {
-                return Err(EngineError::WrongChain { expected, found });
-            }
-            Err(ProbeError::WrongGenesis { expected, found }) => {
-                return Err(EngineError::WrongGenesis { expected, found });
-            }
-            Err(failure @ (ProbeError::El(_) | ProbeError::Empty)) => failure,
-        };
-        let now = Instant::now();
-        if let ProbeError::El(ElError::Unauthorized { status }) = failure {
-            let period = now - *self.probe.refused_since.get_or_insert(now);
-            if period >= JWT_PATIENCE {
-                return Err(EngineError::JwtRefused { status, period });
-            }
-        } else {
-            self.probe.refused_since = None;
+            Timer::Heartbeat => forkchoice::heartbeat(el, &mut self.ctx).await,
+            Timer::TargetGap => insert::target_gap(el, &mut self.ctx).await,
         }
-        self.note_failure(&failure);
-        self.probe.due = now + self.probe.backoff.next_delay();
-        // Whoever waits is told, rather than left to wait for an EL that may be down for hours.
-        for task in self
-            .queue
-            .drain(Lane::Follow)
-            .into_iter()
-            .chain(self.queue.drain(Lane::InsertUnsafe))
-        {
-            unasked(task.item, &failure);
-        }
-        Ok(())
-    }
-
-    async fn handle_request(&mut self, el: &dyn EngineApi, task: Task<EngineRequest>) {
-        let Task {
-            item,
-            queued_at,
-            attempts,
-            ..
-        } = task;
-        match item {
-            EngineRequest::Follow { update, reply } => self.handle_follow(el, update, reply).await,
-            EngineRequest::InsertUnsafe { payload, reply } => {
-                let again = self.handle_insert(el, payload, reply, queued_at).await;
-                let Some(item) = again else {
-                    return;
-                };
-                let EngineRequest::InsertUnsafe { payload, .. } = &item else {
-                    return;
-                };
-                let (number, bytes) = (payload.block.number, payload.bytes);
-                let task = Task {
-                    number,
-                    bytes,
-                    attempts,
-                    ..Task::new(item, queued_at)
-                };
-                let due = Instant::now() + pause(INSERT_PAUSES, attempts);
-                self.queue.put_back(Lane::InsertUnsafe, task, due);
-            }
-            EngineRequest::ResetKeepingHeads => {
-                info!(
-                    "the L1 origin of the unsafe head has left L1; heads hold until the sequencer's own reorg"
-                );
-                self.ctx.reset_keeping_heads();
-            }
-        }
-    }
-
-    async fn handle_follow(
-        &mut self,
-        el: &dyn EngineApi,
-        update: FollowUpdate,
-        reply: oneshot::Sender<FollowOutcome>,
-    ) {
-        let outcome = match follow::follow(el, &mut self.ctx, update).await {
-            Ok(outcome) => {
-                if outcome != FollowOutcome::Unchanged {
-                    self.note(None);
-                }
-                outcome
-            }
-            Err(error) => {
-                self.ctx.last_case = Some(FollowCase::Unanswered);
-                self.note(Some(error));
-                FollowOutcome::Skipped
-            }
-        };
-        self.publish();
-        // Whoever asked may have given up.
-        let _ = reply.send(outcome);
-    }
-
-    /// Returns the request if it has to be tried again.
-    async fn handle_insert(
-        &mut self,
-        el: &dyn EngineApi,
-        payload: Payload,
-        reply: Option<oneshot::Sender<InsertOutcome>>,
-        queued_at: Instant,
-    ) -> Option<EngineRequest> {
-        if reply.as_ref().is_some_and(oneshot::Sender::is_closed) {
-            return None;
-        }
-        let inserted = insert::insert(el, &mut self.ctx, payload.clone()).await;
-        let patience_ends = reply.is_some() && queued_at.elapsed() >= INSERT_PATIENCE;
-        let outcome = match inserted {
-            Ok(Insertion::Done(outcome)) => {
-                self.note(None);
-                outcome
-            }
-            Ok(Insertion::Busy) if patience_ends => InsertOutcome::Failed {
-                reason: "the execution layer is busy".to_owned(),
-            },
-            Err(error) if patience_ends || error.severity() != Severity::Temporary => {
-                let reason = error.to_string();
-                self.note(Some(error));
-                InsertOutcome::Failed { reason }
-            }
-            Ok(Insertion::Busy) => return Some(EngineRequest::InsertUnsafe { payload, reply }),
-            Err(error) => {
-                self.note(Some(error));
-                return Some(EngineRequest::InsertUnsafe { payload, reply });
-            }
-        };
-        self.publish();
-        match reply {
-            // Whoever asked may have given up.
-            Some(reply) => drop(reply.send(outcome)),
-            None => debug!(number = payload.block.number, ?outcome, "unsafe payload"),
-        }
-        None
     }
 
     /// Notes whether the EL could be asked, and says so when that changes.
@@ -413,7 +254,7 @@ impl EngineActor {
             log_changes(&before, &after, self.ctx.reorg.take());
             self.state.send_replace(after);
             for task in self.queue.advance(after.epoch, 0) {
-                stale(task.item);
+                task.item.answer_stale();
             }
         }
         self.report();
@@ -432,50 +273,3 @@ impl EngineActor {
         });
     }
 }
-
-/// The pause after `attempts` failed ones.
-fn pause((first, max): (Duration, Duration), attempts: u32) -> Duration {
-    let grown = first.saturating_mul(1 << attempts.min(16)).min(max);
-    Backoff::new(grown, max).next_delay()
-}
-
-/// Answers a request that fell out of its lane.
-fn displaced(request: EngineRequest) {
-    match request {
-        EngineRequest::Follow { reply, .. } => drop(reply.send(FollowOutcome::Superseded)),
-        EngineRequest::InsertUnsafe { payload, reply } => {
-            debug!(
-                number = payload.block.number,
-                "too many unsafe payloads wait; the highest is dropped"
-            );
-            if let Some(reply) = reply {
-                let reason = "too many unsafe payloads wait for the execution layer";
-                drop(reply.send(InsertOutcome::Rejected { reason }));
-            }
-        }
-        EngineRequest::ResetKeepingHeads => {}
-    }
-}
-
-/// Answers a request of an older epoch. Those that there are so far hold in any epoch.
-fn stale(request: EngineRequest) {
-    displaced(request);
-}
-
-/// Answers a request that came while the EL did not answer.
-fn unasked(request: EngineRequest, failure: &ProbeError) {
-    match request {
-        EngineRequest::Follow { reply, .. } => drop(reply.send(FollowOutcome::Skipped)),
-        EngineRequest::InsertUnsafe {
-            reply: Some(reply), ..
-        } => {
-            drop(reply.send(InsertOutcome::Failed {
-                reason: failure.to_string(),
-            }));
-        }
-        EngineRequest::InsertUnsafe { reply: None, .. } | EngineRequest::ResetKeepingHeads => {}
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -12,7 +12,7 @@ use crate::{
     target::Target,
 };
 use alloy_primitives::B256;
-use alloy_rpc_types_engine::ForkchoiceState;
+use alloy_rpc_types_engine::{ForkchoiceState, PayloadId};
 use light_node_protocol::L2BlockRef;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,6 +34,15 @@ pub(crate) struct Reorg {
     pub cause: &'static str,
     /// Number of the highest block that both branches share, as far as we remember.
     pub fork: u64,
+}
+
+/// A build under way in the EL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenBuild {
+    /// By which it is fetched.
+    pub id: PayloadId,
+    /// Timestamp of the block, which decides how it is fetched.
+    pub timestamp: u64,
 }
 
 /// Labels that the EL has been found to hold on the new head's chain.
@@ -72,6 +81,8 @@ pub(crate) struct Context {
     pub last_forkchoice_at: Option<Instant>,
     /// The L1 origin of our unsafe head has left L1: the sequencer will build its own way out, also below our head.
     pub origin_left_l1: bool,
+    /// The build that the EL has open for the sequencer.
+    pub build: Option<OpenBuild>,
     /// What the next publication says about a reorg.
     pub reorg: Option<Reorg>,
     target: Option<Target>,
@@ -93,6 +104,7 @@ impl Context {
             last_case: None,
             last_forkchoice_at: None,
             origin_left_l1: false,
+            build: None,
             reorg: None,
             target: None,
             lost: false,
@@ -129,6 +141,7 @@ impl Context {
     pub(crate) fn lose(&mut self, lost: bool, now: Instant) {
         self.lost = lost;
         self.target = None;
+        self.build = None;
         self.forkchoices.forget();
         self.memory.forget_blocks();
         self.last_applied = None;
@@ -158,6 +171,7 @@ impl Context {
             self.state.epoch += 1;
             self.reorg = Some(reorg);
             self.origin_left_l1 = false;
+            self.build = None;
             self.memory.remember(head);
             let memory = &self.memory;
             self.buffer.drop_linked_to(|parent| {
@@ -205,6 +219,7 @@ impl Context {
     pub(crate) const fn reset_keeping_heads(&mut self) {
         self.state.epoch += 1;
         self.origin_left_l1 = true;
+        self.build = None;
     }
 
     /// The forkchoice of the published heads.

@@ -2,12 +2,17 @@
 
 use crate::{
     payload::Payload,
-    request::{EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome},
+    request::{
+        BuildOutcome, CommitOutcome, EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome,
+        SealOutcome,
+    },
     state::EngineState,
     status::EngineStatus,
 };
+use alloy_primitives::B256;
+use alloy_rpc_types_engine::PayloadId;
 use light_node_protocol::RollupConfig;
-use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
+use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -79,9 +84,9 @@ impl EngineHandle {
     /// # Errors
     /// [`EngineGone`] if the engine has stopped.
     pub async fn follow(&self, update: FollowUpdate) -> Result<FollowOutcome, EngineGone> {
-        let (reply, answer) = oneshot::channel();
-        self.send(EngineRequest::Follow { update, reply }).await?;
-        answer.await.map_err(|_| EngineGone)
+        let update = Box::new(update);
+        self.ask(|reply| EngineRequest::Follow { update, reply })
+            .await
     }
 
     /// Says that the L1 origin of the unsafe head has left L1, as the safe source knows. Heads stay; the epoch grows, and
@@ -112,13 +117,60 @@ impl EngineHandle {
                 reason: "it has no place in this rollup",
             });
         };
-        let (reply, answer) = oneshot::channel();
-        self.send(EngineRequest::InsertUnsafe {
+        self.ask(|reply| EngineRequest::InsertUnsafe {
             payload,
             reply: Some(reply),
         })
-        .await?;
-        answer.await.map_err(|_| EngineGone)
+        .await
+    }
+
+    /// Has the EL build the child of `parent`, if that is the unsafe head. `epoch` is the published one that the attributes
+    /// were made in.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn build(
+        &self,
+        epoch: u64,
+        parent: B256,
+        attributes: OpPayloadAttributes,
+    ) -> Result<BuildOutcome, EngineGone> {
+        let attributes = Box::new(attributes);
+        self.ask(|reply| EngineRequest::Build {
+            epoch,
+            parent,
+            attributes,
+            reply,
+        })
+        .await
+    }
+
+    /// Fetches the block of a build. It does not become head by that.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn seal(&self, id: PayloadId) -> Result<SealOutcome, EngineGone> {
+        self.ask(|reply| EngineRequest::Seal { id, reply }).await
+    }
+
+    /// Makes a sealed block the unsafe head, if its parent still is. After a `Failed` the same envelope may be committed
+    /// again.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn commit(
+        &self,
+        envelope: OpExecutionPayloadEnvelope,
+    ) -> Result<CommitOutcome, EngineGone> {
+        let payload = match Payload::new(&self.rollup_config, envelope) {
+            Ok(payload) => payload,
+            Err(error) => {
+                let reason = error.to_string();
+                return Ok(CommitOutcome::Invalid { reason });
+            }
+        };
+        self.ask(|reply| EngineRequest::Commit { payload, reply })
+            .await
     }
 
     /// Hands over an unsafe payload of which nobody waits for the verdict. The block hash must have been checked.
@@ -144,6 +196,15 @@ impl EngineHandle {
                 mpsc::error::TrySendError::Full(_) => PayloadDropped::Full,
                 mpsc::error::TrySendError::Closed(_) => PayloadDropped::Gone,
             })
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> EngineRequest,
+    ) -> Result<T, EngineGone> {
+        let (reply, answer) = oneshot::channel();
+        self.send(request(reply)).await?;
+        answer.await.map_err(|_| EngineGone)
     }
 
     async fn send(&self, request: EngineRequest) -> Result<(), EngineGone> {

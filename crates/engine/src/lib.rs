@@ -30,6 +30,9 @@ pub use config::{BufferLimits, EngineConfig, SafeSourceKind};
 pub use follow_case::FollowCase;
 pub use handle::{EngineGone, EngineHandle, PayloadDropped};
 pub use queue::Lane;
-pub use request::{FollowOutcome, FollowRefusal, FollowUpdate, InsertOutcome};
+pub use request::{
+    BuildOutcome, CommitOutcome, FollowOutcome, FollowRefusal, FollowUpdate, InsertOutcome,
+    SealOutcome,
+};
 pub use state::{DerivationState, ElSyncState, EngineState};
 pub use status::{EngineError, EngineStatus};

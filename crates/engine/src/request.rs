@@ -1,8 +1,15 @@
 //! What others ask of the engine, grouped by sender.
 
-use crate::{payload::Payload, queue::Lane, state::DerivationState};
+use crate::{
+    payload::Payload,
+    queue::{Lane, Stamp},
+    state::DerivationState,
+};
 use alloy_primitives::B256;
+use alloy_rpc_types_engine::PayloadId;
+use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
 use tokio::sync::oneshot;
+use tracing::debug;
 
 /// One checked answer of a follow source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +84,68 @@ pub enum InsertOutcome {
     },
 }
 
+/// The engine's answer to a sequencer that wants a block built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuildOutcome {
+    /// The EL builds; the payload is fetched by this id.
+    Started(PayloadId),
+    /// A target is pending: nothing is built on a head that is about to change.
+    Syncing,
+    /// The unsafe head is another than the parent for which the attributes were made.
+    HeadChanged,
+    /// The EL refuses the attributes.
+    InvalidAttributes {
+        /// The EL's words.
+        reason: String,
+    },
+    /// A reset or reorg came between.
+    Stale,
+    /// A newer request took this one's place.
+    Superseded,
+    /// The EL could not be asked, or is busy.
+    Failed {
+        /// The error in words.
+        reason: String,
+    },
+}
+
+/// The engine's answer to a sequencer that wants its block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SealOutcome {
+    /// The block. It is not executed or head yet: that is what a commit is for.
+    Sealed(Box<OpExecutionPayloadEnvelope>),
+    /// The build was dropped with the head on which it stood, or the EL does not know it (any more).
+    Dropped,
+    /// A newer request took this one's place.
+    Superseded,
+    /// The EL could not be asked; the build is still open.
+    Failed {
+        /// The error in words.
+        reason: String,
+    },
+}
+
+/// The engine's answer to a sequencer that wants its sealed block to be the head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// It is the head now.
+    Committed,
+    /// Its parent is not the unsafe head.
+    HeadChanged,
+    /// The EL calls it INVALID.
+    Invalid {
+        /// The EL's words.
+        reason: String,
+    },
+    /// A newer request took this one's place.
+    Superseded,
+    /// The EL could not be asked, or is busy. Whether it has the block is not known.
+    Failed {
+        /// The error in words.
+        reason: String,
+    },
+}
+
 /// A message to the engine actor.
 #[derive(Debug)]
 pub(crate) enum EngineRequest {
@@ -89,11 +158,29 @@ pub(crate) enum EngineRequest {
     // From the safe source, whichever it is.
     /// Apply a checked answer of the follow source.
     Follow {
-        update: FollowUpdate,
+        update: Box<FollowUpdate>,
         reply: oneshot::Sender<FollowOutcome>,
     },
     /// The L1 origin of the unsafe head has left L1: expect the sequencer's own reorg, keep the heads until it comes.
     ResetKeepingHeads,
+    // From the sequencer.
+    /// Start a build on `parent`.
+    Build {
+        epoch: u64,
+        parent: B256,
+        attributes: Box<OpPayloadAttributes>,
+        reply: oneshot::Sender<BuildOutcome>,
+    },
+    /// Fetch the block that was built.
+    Seal {
+        id: PayloadId,
+        reply: oneshot::Sender<SealOutcome>,
+    },
+    /// Make a sealed block the head.
+    Commit {
+        payload: Payload,
+        reply: oneshot::Sender<CommitOutcome>,
+    },
 }
 
 impl EngineRequest {
@@ -103,6 +190,69 @@ impl EngineRequest {
             Self::InsertUnsafe { .. } => Lane::InsertUnsafe,
             Self::Follow { .. } => Lane::Follow,
             Self::ResetKeepingHeads => Lane::Reset,
+            Self::Build { .. } => Lane::Build,
+            Self::Seal { .. } | Self::Commit { .. } => Lane::Commit,
+        }
+    }
+
+    /// What it was made against.
+    pub(crate) const fn stamp(&self) -> Stamp {
+        match self {
+            Self::Build { epoch, .. } => Stamp {
+                epoch: Some(*epoch),
+                flushes: None,
+            },
+            // These hold in any epoch: a payload and an update are compared with the heads when their turn comes, and a
+            // seal or commit with the open build and with the head.
+            Self::InsertUnsafe { .. }
+            | Self::Follow { .. }
+            | Self::ResetKeepingHeads
+            | Self::Seal { .. }
+            | Self::Commit { .. } => Stamp::ANY,
+        }
+    }
+
+    /// Answers a request whose place a newer one took, or for which there was no room.
+    ///
+    /// Here and below a sender that no longer waits for the answer is no error.
+    pub(crate) fn answer_displaced(self) {
+        match self {
+            Self::Follow { reply, .. } => drop(reply.send(FollowOutcome::Superseded)),
+            Self::InsertUnsafe { payload, reply } => {
+                debug!(
+                    number = payload.block.number,
+                    "too many unsafe payloads wait; the highest is dropped"
+                );
+                let reason = "too many unsafe payloads wait for the execution layer";
+                reply.map(|reply| reply.send(InsertOutcome::Rejected { reason }));
+            }
+            Self::Build { reply, .. } => drop(reply.send(BuildOutcome::Superseded)),
+            Self::Seal { reply, .. } => drop(reply.send(SealOutcome::Superseded)),
+            Self::Commit { reply, .. } => drop(reply.send(CommitOutcome::Superseded)),
+            Self::ResetKeepingHeads => {}
+        }
+    }
+
+    /// Answers a request of an older epoch.
+    pub(crate) fn answer_stale(self) {
+        match self {
+            Self::Build { reply, .. } => drop(reply.send(BuildOutcome::Stale)),
+            other => other.answer_displaced(),
+        }
+    }
+
+    /// Answers a request that came while the EL did not answer.
+    pub(crate) fn answer_unasked(self, cause: &str) {
+        let reason = cause.to_owned();
+        match self {
+            Self::Follow { reply, .. } => drop(reply.send(FollowOutcome::Skipped)),
+            Self::InsertUnsafe { reply, .. } => {
+                reply.map(|reply| reply.send(InsertOutcome::Failed { reason }));
+            }
+            Self::Build { reply, .. } => drop(reply.send(BuildOutcome::Failed { reason })),
+            Self::Seal { reply, .. } => drop(reply.send(SealOutcome::Failed { reason })),
+            Self::Commit { reply, .. } => drop(reply.send(CommitOutcome::Failed { reason })),
+            Self::ResetKeepingHeads => {}
         }
     }
 }

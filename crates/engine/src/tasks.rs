@@ -1,6 +1,7 @@
 //! The tasks: each one a free async function over the EL, the context and its input. They never loop until something
 //! works: what must be tried again is scheduled by the actor.
 
+pub(crate) mod build;
 pub(crate) mod follow;
 pub(crate) mod forkchoice;
 pub(crate) mod insert;

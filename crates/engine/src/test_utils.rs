@@ -2,12 +2,17 @@
 
 use crate::{
     handle::EngineHandle,
-    request::{EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome},
+    request::{
+        BuildOutcome, CommitOutcome, EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome,
+        SealOutcome,
+    },
     state::EngineState,
     status::EngineStatus,
 };
+use alloy_primitives::B256;
+use alloy_rpc_types_engine::PayloadId;
 use light_node_protocol::RollupConfig;
-use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
+use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -21,6 +26,7 @@ pub struct ScriptedEngine {
 
 /// A request as the engine gets it, with the door for its answer. Dropping the door is the engine's end for the sender.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // a test holds one at a time
 pub enum ScriptedRequest {
     /// `EngineHandle::follow`.
     Follow(FollowUpdate, oneshot::Sender<FollowOutcome>),
@@ -31,6 +37,20 @@ pub enum ScriptedRequest {
     ),
     /// `EngineHandle::reset_keeping_heads`.
     ResetKeepingHeads,
+    /// `EngineHandle::build`: epoch, parent and attributes.
+    Build(
+        u64,
+        B256,
+        Box<OpPayloadAttributes>,
+        oneshot::Sender<BuildOutcome>,
+    ),
+    /// `EngineHandle::seal`.
+    Seal(PayloadId, oneshot::Sender<SealOutcome>),
+    /// `EngineHandle::commit`.
+    Commit(
+        Arc<OpExecutionPayloadEnvelope>,
+        oneshot::Sender<CommitOutcome>,
+    ),
 }
 
 impl ScriptedEngine {
@@ -63,11 +83,21 @@ impl ScriptedEngine {
     /// The next request; `None` when all handles are gone.
     pub async fn next_request(&mut self) -> Option<ScriptedRequest> {
         Some(match self.requests.recv().await? {
-            EngineRequest::Follow { update, reply } => ScriptedRequest::Follow(update, reply),
+            EngineRequest::Follow { update, reply } => ScriptedRequest::Follow(*update, reply),
             EngineRequest::InsertUnsafe { payload, reply } => {
                 ScriptedRequest::InsertUnsafe(payload.envelope, reply)
             }
             EngineRequest::ResetKeepingHeads => ScriptedRequest::ResetKeepingHeads,
+            EngineRequest::Build {
+                epoch,
+                parent,
+                attributes,
+                reply,
+            } => ScriptedRequest::Build(epoch, parent, attributes, reply),
+            EngineRequest::Seal { id, reply } => ScriptedRequest::Seal(id, reply),
+            EngineRequest::Commit { payload, reply } => {
+                ScriptedRequest::Commit(payload.envelope, reply)
+            }
         })
     }
 }

@@ -2,6 +2,7 @@
 //! all times, over everything that was published and every forkchoice that was sent.
 #![allow(clippy::unwrap_used)]
 
+mod build;
 mod faults;
 mod follow;
 mod insert;
@@ -10,7 +11,8 @@ mod start;
 use super::*;
 use crate::{
     config::SafeSourceKind,
-    request::FollowRefusal,
+    follow_case::FollowCase,
+    request::{FollowOutcome, FollowRefusal, FollowUpdate, InsertOutcome},
     state::{DerivationState, ElSyncState},
 };
 use alloy_primitives::B256;

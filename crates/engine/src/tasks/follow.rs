@@ -228,6 +228,7 @@ async fn reorg(
         return Ok(FollowOutcome::Refused(refusal));
     }
     ctx.set_target(None);
+    ctx.build = None;
     ctx.keep_calm(Instant::now());
     ask_for_local_safe(el, ctx, update).await
 }

@@ -6,8 +6,9 @@ use crate::{
     reads::{LABELS, Reads},
     tasks::lost,
 };
-use alloy_rpc_types_engine::ForkchoiceState;
+use alloy_rpc_types_engine::{ForkchoiceState, PayloadId};
 use light_node_engine_api::{ElError, EngineApi};
+use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -21,9 +22,24 @@ pub(crate) async fn send(
     ctx: &mut Context,
     wanted: ForkchoiceState,
 ) -> Result<Outcome, ElError> {
+    let (outcome, _) = send_and_build(el, ctx, wanted, None).await?;
+    Ok(outcome)
+}
+
+/// As [`send`]; with attributes the EL also starts a build, whose id comes with `VALID`.
+///
+/// # Errors
+/// As [`send`], and [`ElError::InvalidPayloadAttributes`].
+pub(crate) async fn send_and_build(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    wanted: ForkchoiceState,
+    attributes: Option<OpPayloadAttributes>,
+) -> Result<(Outcome, Option<PayloadId>), ElError> {
     ctx.forkchoices.request(wanted);
     ctx.last_forkchoice_at = Some(Instant::now());
-    let answer = el.fork_choice_updated(wanted, None).await;
+    let answer = el.fork_choice_updated(wanted, attributes).await;
+    let id = answer.as_ref().ok().and_then(|updated| updated.payload_id);
     let outcome = outcome(answer.map(|updated| updated.payload_status))?;
     match &outcome {
         Outcome::Applied => ctx.forkchoices.confirm(),
@@ -39,7 +55,7 @@ pub(crate) async fn send(
         }
         Outcome::Accepted | Outcome::Rejected(Rejection::Invalid { .. }) => {}
     }
-    Ok(outcome)
+    Ok((outcome, id))
 }
 
 async fn reread_labels(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {

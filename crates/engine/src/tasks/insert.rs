@@ -76,10 +76,9 @@ fn link(ctx: &Context, payload: &Payload, now: Instant) -> Link {
     if ctx.memory.refusal(block.hash, now).is_some() {
         return Link::Refused;
     }
-    if block.number > ours.number || ctx.origin_left_l1 {
-        if let Some(path) = ctx.buffer.path(payload, |hash| ctx.is_anchor(hash)) {
-            return Link::Path(path);
-        }
+    let may_lead = block.number > ours.number || ctx.origin_left_l1;
+    if may_lead && let Some(path) = ctx.buffer.path(payload, |hash| ctx.is_anchor(hash)) {
+        return Link::Path(path);
     }
     if block.number > ours.number {
         Link::Gap
@@ -134,7 +133,10 @@ async fn low(
 }
 
 /// Executes the blocks of `path`, and makes the last one our head.
-async fn extend(
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked.
+pub(crate) async fn extend(
     el: &dyn EngineApi,
     ctx: &mut Context,
     path: Vec<Payload>,

@@ -2,7 +2,7 @@
 
 use crate::{
     context::{Context, Reorg},
-    reads::Reads,
+    reads::{Blocks, Reads},
     target::{Target, TargetOrigin},
     tasks::settle,
 };
@@ -39,7 +39,12 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
         .number(genesis.number)
         .height_of(&anchor)
         .send(el)
-        .await?;
+        .await;
+    let blocks = match blocks {
+        // Another chain in its place is a loss too: an operator is at work there.
+        Err(ElError::WrongGenesis { .. }) => Blocks::default(),
+        blocks => blocks?,
+    };
     let now = Instant::now();
     let latest = blocks.label(BlockNumberOrTag::Latest).filter(|latest| {
         let on_chain = anchor.is_zero() || blocks.holds(anchor.id());

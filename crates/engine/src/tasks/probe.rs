@@ -49,7 +49,15 @@ pub(crate) async fn probe(
     if found != expected {
         return Err(ProbeError::WrongChain { expected, found });
     }
-    let blocks = blocks?;
+    let blocks = blocks.map_err(|error| match error {
+        ElError::WrongGenesis {
+            expected, actual, ..
+        } => ProbeError::WrongGenesis {
+            expected,
+            found: actual,
+        },
+        other => ProbeError::El(other),
+    })?;
     let first = blocks.at(genesis.number).ok_or(ProbeError::Empty)?;
     if first.hash != genesis.hash {
         let (expected, found) = (genesis.hash, first.hash);
