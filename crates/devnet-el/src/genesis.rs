@@ -12,6 +12,7 @@ use crate::{
 };
 use alloy_consensus::{Block, BlockBody, Header};
 use alloy_genesis::Genesis;
+use alloy_op_hardforks::{ForkCondition, OpHardfork, OpHardforks};
 use alloy_primitives::{Address, B256};
 use thiserror::Error;
 
@@ -48,6 +49,9 @@ pub enum GenesisError {
     /// The chain starts before the first fork that we execute.
     #[error("the chain does not start at Ecotone or later")]
     BeforeEcotone,
+    /// The chain schedules a fork after the last one that we execute.
+    #[error("the chain schedules a fork after Karst, which is not supported")]
+    AfterKarst,
 }
 
 /// The genesis block and its state.
@@ -106,6 +110,9 @@ pub(crate) fn startable_genesis_block(
 ) -> Result<(ExecutedBlock, StateSnapshot), GenesisError> {
     if !spec.is_ecotone(genesis.timestamp) {
         return Err(GenesisError::BeforeEcotone);
+    }
+    if spec.forks().op_fork_activation(OpHardfork::Interop) != ForkCondition::Never {
+        return Err(GenesisError::AfterKarst);
     }
     BaseFeeRules::of_header(spec, genesis.timestamp, &genesis.extra_data)?;
     genesis_block(spec, genesis)

@@ -11,6 +11,7 @@ use alloy_consensus::TxReceipt;
 use alloy_primitives::{B256, U256};
 use light_node_protocol::Hardfork;
 use op_alloy_rpc_types_engine::OpExecutionData;
+use proptest::prelude::*;
 
 /// Three blocks with transfers, a withdrawal and a deposit that mints, executed a second time by another node.
 fn eventful_blocks(fork: Hardfork) -> (TestChain, Vec<ExecutedBlock>) {
@@ -165,4 +166,65 @@ fn a_payload_with_an_invalid_transaction_is_invalid() {
     let status = chain.el.new_payload(data(&twice));
     assert!(status.is_invalid());
     assert!(format!("{status:?}").contains("nonce"), "{status:?}");
+}
+
+/// A payload of Isthmus with fields and bytes that a hostile peer chose, under the hash that they have.
+fn forged(
+    block: &ExecutedBlock,
+    (gas_limit, timestamp, number, base_fee): (u64, u64, u64, u64),
+    extra_data: &[u8],
+    (transaction, at, flip): (usize, usize, u8),
+) -> OpExecutionData {
+    let OpExecutionData {
+        mut payload,
+        sidecar,
+    } = data(block);
+    let fields = payload.as_v1_mut();
+    (fields.gas_limit, fields.timestamp) = (gas_limit, timestamp);
+    (fields.block_number, fields.base_fee_per_gas) = (number, U256::from(base_fee));
+    fields.extra_data = extra_data.to_vec().into();
+    let index = transaction % fields.transactions.len();
+    let mut raw = fields.transactions[index].to_vec();
+    let at = at % raw.len();
+    raw[at] ^= flip;
+    fields.transactions[index] = raw.into();
+    let raw = payload.clone().into_block_with_sidecar_raw(&sidecar);
+    if let Ok(raw) = raw {
+        payload.as_v1_mut().block_hash = raw.header.hash_slow();
+    }
+    OpExecutionData::new(payload, sidecar)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_forged_payload_gets_an_answer_and_never_a_panic(
+        gas_limit in prop_oneof![4 => Just(testing::GAS_LIMIT), 1 => any::<u64>()],
+        timestamp in prop_oneof![4 => Just(testing::GENESIS_TIME + 2), 1 => any::<u64>()],
+        number in prop_oneof![4 => Just(1), 1 => any::<u64>()],
+        base_fee in prop_oneof![4 => Just(996_000_000), 1 => any::<u64>()],
+        extra_data in prop_oneof![
+            4 => Just(vec![0, 0, 0, 0, 250, 0, 0, 0, 6]),
+            1 => prop::collection::vec(any::<u8>(), 0..40),
+        ],
+        flip in (any::<usize>(), any::<usize>(), prop_oneof![Just(0), any::<u8>()]),
+    ) {
+        let chain = TestChain::new(Hardfork::Isthmus);
+        chain.submit(&transfer(0, 0));
+        chain.submit(&withdrawal(1, 0));
+        let block = chain.block_on(&chain.head(), 1);
+        let forged = forged(&block, (gas_limit, timestamp, number, base_fee), &extra_data, flip);
+        let is_original = forged.payload == data(&block).payload;
+        let hash = forged.block_hash();
+        let status = chain.el.new_payload(forged);
+        // Some changes make another valid block: a lower gas limit, another source hash of a deposit.
+        let is_answer = status.is_valid() || (status.is_invalid() && !is_original);
+        prop_assert!(is_answer, "{:?}", status);
+        if status.is_valid() {
+            prop_assert!(chain.choose(hash).is_valid());
+        }
+        // Whatever it was, a block can be built on what stands now.
+        chain.extend();
+    }
 }

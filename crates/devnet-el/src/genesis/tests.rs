@@ -160,6 +160,9 @@ fn a_genesis_that_no_chain_can_start_from_is_refused() {
         Err(GenesisError::InvalidCode { .. })
     ));
 
+    let lagoon = testing::genesis(Hardfork::Lagoon);
+    assert!(matches!(start(&lagoon), Err(GenesisError::AfterKarst)));
+
     let canyon = testing::genesis(Hardfork::Canyon);
     assert!(matches!(start(&canyon), Err(GenesisError::BeforeEcotone)));
 }
