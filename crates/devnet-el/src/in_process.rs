@@ -112,11 +112,10 @@ impl ElReader for InProcessEngine {
     }
 
     async fn syncing(&self) -> Result<ElSyncing, ElError> {
-        let current = self.el.view().head().number();
-        let target = *self.el.subscribe_sync_target().borrow();
-        Ok(target.map_or(ElSyncing::Idle, |target| ElSyncing::Syncing {
-            current,
-            highest: target.number.unwrap_or(current),
+        let progress = self.el.sync_progress();
+        Ok(progress.map_or(ElSyncing::Idle, |progress| ElSyncing::Syncing {
+            current: progress.current,
+            highest: progress.highest,
         }))
     }
 

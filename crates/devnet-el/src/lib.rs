@@ -1,5 +1,9 @@
 //! The embedded execution layer: a real OP Stack EL (op-revm behind a state trie of our own) small enough to live in the
-//! process of a devnet or a test.
+//! process of a devnet or a test. It executes chains from Ecotone to Karst and keeps them in memory.
+//!
+//! From the bottom up: `trie` and `state` (one persistent snapshot per block), `execution` (build and validate blocks),
+//! `genesis` and `predeploys`, `chain` (blocks, canonical chain, labels), `pool`, `engine` (the semantics of the Engine
+//! API), and [`EmbeddedEl`], which joins them. Outsiders reach it through [`InProcessEngine`] or over the wire.
 
 mod chain;
 mod el;
@@ -13,6 +17,7 @@ mod rpc;
 mod server;
 mod spec;
 mod state;
+mod sync;
 #[cfg(test)]
 mod testing;
 mod trie;
@@ -31,3 +36,4 @@ pub use predeploys::SEQUENCER_FEE_VAULT;
 pub use server::{ElServer, ElServerConfig, ElServerError, ElServerHandle};
 pub use spec::ElSpec;
 pub use state::{Account, StateSnapshot};
+pub use sync::{ElSync, PeerError, SyncConfig};

@@ -9,6 +9,8 @@ mod eth;
 mod node;
 mod subscriptions;
 
+#[cfg(test)]
+pub(crate) use convert::rpc_block;
 pub(crate) use engine::register as register_engine;
 
 use crate::{chain::ChainView, el::EmbeddedEl, execution::ExecutedBlock, state::StateSnapshot};

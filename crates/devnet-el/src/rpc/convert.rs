@@ -13,7 +13,7 @@ use op_alloy_consensus::{
 use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction};
 
 /// A block with hashes of its transactions, or with the transactions themselves.
-pub(super) fn rpc_block(block: &ExecutedBlock, full: bool) -> Block<Transaction> {
+pub(crate) fn rpc_block(block: &ExecutedBlock, full: bool) -> Block<Transaction> {
     let transactions = if full {
         let count = block.block.body.transactions.len();
         BlockTransactions::Full(
