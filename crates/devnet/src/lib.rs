@@ -1,1 +1,27 @@
-//! An OP Stack chain in one process, for tests and for .
+//! An OP Stack chain in one process, for tests and for `light-node devnet`: an embedded L1, a sequencer with an embedded
+//! execution layer, a batcher, a reference source that knows what is safe, and light-nodes that follow it.
+//!
+//! [`Deployment`] is the chain before it runs; [`Devnet`] is the running whole and hands out what commands its parts.
+
+mod accounts;
+mod batcher;
+mod clock;
+mod config;
+mod deploy;
+mod l2_chain;
+mod sequencer;
+mod source;
+mod system_configs;
+#[cfg(test)]
+mod testing;
+mod traffic;
+
+pub use accounts::{
+    BALANCE_ETHER, BATCHER, DEV_ACCOUNTS, DevAccount, MNEMONIC, SYSTEM_CONFIG_OWNER, TRAFFIC,
+    UNSAFE_BLOCK_SIGNER,
+};
+pub use batcher::BatcherHandle;
+pub use config::{Blocks, DevnetConfig, EngineKind};
+pub use deploy::{DEVNET_L2_CHAIN_ID, DeployError, DeployedFiles, Deployment, FileError};
+pub use sequencer::{AttributesError, SequencerError, SequencerHandle};
+pub use source::{SourceHandle, SourceRpcError};

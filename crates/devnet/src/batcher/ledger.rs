@@ -1,0 +1,69 @@
+//! What the batcher has sent: by transaction, which L2 blocks it completes. The source reads it, because it knows the L2
+//! chain by what was sent instead of by decoding what L1 carries.
+
+use alloy_primitives::B256;
+use light_node_devnet_l1::Chain;
+use light_node_protocol::L2BlockRef;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// One channel.
+#[derive(Clone, Debug)]
+struct Channel {
+    /// Transactions of all its frames, in order.
+    transactions: Vec<B256>,
+    /// The L2 blocks in it, in order.
+    blocks: Arc<[L2BlockRef]>,
+}
+
+/// The channels that have been sent, by the transaction with their last frame. Clones share one ledger.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger {
+    channels: Arc<Mutex<HashMap<B256, Channel>>>,
+}
+
+impl Ledger {
+    /// Enters a channel. To be called before its transactions are sent.
+    pub(crate) fn enter(&self, transactions: Vec<B256>, blocks: Vec<L2BlockRef>) {
+        if let Some(last) = transactions.last() {
+            let blocks = blocks.into();
+            self.lock().insert(
+                *last,
+                Channel {
+                    transactions,
+                    blocks,
+                },
+            );
+        }
+    }
+
+    /// The L2 blocks that the L1 transaction `hash` completes on `l1`: it carries the last frame, and the others are on the
+    /// chain too. They stand before it, because one account sends them in order of its nonces.
+    pub(crate) fn completed_by(&self, hash: &B256, l1: &Chain) -> Option<Arc<[L2BlockRef]>> {
+        let channels = self.lock();
+        let channel = channels.get(hash)?;
+        let is_complete = channel
+            .transactions
+            .iter()
+            .all(|hash| l1.transaction(hash).is_some());
+        is_complete.then(|| channel.blocks.clone())
+    }
+
+    /// Forgets channels whose blocks are all at or below the finalized block `number`.
+    pub(crate) fn forget_up_to(&self, number: u64) {
+        let is_needed = |channel: &Channel| {
+            channel
+                .blocks
+                .last()
+                .is_some_and(|last| last.number > number)
+        };
+        self.lock().retain(|_, channel| is_needed(channel));
+    }
+
+    /// Nothing that holds the lock can panic half way through a change.
+    fn lock(&self) -> MutexGuard<'_, HashMap<B256, Channel>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

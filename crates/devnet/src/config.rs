@@ -1,0 +1,76 @@
+//! What a devnet is made of: forks, times, followers, ports. The defaults are those of `light-node devnet`.
+
+use light_node_protocol::Hardfork;
+use std::{path::PathBuf, time::Duration};
+
+/// Everything that fixes a devnet before its first block.
+#[derive(Clone, Debug)]
+pub struct DevnetConfig {
+    /// The latest hardfork, active from genesis on together with all before it; Ecotone to Karst.
+    pub fork: Hardfork,
+    /// Time between two L2 blocks, in whole seconds.
+    pub block_time: Duration,
+    /// Time between two L1 blocks, in whole seconds.
+    pub l1_block_time: Duration,
+    /// How many blocks the L1's `safe` label stays behind its head.
+    pub l1_safe_lag: u64,
+    /// How many blocks the L1's `finalized` label stays behind its head. No L1 reorg can be deeper.
+    pub l1_finalized_lag: u64,
+    /// How many light-nodes run in the process, each with an execution layer of its own.
+    pub followers: usize,
+    /// How the followers reach their execution layers.
+    pub engine: EngineKind,
+    /// Fixed port numbers instead of free ones.
+    pub stable_ports: bool,
+    /// Where the files go; must exist.
+    pub datadir: PathBuf,
+    /// Artificial delay of each request of the embedded execution layers' sync, to make it visible.
+    pub el_sync_delay: Duration,
+    /// Who makes blocks.
+    pub blocks: Blocks,
+    /// Whether transactions are sent all the time.
+    pub traffic: bool,
+}
+
+impl DevnetConfig {
+    /// The devnet that `light-node devnet` starts without flags. A batch reaches the chain within two L1 blocks and the
+    /// finalized label is eight behind, so with three seconds for an L1 block safe moves within six seconds and finality
+    /// takes half a minute.
+    pub const fn new(datadir: PathBuf) -> Self {
+        Self {
+            fork: Hardfork::Jovian,
+            block_time: Duration::from_secs(2),
+            l1_block_time: Duration::from_secs(3),
+            l1_safe_lag: 4,
+            l1_finalized_lag: 8,
+            followers: 1,
+            engine: EngineKind::Http,
+            stable_ports: false,
+            datadir,
+            el_sync_delay: Duration::ZERO,
+            blocks: Blocks::ByClock,
+            traffic: true,
+        }
+    }
+}
+
+/// How a follower reaches its execution layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Engine API over HTTP with JWT, as with op-reth and op-geth.
+    #[default]
+    Http,
+    /// Without a wire.
+    InProcess,
+}
+
+/// Who makes blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Blocks {
+    /// The clock, on both layers.
+    #[default]
+    ByClock,
+    /// Only commands: [`EmbeddedL1::mine`](light_node_devnet_l1::EmbeddedL1::mine) and
+    /// [`SequencerHandle::build`](crate::SequencerHandle::build).
+    OnCommand,
+}

@@ -1,0 +1,199 @@
+//! What the source says while batches go out, are mined, vanish in reorgs and come back. The batcher is tested with it:
+//! one is nothing without the other.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::{
+    accounts::{BATCHER, DEV_ACCOUNTS, SYSTEM_CONFIG_OWNER},
+    testing::{FORKS, Rig, l1_call},
+};
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{Bytes, TxKind, keccak256};
+use light_node_devnet_l1::contracts::abi::ISystemConfig::setBatcherHashCall;
+use light_node_protocol::Hardfork;
+
+#[tokio::test]
+async fn before_anything_happens_every_l2_head_is_genesis() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    rig.source.update();
+    let status = rig.status();
+    let genesis = genesis_ref(rig.l2.config());
+    for head in [status.unsafe_l2, status.safe_l2, status.finalized_l2] {
+        assert_eq!(head, genesis);
+    }
+    assert_eq!(status.current_l1, status.head_l1);
+    assert_eq!(status.head_l1.id(), rig.l2.config().genesis.l1);
+    assert!(status.safe_l1.is_zero() && status.finalized_l1.is_zero());
+}
+
+#[tokio::test]
+async fn safe_follows_unsafe_by_way_of_l1_and_finality_follows_safe() {
+    for fork in FORKS {
+        let mut rig = Rig::new(fork).await;
+        rig.advance(5).await;
+        rig.assert_coherent();
+        let status = rig.status();
+        assert!(status.safe_l2.number > 0);
+        assert!(status.safe_l2.number < status.unsafe_l2.number);
+        rig.settle();
+        let status = rig.status();
+        assert_eq!(status.safe_l2, status.unsafe_l2);
+        assert_eq!(status.unsafe_l2.hash, rig.l2.view().head().hash);
+        assert_eq!(status.finalized_l2.number, 0);
+
+        rig.advance(20).await;
+        rig.assert_coherent();
+        let status = rig.status();
+        assert!(status.finalized_l2.number > 0);
+        assert_eq!(
+            Some(status.finalized_l2),
+            rig.source.record.safe_at(status.finalized_l1.number)
+        );
+    }
+}
+
+#[tokio::test]
+async fn safe_goes_back_with_an_l1_reorg_and_recovers() {
+    for depth in [1, 3, 10] {
+        for drop_transactions in [false, true] {
+            let mut rig = Rig::new(Hardfork::Jovian).await;
+            rig.advance(15).await;
+            let before = rig.status();
+            // The shortened branch shows what the reorg takes; its blocks come one by one afterwards.
+            rig.l1.reorg(depth, Some(0), drop_transactions).unwrap();
+            rig.source.update();
+            rig.assert_coherent();
+            let after = rig.status();
+            assert_eq!(after.current_l1.number, before.current_l1.number - depth);
+            assert!(
+                after.safe_l2.number < before.safe_l2.number,
+                "depth {depth}"
+            );
+            assert!(after.unsafe_l2.number <= before.unsafe_l2.number);
+            assert_eq!(after.finalized_l2, before.finalized_l2);
+            for _ in 0..depth + 2 {
+                rig.advance(1).await;
+                rig.assert_coherent();
+            }
+            rig.settle();
+            rig.assert_coherent();
+            let recovered = rig.status();
+            assert!(
+                recovered.safe_l2.number > before.unsafe_l2.number,
+                "depth {depth}"
+            );
+            assert_eq!(recovered.safe_l2, recovered.unsafe_l2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reorg_in_one_step_is_coherent_too() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    rig.advance(8).await;
+    for depth in [3, 1, 5] {
+        rig.l1.reorg(depth, None, false).unwrap();
+        rig.source.update();
+        rig.assert_coherent();
+        rig.batcher.submit(&rig.status()).unwrap();
+        rig.advance(2).await;
+        rig.assert_coherent();
+    }
+    rig.advance(1).await;
+    rig.settle();
+    assert_eq!(rig.status().safe_l2, rig.status().unsafe_l2);
+}
+
+#[tokio::test]
+async fn without_batches_safe_stands_and_unsafe_grows() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    rig.advance(3).await;
+    rig.settle();
+    let before = rig.status();
+    for _ in 0..20 {
+        rig.l1.mine(1).unwrap();
+        rig.sequencer.build_next().await.unwrap();
+        rig.source.update();
+    }
+    let paused = rig.status();
+    assert_eq!(paused.safe_l2, before.safe_l2);
+    assert_eq!(paused.unsafe_l2.number, before.unsafe_l2.number + 20);
+    assert!(paused.current_l1.number > before.current_l1.number);
+    rig.batcher.submit(&paused).unwrap();
+    rig.settle();
+    assert_eq!(rig.status().safe_l2, paused.unsafe_l2);
+}
+
+#[tokio::test]
+async fn blocks_that_do_not_fit_into_one_frame_go_in_several_channels() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    rig.source.update();
+    for nonce in 0..5 {
+        // Hashes do not compress.
+        let noise: Vec<u8> = (0..1_500_u64)
+            .flat_map(|n| keccak256((nonce * 1_500 + n).to_be_bytes()))
+            .collect();
+        let transaction = DEV_ACCOUNTS[0].sign(TxEip1559 {
+            chain_id: rig.l2.config().l2_chain_id,
+            nonce,
+            gas_limit: 3_000_000,
+            max_fee_per_gas: 10_000_000_000,
+            to: TxKind::Call(DEV_ACCOUNTS[1].address),
+            input: Bytes::from(noise),
+            ..TxEip1559::default()
+        });
+        rig.l2.el().submit_transaction(&transaction).unwrap();
+        if nonce % 2 == 1 {
+            rig.sequencer.build_next().await.unwrap();
+        }
+    }
+    rig.sequencer.build_next().await.unwrap();
+    rig.source.update();
+    assert_eq!(rig.batcher.submit(&rig.status()).unwrap(), 3);
+    // Two blocks of 96 KB each, and one of 48 KB.
+    assert_eq!(rig.l1.with_chain(|chain| chain.pending_count()), 3);
+    rig.settle();
+    assert_eq!(rig.status().safe_l2.number, 3);
+}
+
+#[tokio::test]
+async fn batches_of_another_batcher_do_not_count() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    rig.advance(3).await;
+    rig.settle();
+    let to = rig.l2.config().l1_system_config_address;
+    let set_batcher = |nonce, batcher: alloy_primitives::Address| {
+        let call = setBatcherHashCall {
+            batcherHash: batcher.into_word(),
+        };
+        l1_call(&SYSTEM_CONFIG_OWNER, nonce, to, &call)
+    };
+    rig.l1
+        .submit(&set_batcher(0, DEV_ACCOUNTS[0].address))
+        .unwrap();
+    rig.advance(1).await;
+    let before = rig.status();
+    rig.advance(4).await;
+    assert_eq!(rig.status().safe_l2, before.safe_l2);
+    // The batcher sends again what did not count once the safe head has stood still for long.
+    rig.l1.submit(&set_batcher(1, BATCHER.address)).unwrap();
+    rig.advance(1).await;
+    for _ in 0..12 {
+        rig.settle();
+    }
+    assert_eq!(rig.status().safe_l2, rig.status().unsafe_l2);
+}
+
+#[tokio::test]
+async fn finalized_stays_when_finality_is_lowered_by_command() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    rig.advance(25).await;
+    let before = rig.status();
+    assert!(before.finalized_l2.number > 0);
+    rig.l1.set_finalized(Some(1)).unwrap();
+    rig.source.update();
+    let after = rig.status();
+    assert_eq!(after.finalized_l1.number, 1);
+    assert_eq!(after.finalized_l2, before.finalized_l2);
+}
