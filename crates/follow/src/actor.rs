@@ -1,11 +1,33 @@
-//! The follow actor.
+//! The follow actor: ticks, one poll in flight, one update in flight. What a poll does over the network is in
+//! [`crate::poll`]; what its report means is decided here, in sequence.
 
-use crate::checks::IdentityError;
-use crate::{config::FollowConfig, handle::FollowHandle, source::FollowSource};
-use light_node_actor::CancellationToken;
-use light_node_engine::EngineHandle;
+use crate::{
+    checks::{IdentityError, OriginError, check_freshness, source_lag},
+    config::FollowConfig,
+    handle::FollowHandle,
+    poll::{Failure, Finding, Identity, Plan, Report, poll},
+    regression::{CheckedAnswer, Regression, Verdict},
+    source::FollowSource,
+    state::FollowState,
+    status::{IdentityVerdict, NotReady, PollOutcome, Snapshot},
+};
+use core::{future::Future, pin::Pin};
+use light_node_actor::{Backoff, CancellationToken};
+use light_node_engine::{
+    DerivationState, ElSyncState, EngineGone, EngineHandle, FollowOutcome, FollowRefusal,
+    FollowUpdate,
+};
 use light_node_l1::L1Handle;
+use std::{sync::Arc, time::Duration};
 use thiserror::Error;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+use tracing::{info, warn};
+
+/// First and longest pause after the engine has caught the source lying.
+const QUARANTINE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
 
 /// Why the follow actor ends the process: only for a wrong configuration, and only before its first success.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,24 +45,67 @@ pub enum FollowFatal {
     },
 }
 
+/// An update on its way to the engine, with the words of the source that it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sent {
+    update: FollowUpdate,
+    /// What is settled once the update is applied; `None` if something of it must be looked at again.
+    settles: Option<DerivationState>,
+}
+
+type PollCall = Pin<Box<dyn Future<Output = Report> + Send>>;
+type EngineCall = Pin<Box<dyn Future<Output = Result<FollowOutcome, EngineGone>> + Send>>;
+
 /// Polls the source and sends checked updates to the engine.
 #[derive(Debug)]
 pub struct FollowActor {
-    _config: FollowConfig,
-    _source: Box<dyn FollowSource>,
+    config: Arc<FollowConfig>,
+    source: Arc<dyn FollowSource>,
+    state: FollowState,
+    regression: Regression,
+    settled: Option<DerivationState>,
+    identified: Option<Instant>,
+    has_succeeded: bool,
+    started: Instant,
+    next_poll: Instant,
+    error_backoff: Backoff,
+    quarantine: Backoff,
+    quarantined_until: Option<Instant>,
+    seen_l1_reorgs: u64,
+    in_flight: Option<Sent>,
+    waiting: Option<Sent>,
 }
 
 impl FollowActor {
     /// An actor that follows `source`. Nothing is sent before [`FollowActor::run`].
     pub fn new(config: FollowConfig, source: Box<dyn FollowSource>) -> (Self, FollowHandle) {
-        let handle = FollowHandle::new(config.own_id.as_str().into(), source.name().into());
-        (
-            Self {
-                _config: config,
-                _source: source,
-            },
-            handle,
-        )
+        let (sender, snapshot) = watch::channel(Snapshot::default());
+        let name = source.name().into();
+        let handle = FollowHandle::new(
+            config.own_id.as_str().into(),
+            name,
+            config.max_age,
+            snapshot,
+        );
+        let now = Instant::now();
+        let actor = Self {
+            state: FollowState::new(sender, source.name(), config.max_age),
+            source: source.into(),
+            regression: Regression::default(),
+            settled: None,
+            identified: None,
+            has_succeeded: false,
+            started: now,
+            next_poll: now,
+            error_backoff: Backoff::new(config.poll_interval, config.max_backoff),
+            quarantine: Backoff::new(QUARANTINE.0, QUARANTINE.1),
+            quarantined_until: None,
+            seen_l1_reorgs: 0,
+            in_flight: None,
+            waiting: None,
+            config: Arc::new(config),
+        };
+        (actor, handle)
     }
 
     /// Follows until `token` is cancelled or the engine has stopped.
@@ -48,13 +113,304 @@ impl FollowActor {
     /// # Errors
     /// If the source is of another chain, or follows us, before its first success.
     pub async fn run(
-        self,
+        mut self,
         engine: EngineHandle,
         l1: L1Handle,
         token: CancellationToken,
     ) -> Result<(), FollowFatal> {
-        let _ = (engine, l1);
-        token.cancelled().await;
+        warn!(
+            source = self.source.name(),
+            "safe and finalized heads are delegated to the follow source; they are as right as it is"
+        );
+        let mut poll_call: Option<PollCall> = None;
+        let mut engine_call: Option<EngineCall> = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = token.cancelled() => return Ok(()),
+                outcome = pending_or(&mut engine_call) => {
+                    engine_call = None;
+                    let Ok(outcome) = outcome else { return Ok(()) };
+                    self.handle_outcome(outcome);
+                }
+                report = pending_or(&mut poll_call) => {
+                    poll_call = None;
+                    self.pause(self.jittered_interval());
+                    self.handle_report(report, &engine, &l1)?;
+                }
+                () = sleep_until(self.next_poll), if poll_call.is_none() => {
+                    poll_call = Some(Box::pin(poll(self.plan(&engine, &l1))));
+                }
+            }
+            if engine_call.is_none()
+                && let Some(sent) = self.waiting.take()
+            {
+                self.in_flight = Some(sent);
+                let engine = engine.clone();
+                engine_call = Some(Box::pin(async move { engine.follow(sent.update).await }));
+            }
+        }
+    }
+
+    fn plan(&self, engine: &EngineHandle, l1: &L1Handle) -> Plan {
+        let identity_is_due = self
+            .identified
+            .is_none_or(|instant| instant.elapsed() >= self.config.identity_interval);
+        Plan {
+            config: self.config.clone(),
+            source: self.source.clone(),
+            engine: engine.clone(),
+            l1: l1.clone(),
+            identity_is_due,
+            seen_l1_reorgs: self.seen_l1_reorgs,
+            settled: self.settled,
+            regression: self.regression,
+        }
+    }
+
+    fn handle_report(
+        &mut self,
+        report: Report,
+        engine: &EngineHandle,
+        l1: &L1Handle,
+    ) -> Result<(), FollowFatal> {
+        self.seen_l1_reorgs = report.seen_l1_reorgs;
+        if let Some(identity) = report.identity {
+            self.note_identity(identity);
+        }
+        if self
+            .quarantined_until
+            .is_some_and(|instant| instant > Instant::now())
+        {
+            return Ok(());
+        }
+        let lag = report
+            .status
+            .and_then(|status| source_lag(&l1.heads().head, &status.head_l1));
+        if let Some(status) = report.status {
+            self.error_backoff.reset();
+            self.state.note_answer(status, lag);
+        }
+        let finding = match report.finding {
+            Ok(finding) => finding,
+            Err(failure) => return self.handle_failure(failure),
+        };
+        self.has_succeeded = true;
+        if let Err(stale) = check_freshness(lag, self.config.max_age) {
+            self.state.note(
+                PollOutcome::Stale,
+                Some(NotReady::SourceStale { age: stale.age }),
+            );
+            return Ok(());
+        }
+        let sent = match finding {
+            Finding::Settled => self.regression.applied().map(|state| Sent {
+                update: FollowUpdate {
+                    state,
+                    safe_may_move: false,
+                },
+                settles: self.settled,
+            }),
+            Finding::New(answer) => self.judge(&answer),
+        };
+        if let Some(sent) = sent {
+            self.dispatch(sent, engine, l1);
+        }
         Ok(())
     }
+
+    fn note_identity(&mut self, identity: Identity) {
+        if self.identified.is_none() {
+            info!(
+                source = self.source.name(),
+                verified = identity.is_verified,
+                "follow source answers"
+            );
+        }
+        self.identified = Some(Instant::now());
+        let verdict = if identity.is_verified {
+            IdentityVerdict::Verified
+        } else {
+            IdentityVerdict::Unverified
+        };
+        self.state.note_identity(verdict, identity.path);
+    }
+
+    fn handle_failure(&mut self, failure: Failure) -> Result<(), FollowFatal> {
+        let (outcome, trouble) = match failure {
+            Failure::Source(error) => {
+                self.identified = None;
+                self.back_off();
+                (
+                    PollOutcome::SourceError,
+                    NotReady::SourceUnreachable { error },
+                )
+            }
+            Failure::Identity(error) => {
+                self.identified = None;
+                if !self.has_succeeded {
+                    return Err(self.fatal(error));
+                }
+                self.back_off();
+                self.state
+                    .note_identity(IdentityVerdict::Refused, Vec::new());
+                (PollOutcome::WrongSource, NotReady::WrongSource { error })
+            }
+            Failure::Shape(error) => (PollOutcome::Invalid, NotReady::SourceInvalid { error }),
+            Failure::Origin(OriginError::Mismatch { origin, .. }) => {
+                (PollOutcome::L1Mismatch, NotReady::L1Mismatch { origin })
+            }
+            Failure::Origin(OriginError::Behind { origin }) => {
+                (PollOutcome::L1Behind, NotReady::L1Behind { origin })
+            }
+            Failure::L1(error) => (
+                PollOutcome::L1Error,
+                NotReady::L1Unreachable {
+                    cause: error.to_string(),
+                },
+            ),
+        };
+        self.state.note(outcome, Some(trouble));
+        Ok(())
+    }
+
+    fn fatal(&self, cause: IdentityError) -> FollowFatal {
+        let remedy = match cause {
+            IdentityError::WrongChain { .. } => {
+                "give --l2.follow.source a node of the chain of --rollup.config or --network"
+            }
+            IdentityError::Ourselves | IdentityError::Cycle { .. } => {
+                "give --l2.follow.source a node that derives from l1, or follows one that does"
+            }
+        };
+        FollowFatal::WrongSource {
+            endpoint: self.source.name().to_owned(),
+            cause,
+            remedy,
+        }
+    }
+
+    /// Sends an update to the engine, unless it is the applied one and the engine neither waits for the EL nor has lost
+    /// blocks. Behind an update in flight one place waits, and the newest takes it.
+    fn dispatch(&mut self, sent: Sent, engine: &EngineHandle, l1: &L1Handle) {
+        let state = engine.state();
+        let engine_waits = state.target.is_some() || state.el_sync == ElSyncState::LostBlocks;
+        if self.in_flight.is_some() {
+            self.waiting = (self.in_flight != Some(sent)).then_some(sent);
+        } else if engine_waits || self.regression.applied() != Some(sent.update.state) {
+            self.waiting = Some(sent);
+        } else {
+            self.settled = sent.settles;
+            self.state.note(PollOutcome::Unchanged, self.l1_trouble(l1));
+        }
+    }
+
+    /// Without L1 nobody can tell whether the source is fresh.
+    fn l1_trouble(&self, l1: &L1Handle) -> Option<NotReady> {
+        let status = l1.status();
+        let is_old = status
+            .last_success_age
+            .is_none_or(|age| age > self.config.max_age);
+        is_old.then(|| NotReady::L1Unreachable {
+            cause: status.last_error.unwrap_or_default(),
+        })
+    }
+
+    /// Check 5. `None` if the heads hold.
+    fn judge(&mut self, answer: &CheckedAnswer) -> Option<Sent> {
+        let (outcome, trouble) = match self.regression.judge(answer, self.started.elapsed()) {
+            Verdict::Send {
+                update,
+                finalized_kept,
+            } => {
+                if finalized_kept {
+                    self.state.count(PollOutcome::FinalizedLower);
+                }
+                let cursor_is_done = answer.cursor_is_canonical || answer.said.current_l1.is_zero();
+                return Some(Sent {
+                    update,
+                    settles: cursor_is_done.then_some(answer.said),
+                });
+            }
+            Verdict::Replaying => (PollOutcome::Replaying, NotReady::SourceReplaying),
+            Verdict::Waiting => (PollOutcome::Regressed, NotReady::SourceRegressed),
+            Verdict::FinalizedContradicted => (
+                PollOutcome::FinalizedConflict,
+                NotReady::FinalizedContradicted,
+            ),
+            Verdict::BelowFinalized => (PollOutcome::FinalizedConflict, NotReady::BelowFinalized),
+        };
+        self.state.note(outcome, Some(trouble));
+        None
+    }
+
+    fn handle_outcome(&mut self, outcome: FollowOutcome) {
+        let Some(sent) = self.in_flight.take() else {
+            return;
+        };
+        match outcome {
+            FollowOutcome::Applied | FollowOutcome::Unchanged => {
+                self.regression.note_applied(sent.update.state);
+                self.settled = sent.settles;
+                self.quarantine.reset();
+                self.state.note_applied(sent.update.state);
+                self.state.note(PollOutcome::Applied, None);
+            }
+            FollowOutcome::Syncing => {
+                self.state
+                    .note(PollOutcome::Syncing, Some(NotReady::ElSyncing));
+            }
+            FollowOutcome::Skipped => {
+                self.state
+                    .note(PollOutcome::Skipped, Some(NotReady::ElUnavailable));
+            }
+            FollowOutcome::Superseded => self.state.count(PollOutcome::Skipped),
+            FollowOutcome::Refused(refusal) => self.handle_refusal(refusal),
+        }
+    }
+
+    fn handle_refusal(&mut self, refusal: FollowRefusal) {
+        let trouble = match refusal {
+            FollowRefusal::SafeContradicted => {
+                self.regression.note_contradicted();
+                NotReady::SourceRegressed
+            }
+            FollowRefusal::FinalizedContradicted => NotReady::FinalizedContradicted,
+            FollowRefusal::OriginMismatch { .. } | FollowRefusal::InvalidBlock { .. } => {
+                let delay = self.quarantine.next_delay();
+                self.quarantined_until = Some(Instant::now() + delay);
+                self.pause(delay);
+                self.waiting = None;
+                NotReady::Refused { refusal }
+            }
+        };
+        self.state.note(PollOutcome::Refused, Some(trouble));
+    }
+
+    /// The next poll is not before `delay` from now; a longer pause stays.
+    fn pause(&mut self, delay: Duration) {
+        self.next_poll = self.next_poll.max(Instant::now() + delay);
+    }
+
+    fn back_off(&mut self) {
+        let delay = self.error_backoff.next_delay();
+        self.pause(delay);
+    }
+
+    fn jittered_interval(&self) -> Duration {
+        self.config
+            .poll_interval
+            .mul_f64(rand::random_range(0.9..=1.1))
+    }
 }
+
+/// The answer of the call in flight; pends while there is none.
+async fn pending_or<T>(call: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match call {
+        Some(call) => call.await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

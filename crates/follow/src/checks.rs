@@ -1,5 +1,11 @@
-//! The checks that need nothing but the answer and our configuration.
+//! The checks that look at one answer alone: shape (1), identity (2), the verdict on L1 origins (3) and freshness (4). All
+//! are pure; check 5, which has a memory, is in [`crate::regression`].
 
+use crate::source::ChainIdentity;
+use light_node_engine::DerivationState;
+use light_node_l1::Canonicality;
+use light_node_protocol::{BlockNumHash, L1BlockRef, L2BlockRef, RollupConfig, SyncStatus};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Check 1: the answer contradicts itself or the chain's rules.
@@ -23,14 +29,14 @@ pub enum ShapeError {
         /// Its number.
         upper_number: u64,
     },
-    /// Two heads of one height have different hashes.
-    #[error("{lower} and {upper} head differ at block {number}")]
+    /// Two heads cannot be of one chain: different hashes at one height, or a child of another parent.
+    #[error("{upper} head {number} is not on the chain of the {lower} head")]
     Fork {
-        /// One head.
+        /// The lower head.
         lower: &'static str,
-        /// The other.
+        /// The upper head.
         upper: &'static str,
-        /// Their common number.
+        /// The upper head's number.
         number: u64,
     },
     /// A head's time does not follow from its number.
@@ -80,3 +86,224 @@ impl IdentityError {
         }
     }
 }
+
+/// Check 3: an L1 origin of the source's heads does not stand on our L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum OriginError {
+    /// Our L1 has another block at its height.
+    #[error("l1 origin {} is {} there and {ours} on our l1", origin.number, origin.hash)]
+    Mismatch {
+        /// The origin as claimed.
+        origin: BlockNumHash,
+        /// Our block's hash.
+        ours: alloy_primitives::B256,
+    },
+    /// Our L1 has not reached its height.
+    #[error("our l1 has not reached origin {}", origin.number)]
+    Behind {
+        /// The origin as claimed.
+        origin: BlockNumHash,
+    },
+}
+
+/// Check 4: the source's view of L1 is old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the source's l1 head is {} s older than ours", age.as_secs())]
+pub struct StaleError {
+    /// Our L1 head's time minus the source's; the whole Unix time if the source knows no L1 head.
+    pub age: Duration,
+}
+
+/// Check 1. On success the heads are in order and of the chain's rhythm; a zero finalized head means "unknown".
+///
+/// # Errors
+/// The first rule that the answer breaks.
+pub fn check_shape(
+    status: &SyncStatus,
+    config: &RollupConfig,
+) -> Result<DerivationState, ShapeError> {
+    let safe = Named {
+        name: "safe",
+        block: status.safe_l2,
+    };
+    let local_safe = Named {
+        name: "local_safe",
+        block: status.local_safe_l2,
+    };
+    let finalized = Named {
+        name: "finalized",
+        block: status.finalized_l2,
+    };
+    for head in [safe, local_safe] {
+        head.check_present()?;
+        head.check_time(config)?;
+    }
+    if finalized.block.is_zero() {
+        if finalized.block.number != 0 {
+            return Err(ShapeError::MissingHead {
+                head: finalized.name,
+            });
+        }
+    } else {
+        finalized.check_time(config)?;
+        finalized.check_below(safe)?;
+    }
+    safe.check_below(local_safe)?;
+    let finalized = if finalized.block.is_zero() {
+        L2BlockRef::default()
+    } else {
+        finalized.block
+    };
+    Ok(DerivationState {
+        safe: safe.block,
+        local_safe: local_safe.block,
+        finalized,
+        current_l1: status.current_l1,
+    })
+}
+
+#[derive(Clone, Copy)]
+struct Named {
+    name: &'static str,
+    block: L2BlockRef,
+}
+
+impl Named {
+    fn check_present(self) -> Result<(), ShapeError> {
+        if self.block.is_zero() {
+            return Err(ShapeError::MissingHead { head: self.name });
+        }
+        Ok(())
+    }
+
+    fn check_time(self, config: &RollupConfig) -> Result<(), ShapeError> {
+        let L2BlockRef {
+            number, timestamp, ..
+        } = self.block;
+        let expected = config.block_timestamp(number);
+        if expected != Some(timestamp) {
+            return Err(ShapeError::WrongTimestamp {
+                head: self.name,
+                number,
+                timestamp,
+                expected,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_below(self, upper: Self) -> Result<(), ShapeError> {
+        let (lower, number) = (self.block, upper.block.number);
+        if lower.number > number {
+            return Err(ShapeError::WrongOrder {
+                lower: self.name,
+                lower_number: lower.number,
+                upper: upper.name,
+                upper_number: number,
+            });
+        }
+        let same_height = lower.number == number && lower.hash != upper.block.hash;
+        let child =
+            lower.number.checked_add(1) == Some(number) && upper.block.parent_hash != lower.hash;
+        if same_height || child {
+            return Err(ShapeError::Fork {
+                lower: self.name,
+                upper: upper.name,
+                number,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Check 2, first half: is the source of our chain?
+///
+/// # Errors
+/// The first fact that differs.
+pub fn check_chain(ours: &ChainIdentity, theirs: &ChainIdentity) -> Result<(), IdentityError> {
+    let facts = [
+        (
+            "l2_chain_id",
+            ours.l2_chain_id.to_string(),
+            theirs.l2_chain_id.to_string(),
+        ),
+        (
+            "l1_chain_id",
+            ours.l1_chain_id.to_string(),
+            theirs.l1_chain_id.to_string(),
+        ),
+        (
+            "genesis.l2.hash",
+            ours.genesis_l2.to_string(),
+            theirs.genesis_l2.to_string(),
+        ),
+        (
+            "genesis.l1.hash",
+            ours.genesis_l1.to_string(),
+            theirs.genesis_l1.to_string(),
+        ),
+    ];
+    match facts.into_iter().find(|(_, ours, theirs)| ours != theirs) {
+        Some((fact, ours, theirs)) => Err(IdentityError::WrongChain { fact, ours, theirs }),
+        None => Ok(()),
+    }
+}
+
+/// Check 2, second half: does the source follow us? `path` names the source first, then whom it follows.
+///
+/// # Errors
+/// If our id is in the path.
+pub fn check_path(own_id: &str, path: &[String]) -> Result<(), IdentityError> {
+    match path.iter().position(|id| id == own_id) {
+        Some(0) => Err(IdentityError::Ourselves),
+        Some(through) => Err(IdentityError::Cycle { through }),
+        None => Ok(()),
+    }
+}
+
+/// Check 3: the verdict of L1 on the origins that gate an update. A block that is foreign outweighs one that may come.
+///
+/// # Errors
+/// The first foreign origin, else the first that our L1 has not reached.
+pub fn check_origins(
+    origins: &[BlockNumHash],
+    verdicts: &[Canonicality],
+) -> Result<(), OriginError> {
+    let mut behind = None;
+    for (origin, verdict) in origins.iter().zip(verdicts) {
+        match *verdict {
+            Canonicality::Canonical => {}
+            Canonicality::Mismatch { ours } => {
+                return Err(OriginError::Mismatch {
+                    origin: *origin,
+                    ours,
+                });
+            }
+            Canonicality::Ahead => {
+                behind.get_or_insert(OriginError::Behind { origin: *origin });
+            }
+        }
+    }
+    behind.map_or(Ok(()), Err)
+}
+
+/// How far the source's L1 head lags behind ours; zero when it leads. No clock takes part, and no pause of the batcher.
+/// `None` while we know no L1 head ourselves.
+pub fn source_lag(ours: &L1BlockRef, theirs: &L1BlockRef) -> Option<Duration> {
+    let lag = ours.timestamp.saturating_sub(theirs.timestamp);
+    (!ours.is_zero()).then(|| Duration::from_secs(lag))
+}
+
+/// Check 4, on the answer of [`source_lag`].
+///
+/// # Errors
+/// If the lag is greater than `max_age`.
+pub fn check_freshness(lag: Option<Duration>, max_age: Duration) -> Result<(), StaleError> {
+    match lag {
+        Some(age) if age > max_age => Err(StaleError { age }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,54 @@
 //! What others may read of the follow actor. It takes no requests.
 
-use crate::status::FollowStatus;
-use std::sync::Arc;
+use crate::status::{FollowStatus, Snapshot};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
 
 /// A door to the follow actor. Cheap to clone; after the actor's end it goes on with the last state.
 #[derive(Clone, Debug)]
 pub struct FollowHandle {
     own_id: Arc<str>,
     source: Arc<str>,
+    max_age: Duration,
+    snapshot: watch::Receiver<Snapshot>,
 }
 
 impl FollowHandle {
-    pub(crate) const fn new(own_id: Arc<str>, source: Arc<str>) -> Self {
-        Self { own_id, source }
+    pub(crate) const fn new(
+        own_id: Arc<str>,
+        source: Arc<str>,
+        max_age: Duration,
+        snapshot: watch::Receiver<Snapshot>,
+    ) -> Self {
+        Self {
+            own_id,
+            source,
+            max_age,
+            snapshot,
+        }
     }
 
     /// The state after the last poll.
     pub fn status(&self) -> FollowStatus {
-        FollowStatus {
-            source: self.source.to_string(),
-            not_ready: None,
-            trouble: None,
-            identity: Default::default(),
-            reported: None,
-            applied: None,
-            last_outcome: None,
-            answer_age: None,
-            in_step_age: None,
-            source_lag: None,
-            counters: Default::default(),
+        self.snapshot.borrow().to_status(&self.source, self.max_age)
+    }
+
+    /// Waits for the next poll or engine answer, and returns the state after it. Pends forever once the actor has stopped.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost: the handle's next call waits for the next change.
+    pub async fn changed(&mut self) -> FollowStatus {
+        if self.snapshot.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
+        self.status()
     }
 
     /// Whom we follow, ourselves first: the answer of `lightnode_followPath`.
     pub fn path(&self) -> Vec<String> {
-        vec![self.own_id.to_string()]
+        let snapshot = self.snapshot.borrow();
+        std::iter::once(self.own_id.to_string())
+            .chain(snapshot.path.iter().cloned())
+            .collect()
     }
 }

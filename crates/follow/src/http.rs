@@ -1,12 +1,21 @@
-//! A rollup node over HTTP as follow source.
+//! A rollup node over HTTP as follow source: one request, one bounded answer, every failure named.
 
 use crate::source::{ChainIdentity, FollowSource, SourceError};
+use alloy_primitives::B256;
 use async_trait::async_trait;
-use light_node_l1::{BoxTransport, HttpTransport};
+use light_node_l1::{BoxTransport, HttpError, HttpTransport};
 use light_node_protocol::SyncStatus;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{error::Category, json, value::RawValue};
 use std::time::Duration;
 use thiserror::Error;
+use tokio::time::timeout;
 use url::Url;
+
+/// An honest `optimism_syncStatus` has 3 KiB, a rollup config 2 KiB.
+const LIMIT_BYTES: usize = 64 * 1024;
+/// The source's words that we keep, in characters.
+const MESSAGE_LIMIT: usize = 200;
 
 /// The URL does not make a source.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -18,7 +27,8 @@ pub struct HttpSourceError {
     pub cause: String,
 }
 
-/// Asks one rollup node over HTTP. The URL's path is kept (an op-supernode serves a chain at `/<chain id>`).
+/// Asks one rollup node over HTTP. The URL's path is kept (an op-supernode serves a chain at `/<chain id>`), redirects are
+/// not followed.
 #[derive(Debug)]
 pub struct HttpSource {
     transport: BoxTransport,
@@ -48,26 +58,131 @@ impl HttpSource {
             deadline,
         }
     }
+
+    async fn call<T: DeserializeOwned>(&self, method: &'static str) -> Result<T, SourceError> {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": []});
+        let post = self
+            .transport
+            .post(request.to_string().into_bytes(), LIMIT_BYTES);
+        let body = timeout(self.deadline, post)
+            .await
+            .unwrap_or(Err(HttpError::Timeout {
+                deadline: self.deadline,
+            }))
+            .map_err(|source| SourceError::Http { method, source })?;
+        decode(method, &body)
+    }
+
+    /// For methods that not every node serves. A proxy says so in its own way.
+    async fn call_optional<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+    ) -> Result<Option<T>, SourceError> {
+        match self.call(method).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(
+                SourceError::Rpc {
+                    code: -32601 | -32001,
+                    ..
+                }
+                | SourceError::Http {
+                    source:
+                        HttpError::Status {
+                            status: 403..=405, ..
+                        },
+                    ..
+                },
+            ) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Option<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    code: i64,
+    #[serde(default)]
+    message: String,
+}
+
+/// The part of the rollup config that says which chain it is; the rest may have any form.
+#[derive(Deserialize)]
+struct WireConfig {
+    l1_chain_id: u64,
+    l2_chain_id: u64,
+    genesis: WireGenesis,
+}
+
+#[derive(Deserialize)]
+struct WireGenesis {
+    l1: WireBlock,
+    l2: WireBlock,
+}
+
+#[derive(Deserialize)]
+struct WireBlock {
+    hash: B256,
+}
+
+fn decode<T: DeserializeOwned>(method: &'static str, body: &[u8]) -> Result<T, SourceError> {
+    if body.trim_ascii_start().first() == Some(&b'<') {
+        return Err(SourceError::Html { method });
+    }
+    let fault = |error: serde_json::Error| {
+        let cause = error.to_string();
+        match error.classify() {
+            Category::Data => SourceError::Malformed { method, cause },
+            Category::Io | Category::Syntax | Category::Eof => SourceError::Json { method, cause },
+        }
+    };
+    let response: Response<'_> = serde_json::from_slice(body).map_err(fault)?;
+    if let Some(Fault { code, message }) = response.error {
+        let message = message.chars().take(MESSAGE_LIMIT).collect();
+        return Err(SourceError::Rpc {
+            method,
+            code,
+            message,
+        });
+    }
+    let Some(result) = response.result else {
+        let cause = "no result".to_owned();
+        return Err(SourceError::Malformed { method, cause });
+    };
+    serde_json::from_str(result.get()).map_err(fault)
 }
 
 #[async_trait]
 impl FollowSource for HttpSource {
     async fn status(&self) -> Result<SyncStatus, SourceError> {
-        let _ = self.deadline;
-        Err(SourceError::Html {
-            method: "optimism_syncStatus",
-        })
+        self.call("optimism_syncStatus").await
     }
 
     async fn chain_identity(&self) -> Result<Option<ChainIdentity>, SourceError> {
-        Ok(None)
+        let config: Option<WireConfig> = self.call_optional("optimism_rollupConfig").await?;
+        Ok(config.map(|config| ChainIdentity {
+            l1_chain_id: config.l1_chain_id,
+            l2_chain_id: config.l2_chain_id,
+            genesis_l1: config.genesis.l1.hash,
+            genesis_l2: config.genesis.l2.hash,
+        }))
     }
 
     async fn follow_path(&self) -> Result<Option<Vec<String>>, SourceError> {
-        Ok(None)
+        self.call_optional("lightnode_followPath").await
     }
 
     fn name(&self) -> &str {
         self.transport.name()
     }
 }
+
+#[cfg(test)]
+mod tests;

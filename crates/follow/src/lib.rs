@@ -10,8 +10,10 @@ pub mod checks;
 mod config;
 mod handle;
 mod http;
+mod poll;
 pub mod regression;
 mod source;
+mod state;
 mod status;
 
 pub use actor::{FollowActor, FollowFatal};

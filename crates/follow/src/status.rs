@@ -8,6 +8,7 @@ use core::fmt;
 use light_node_engine::{DerivationState, FollowRefusal};
 use light_node_protocol::{BlockNumHash, SyncStatus};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Why the node does not follow. It is ready when there is no such reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,35 @@ impl NotReady {
             Self::BelowFinalized => "below_finalized",
             Self::Refused { .. } => "refused",
         }
+    }
+
+    /// True if somebody has to look at it: it does not pass by itself, or it should never happen.
+    pub const fn is_alarm(&self) -> bool {
+        match self {
+            Self::WrongSource { .. }
+            | Self::FinalizedContradicted
+            | Self::BelowFinalized
+            | Self::Refused { .. } => true,
+            Self::NoUpdateYet
+            | Self::SourceUnreachable { .. }
+            | Self::SourceInvalid { .. }
+            | Self::SourceStale { .. }
+            | Self::SourceReplaying
+            | Self::SourceRegressed
+            | Self::L1Mismatch { .. }
+            | Self::L1Behind { .. }
+            | Self::L1Unreachable { .. }
+            | Self::ElSyncing
+            | Self::ElUnavailable => false,
+        }
+    }
+
+    /// True if it is part of a normal day and worth a word only when it lasts.
+    pub const fn is_usual(&self) -> bool {
+        matches!(
+            self,
+            Self::NoUpdateYet | Self::L1Behind { .. } | Self::ElSyncing
+        )
     }
 
     /// True if the reason makes us unready at once; the others may pass by themselves and get the maximal age first.
@@ -297,4 +327,43 @@ pub struct FollowStatus {
     pub source_lag: Option<Duration>,
     /// Polls by outcome.
     pub counters: FollowCounters,
+}
+
+/// What the actor publishes after every event; ages and readiness are computed when somebody looks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) trouble: Option<NotReady>,
+    pub(crate) identity: IdentityVerdict,
+    pub(crate) path: Vec<String>,
+    pub(crate) reported: Option<SyncStatus>,
+    pub(crate) applied: Option<DerivationState>,
+    pub(crate) last_outcome: Option<PollOutcome>,
+    pub(crate) answered: Option<Instant>,
+    pub(crate) in_step: Option<Instant>,
+    pub(crate) source_lag: Option<Duration>,
+    pub(crate) counters: FollowCounters,
+}
+
+impl Snapshot {
+    pub(crate) fn to_status(&self, source: &str, max_age: Duration) -> FollowStatus {
+        let in_step_age = self.in_step.map(|instant| instant.elapsed());
+        let has_lasted = in_step_age.is_none_or(|age| age > max_age);
+        let not_ready = match &self.trouble {
+            Some(trouble) => (has_lasted || trouble.is_immediate()).then(|| trouble.clone()),
+            None => in_step_age.is_none().then_some(NotReady::NoUpdateYet),
+        };
+        FollowStatus {
+            source: source.to_owned(),
+            not_ready,
+            trouble: self.trouble.clone(),
+            identity: self.identity,
+            reported: self.reported,
+            applied: self.applied,
+            last_outcome: self.last_outcome,
+            answer_age: self.answered.map(|instant| instant.elapsed()),
+            in_step_age,
+            source_lag: self.source_lag,
+            counters: self.counters,
+        }
+    }
 }

@@ -1,0 +1,137 @@
+//! What becomes of an update at the engine.
+
+use super::*;
+use light_node_protocol::BlockNumHash;
+
+#[tokio::test(start_paused = true)]
+async fn an_unsafe_head_whose_origin_left_l1_is_reported_to_the_engine_once() {
+    let mut world = World::start().await;
+    let update = world.next_applied().await;
+    let head = world.source.block(99 * 6);
+    world.engine.publish(EngineState {
+        unsafe_head: head,
+        safe_head: update.state.safe,
+        ..EngineState::default()
+    });
+    sleep(seconds(5)).await;
+    world.engine_is_idle().await;
+    world.l1_memory.reorg(1, 1);
+    assert!(matches!(
+        world.next_request().await,
+        ScriptedRequest::ResetKeepingHeads
+    ));
+    sleep(seconds(60)).await;
+    world.engine_is_idle().await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_el_that_syncs_is_given_the_newest_update_with_each_poll() {
+    let mut world = World::start().await;
+    for _ in 0..5 {
+        let update = world.next_answered(FollowOutcome::Syncing).await;
+        assert_eq!(update.state, world.source.state());
+        world.source.advance(1);
+    }
+    let status = world.until(|status| status.trouble.is_some()).await;
+    assert_eq!(not_ready(&status), Some("el_syncing"));
+    world.next_answered(FollowOutcome::Skipped).await;
+    world
+        .until(|status| trouble(status) == Some("el_unavailable"))
+        .await;
+    world.next_applied().await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pending_target_or_lost_blocks_make_the_same_update_go_out_again() {
+    let mut world = World::start().await;
+    let first = world.next_applied().await;
+    let target = Some(BlockNumHash::new(900, world.source.block(300).hash));
+    let lost = EngineState {
+        el_sync: ElSyncState::LostBlocks,
+        ..EngineState::default()
+    };
+    for state in [
+        EngineState {
+            target,
+            ..EngineState::default()
+        },
+        lost,
+    ] {
+        world.engine.publish(state);
+        let again = world.next_applied().await;
+        assert_eq!(again, first);
+        world.engine.publish(EngineState::default());
+        world.drain_engine().await;
+    }
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_engine_never_blocks_the_polls_and_gets_the_newest_update_next() {
+    let mut world = World::start().await;
+    let ScriptedRequest::Follow(first, reply) = world.next_request().await else {
+        panic!()
+    };
+    let calls = world.source.calls();
+    for _ in 0..20 {
+        world.source.advance(1);
+        sleep(seconds(1)).await;
+    }
+    assert!(world.source.calls() - calls >= 15);
+    world.engine_is_idle().await;
+    sleep(seconds(2)).await;
+    world.publish(&first);
+    reply.send(FollowOutcome::Applied).unwrap();
+    let newest = world.next_applied().await;
+    assert_eq!(newest.state, world.source.state());
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_lies_about_an_origin_is_put_in_quarantine() {
+    let mut world = World::start().await;
+    let first = world.next_applied().await;
+    world.source.advance(6);
+    let block = first.state.safe.hash;
+    let lie = FollowOutcome::Refused(FollowRefusal::OriginMismatch { block });
+    world.next_answered(lie).await;
+    let status = world.until(|status| status.trouble.is_some()).await;
+    assert_eq!(not_ready(&status), Some("refused"));
+    let calls = world.source.calls();
+    sleep(seconds(7)).await;
+    assert!(world.source.calls() <= calls + 1);
+    let start = Instant::now();
+    world.next_answered(lie).await;
+    world.next_answered(lie).await;
+    assert!(start.elapsed() >= seconds(15), "the pause grows");
+    world.next_applied().await;
+    assert_eq!(not_ready(&world.follow.status()), None);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_contradiction_that_the_engine_finds_is_sent_again_when_the_source_stays_with_it() {
+    let mut world = World::start().await;
+    world.next_applied().await;
+    world.source.advance(60);
+    let contradicted = FollowOutcome::Refused(FollowRefusal::SafeContradicted);
+    let update = world.next_answered(contradicted).await;
+    assert!(!update.safe_may_move);
+    let start = Instant::now();
+    let again = world.next_applied().await;
+    assert!(again.safe_may_move);
+    assert_eq!(again.state, update.state);
+    assert!(start.elapsed() >= seconds(10));
+    world.source.advance(6);
+    assert!(!world.next_applied().await.safe_may_move);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_engine_ends_the_actor_without_an_error() {
+    let World { engine, task, .. } = World::start().await;
+    drop(engine);
+    task.await.unwrap().unwrap();
+}
