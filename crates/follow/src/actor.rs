@@ -9,7 +9,7 @@ use crate::{
     regression::{CheckedAnswer, Regression, Verdict},
     source::FollowSource,
     state::FollowState,
-    status::{IdentityVerdict, NotReady, PollOutcome, Snapshot},
+    status::{IdentityVerdict, NotReady, PollOutcome, Snapshot, with_cause},
 };
 use core::{future::Future, pin::Pin};
 use light_node_actor::{Backoff, CancellationToken};
@@ -28,6 +28,10 @@ use tracing::{info, warn};
 
 /// First and longest pause after the engine has caught the source lying.
 const QUARANTINE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
+
+/// While something is wrong, the source is asked sooner who it is: two nodes that were started to follow each other look
+/// good to one another until both have asked.
+const IDENTITY_INTERVAL_IN_TROUBLE: Duration = Duration::from_secs(60);
 
 /// Why the follow actor ends the process: only for a wrong configuration, and only before its first success.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -65,7 +69,7 @@ pub struct FollowActor {
     regression: Regression,
     settled: Option<DerivationState>,
     identified: Option<Instant>,
-    has_succeeded: bool,
+    was_identified: bool,
     started: Instant,
     next_poll: Instant,
     error_backoff: Backoff,
@@ -94,7 +98,7 @@ impl FollowActor {
             regression: Regression::default(),
             settled: None,
             identified: None,
-            has_succeeded: false,
+            was_identified: false,
             started: now,
             next_poll: now,
             error_backoff: Backoff::new(config.poll_interval, config.max_backoff),
@@ -135,10 +139,10 @@ impl FollowActor {
                 }
                 report = pending_or(&mut poll_call) => {
                     poll_call = None;
-                    self.pause(self.jittered_interval());
                     self.handle_report(report, &engine, &l1)?;
                 }
                 () = sleep_until(self.next_poll), if poll_call.is_none() => {
+                    self.pause(self.jittered_interval());
                     poll_call = Some(Box::pin(poll(self.plan(&engine, &l1))));
                 }
             }
@@ -153,9 +157,13 @@ impl FollowActor {
     }
 
     fn plan(&self, engine: &EngineHandle, l1: &L1Handle) -> Plan {
+        let mut interval = self.config.identity_interval;
+        if self.state.has_trouble() {
+            interval = interval.min(IDENTITY_INTERVAL_IN_TROUBLE);
+        }
         let identity_is_due = self
             .identified
-            .is_none_or(|instant| instant.elapsed() >= self.config.identity_interval);
+            .is_none_or(|instant| instant.elapsed() >= interval);
         Plan {
             config: self.config.clone(),
             source: self.source.clone(),
@@ -174,7 +182,11 @@ impl FollowActor {
         engine: &EngineHandle,
         l1: &L1Handle,
     ) -> Result<(), FollowFatal> {
-        self.seen_l1_reorgs = report.seen_l1_reorgs;
+        if self.seen_l1_reorgs != report.seen_l1_reorgs {
+            // What was settled may stand on a branch that is gone: the same words are checked again.
+            self.seen_l1_reorgs = report.seen_l1_reorgs;
+            self.settled = None;
+        }
         if let Some(identity) = report.identity {
             self.note_identity(identity);
         }
@@ -195,7 +207,6 @@ impl FollowActor {
             Ok(finding) => finding,
             Err(failure) => return self.handle_failure(failure),
         };
-        self.has_succeeded = true;
         if let Err(stale) = check_freshness(lag, self.config.max_age) {
             self.state.note(
                 PollOutcome::Stale,
@@ -228,6 +239,7 @@ impl FollowActor {
             );
         }
         self.identified = Some(Instant::now());
+        self.was_identified = true;
         let verdict = if identity.is_verified {
             IdentityVerdict::Verified
         } else {
@@ -248,7 +260,7 @@ impl FollowActor {
             }
             Failure::Identity(error) => {
                 self.identified = None;
-                if !self.has_succeeded {
+                if !self.was_identified {
                     return Err(self.fatal(error));
                 }
                 self.back_off();
@@ -266,7 +278,7 @@ impl FollowActor {
             Failure::L1(error) => (
                 PollOutcome::L1Error,
                 NotReady::L1Unreachable {
-                    cause: error.to_string(),
+                    cause: with_cause(&error),
                 },
             ),
         };
@@ -375,16 +387,23 @@ impl FollowActor {
                 self.regression.note_contradicted();
                 NotReady::SourceRegressed
             }
-            FollowRefusal::FinalizedContradicted => NotReady::FinalizedContradicted,
+            FollowRefusal::FinalizedContradicted => {
+                self.put_in_quarantine();
+                NotReady::FinalizedContradicted
+            }
             FollowRefusal::OriginMismatch { .. } | FollowRefusal::InvalidBlock { .. } => {
-                let delay = self.quarantine.next_delay();
-                self.quarantined_until = Some(Instant::now() + delay);
-                self.pause(delay);
-                self.waiting = None;
+                self.put_in_quarantine();
                 NotReady::Refused { refusal }
             }
         };
         self.state.note(PollOutcome::Refused, Some(trouble));
+    }
+
+    fn put_in_quarantine(&mut self) {
+        let delay = self.quarantine.next_delay();
+        self.quarantined_until = Some(Instant::now() + delay);
+        self.pause(delay);
+        self.waiting = None;
     }
 
     /// The next poll is not before `delay` from now; a longer pause stays.

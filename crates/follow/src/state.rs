@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 use tracing::{debug, error, info, warn};
 
+/// A trouble that comes and goes (one of several backends lags) is said once in this time.
+const REPEAT_AFTER: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(crate) struct FollowState {
     snapshot: watch::Sender<Snapshot>,
@@ -14,6 +17,7 @@ pub(crate) struct FollowState {
     max_age: Duration,
     said_unverified: bool,
     said_trouble: Option<&'static str>,
+    last_said: Option<(&'static str, Instant)>,
 }
 
 impl FollowState {
@@ -24,7 +28,13 @@ impl FollowState {
             max_age,
             said_unverified: false,
             said_trouble: None,
+            last_said: None,
         }
+    }
+
+    /// Something is wrong right now.
+    pub(crate) fn has_trouble(&self) -> bool {
+        self.snapshot.borrow().trouble.is_some()
     }
 
     /// The source has answered, whatever the answer is worth.
@@ -89,13 +99,18 @@ impl FollowState {
             }
             return;
         };
+        let reason = trouble.name();
         let in_step = self.snapshot.borrow().in_step;
         let has_lasted = in_step.is_some_and(|instant| instant.elapsed() > self.max_age);
-        if self.said_trouble == Some(trouble.name()) || trouble.is_usual() && !has_lasted {
+        let flaps = self
+            .last_said
+            .is_some_and(|(said, instant)| said == reason && instant.elapsed() < REPEAT_AFTER);
+        let waits = trouble.is_usual() && !has_lasted || flaps && !trouble.is_alarm();
+        if self.said_trouble == Some(reason) || waits {
             return;
         }
-        self.said_trouble = Some(trouble.name());
-        let reason = trouble.name();
+        self.said_trouble = Some(reason);
+        self.last_said = Some((reason, Instant::now()));
         if trouble.is_alarm() {
             error!(source, reason, detail = %trouble, "follow source is refused");
         } else {

@@ -146,7 +146,9 @@ impl fmt::Display for NotReady {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoUpdateYet => f.write_str("no update has been applied yet"),
-            Self::SourceUnreachable { error } => write!(f, "the source fails: {error}"),
+            Self::SourceUnreachable { error } => {
+                write!(f, "the source fails: {}", with_cause(error))
+            }
             Self::SourceInvalid { error } => write!(f, "the source's answer is refused: {error}"),
             Self::SourceStale { age } => {
                 write!(
@@ -179,8 +181,35 @@ impl fmt::Display for NotReady {
             Self::BelowFinalized => {
                 f.write_str("the source's safe head lies below our finalized head")
             }
-            Self::Refused { refusal } => write!(f, "the engine refused the update: {refusal:?}"),
+            Self::Refused { refusal } => {
+                f.write_str("the engine refused the update: ")
+                    .and_then(|()| match refusal {
+                        FollowRefusal::SafeContradicted => {
+                            f.write_str("our safe head is not on its chain")
+                        }
+                        FollowRefusal::FinalizedContradicted => {
+                            f.write_str("our finalized head is not on its chain")
+                        }
+                        FollowRefusal::OriginMismatch { block } => {
+                            write!(
+                                f,
+                                "block {block} has another l1 origin than the source claims"
+                            )
+                        }
+                        FollowRefusal::InvalidBlock { block } => {
+                            write!(f, "the execution layer calls block {block} invalid")
+                        }
+                    })
+            }
         }
+    }
+}
+
+/// An error with its cause in one line.
+pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

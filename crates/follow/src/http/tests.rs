@@ -109,6 +109,9 @@ async fn a_method_that_is_not_served_is_no_error() {
     let unknown = r#"{"id":1,"error":{"code":-32601,"message":"the method does not exist"}}"#;
     assert_eq!(source(Ok(unknown)).follow_path().await, Ok(None));
     assert_eq!(source(Ok(unknown)).chain_identity().await, Ok(None));
+    let odd = r#"{"id":1,"error":{"code":-32000,"message":"what is that?"}}"#;
+    assert_eq!(source(Ok(odd)).follow_path().await, Ok(None));
+    assert!(source(Ok(odd)).chain_identity().await.is_err());
     let forbidden = HttpError::Status {
         status: 403,
         retry_after: None,

@@ -148,3 +148,29 @@ async fn after_an_l1_reorg_the_source_is_followed_to_its_new_branch_at_once() {
         world.stop().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_stays_on_an_abandoned_l1_branch_is_trouble_until_it_moves() {
+    let mut world = World::start().await;
+    world.source.set_safe(99 * 6);
+    world.next_applied().await;
+    // The source goes on saying the same words; its own L1 head moves with ours.
+    let mut stuck = world.source.status_now();
+    world.l1_memory.reorg(2, 1);
+    stuck.head_l1 = world.l1_memory.head();
+    world.source.set_status(stuck);
+    world
+        .until(|status| trouble(status) == Some("l1_mismatch"))
+        .await;
+    sleep(seconds(60)).await;
+    assert_eq!(trouble(&world.follow.status()), Some("l1_mismatch"));
+    world.source.release();
+    while world.follow.status().trouble.is_some() {
+        if let ScriptedRequest::Follow(update, reply) = world.next_request().await {
+            world.publish(&update);
+            reply.send(FollowOutcome::Applied).unwrap();
+            sleep(seconds(1)).await;
+        }
+    }
+    world.stop().await;
+}
