@@ -18,6 +18,8 @@ use tracing::{debug, error, info, warn};
 const LAGGING_ANSWERS: u32 = 3;
 /// Between two regular heads this often a check may ask whether a block ahead of us has come.
 const QUESTIONS_AHEAD: u32 = 2;
+/// With head, tags and the proof of identity this stays below the 20 calls that careful providers allow in a batch.
+const BLOCKS_PER_BATCH: usize = 12;
 /// A reorg of more than this many blocks deserves a warning.
 const USUAL_REORG_DEPTH: u64 = 2;
 
@@ -110,8 +112,9 @@ impl Fetcher {
         if ahead {
             self.questions_ahead += 1;
         }
-        missing.sort_unstable();
-        missing.dedup();
+        if !missing.is_empty() {
+            self.window.look_ahead(&mut missing, BLOCKS_PER_BATCH);
+        }
         match self.refresh(&missing, deadline).await {
             Ok(()) => self.mismatch_confirmed |= doubtful,
             // What memory could say for itself does not become doubtful by an L1 that is silent.

@@ -12,6 +12,9 @@ const CAPACITY: usize = 4096;
 /// happen, then doubling: what lies between two of them is dropped and asked for again when needed.
 const ANCHOR_DISTANCES: [u64; 8] = [0, 1, 2, 3, 4, 8, 16, 64];
 
+/// Heights above an unknown one that are asked for with it.
+const LOOK_AHEAD: usize = 8;
+
 /// How a head that an endpoint announces stands to the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
@@ -144,6 +147,20 @@ impl Window {
             self.put(number, hash);
         }
         Ok(())
+    }
+
+    /// Adds to the heights that must be asked for those above them that will be next, up to `limit` in all: safe and
+    /// finalized walk up through the blocks from before our start, and each step would cost a request of its own.
+    pub(crate) fn look_ahead(&self, missing: &mut Vec<u64>, limit: usize) {
+        missing.sort_unstable();
+        missing.dedup();
+        for number in missing.clone() {
+            let next = (number.saturating_add(1)..self.head.number)
+                .take(LOOK_AHEAD)
+                .take_while(|next| !self.hashes.contains_key(next) && !missing.contains(next));
+            let next: Vec<u64> = next.take(limit.saturating_sub(missing.len())).collect();
+            missing.extend(next);
+        }
     }
 
     /// Remembers that the block at `number` and all below it are final.

@@ -132,3 +132,28 @@ fn the_window_is_bounded_and_forgets_the_lowest() {
         Some(Canonicality::Canonical)
     );
 }
+
+#[test]
+fn unknown_heights_are_asked_for_with_those_that_come_next() {
+    let window = window(90, 100);
+    let ahead = |missing: &[u64]| {
+        let mut missing = missing.to_vec();
+        window.look_ahead(&mut missing, 12);
+        missing
+    };
+    assert_eq!(ahead(&[50, 50]), [50, 51, 52, 53, 54, 55, 56, 57, 58]);
+    assert_eq!(
+        ahead(&[50, 52]),
+        [50, 52, 51, 53, 54, 55, 56, 57, 58, 59, 60]
+    );
+    assert_eq!(
+        ahead(&[10, 30]),
+        [10, 30, 11, 12, 13, 14, 15, 16, 17, 18, 31, 32]
+    );
+    assert_eq!(ahead(&[86]), [86, 87, 88]);
+    assert_eq!(ahead(&[105]), [105]);
+    let empty = Window::default();
+    let mut missing = vec![7];
+    empty.look_ahead(&mut missing, 12);
+    assert_eq!(missing, [7]);
+}
