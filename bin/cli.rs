@@ -51,7 +51,7 @@ impl Cli {
         match self.command {
             Command::Node(args) => commands::node::run(&args, &self.log),
             #[cfg(feature = "devnet")]
-            Command::Devnet(args) => commands::devnet::run(args, &self.log),
+            Command::Devnet(args) => commands::devnet::run(&args, &self.log),
         }
     }
 }

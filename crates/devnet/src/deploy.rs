@@ -6,6 +6,8 @@ mod files;
 
 pub use files::{DeployedFiles, FileError};
 
+pub(crate) use files::write_json;
+
 use crate::{
     accounts::{
         BALANCE_ETHER, BATCHER, DEV_ACCOUNTS, SYSTEM_CONFIG_OWNER, UNSAFE_BLOCK_SIGNER, ether,

@@ -4,6 +4,7 @@
 //! [`Deployment`] is the chain before it runs; [`Devnet`] is the running whole and hands out what commands its parts.
 
 mod accounts;
+mod banner;
 mod batcher;
 mod clock;
 mod config;
@@ -11,9 +12,11 @@ mod deploy;
 mod l2_chain;
 mod sequencer;
 mod source;
+mod status_lines;
 mod system_configs;
 #[cfg(test)]
 mod testing;
+mod topology;
 mod traffic;
 
 pub use accounts::{
@@ -25,3 +28,7 @@ pub use config::{Blocks, DevnetConfig, EngineKind};
 pub use deploy::{DEVNET_L2_CHAIN_ID, DeployError, DeployedFiles, Deployment, FileError};
 pub use sequencer::{AttributesError, SequencerError, SequencerHandle};
 pub use source::{SourceHandle, SourceRpcError};
+pub use status_lines::StatusLines;
+pub use topology::{
+    Devnet, DevnetError, ElEndpoints, Endpoints, Follower, FollowerEndpoints, MAX_FOLLOWERS,
+};

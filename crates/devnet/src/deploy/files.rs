@@ -1,6 +1,7 @@
 //! The files by which programs outside join the devnet.
 
 use super::Deployment;
+use alloy_rpc_types_engine::JwtSecret;
 use light_node_devnet_l1::l1_genesis_json;
 use serde::Serialize;
 use std::{
@@ -49,15 +50,17 @@ impl DeployedFiles {
         }
     }
 
-    /// Writes everything but the endpoints, which are known only later. The JWT secret is a new one.
+    /// Writes everything but the endpoints, which are known only later. The JWT secret is a new one, and is returned.
     ///
     /// # Errors
     /// The first file that cannot be written.
-    pub fn write(&self, deployment: &Deployment) -> Result<(), FileError> {
+    pub fn write(&self, deployment: &Deployment) -> Result<JwtSecret, FileError> {
         write_json(&self.genesis, &deployment.l2_genesis)?;
         write_json(&self.rollup, &*deployment.rollup_config)?;
         write_json(&self.l1_genesis, &l1_genesis_json(&deployment.l1))?;
-        write_secret(&self.jwt, rand::random())
+        let secret = JwtSecret::random();
+        write_secret(&self.jwt, &secret)?;
+        Ok(secret)
     }
 }
 
@@ -69,7 +72,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), File
 }
 
 /// Nobody else on the machine may read the secret, also not in the moment between creation and writing.
-fn write_secret(path: &Path, secret: [u8; 32]) -> Result<(), FileError> {
+fn write_secret(path: &Path, secret: &JwtSecret) -> Result<(), FileError> {
     let write = || {
         // An old file would keep its own permissions.
         match fs::remove_file(path) {
@@ -80,7 +83,7 @@ fn write_secret(path: &Path, secret: [u8; 32]) -> Result<(), FileError> {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let text = alloy_primitives::hex::encode(secret);
+        let text = alloy_primitives::hex::encode(secret.as_bytes());
         options.open(path)?.write_all(text.as_bytes())
     };
     write().map_err(|source| file_error(path, source))

@@ -1,0 +1,117 @@
+//! The devnet: an OP Stack chain in this process.
+
+use clap::{Args, ValueEnum};
+use light_node_devnet::{DevnetConfig, EngineKind};
+use light_node_protocol::Hardfork;
+use std::{path::PathBuf, time::Duration};
+
+/// Flags of `light-node devnet`.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Devnet")]
+pub(crate) struct DevnetArgs {
+    /// Latest hardfork, active from genesis on. op-geth refuses karst, op-reth before 1.9 everything after isthmus.
+    #[arg(long, value_name = "FORK", env = "LIGHT_NODE_DEVNET_FORK", default_value = "jovian")]
+    pub(crate) fork: ForkArg,
+
+    /// Time between two L2 blocks, in whole seconds.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "LIGHT_NODE_DEVNET_BLOCK_TIME",
+        default_value = "2s",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) block_time: Duration,
+
+    /// Time between two L1 blocks, in whole seconds. Finality is eight of them behind.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "LIGHT_NODE_DEVNET_L1_BLOCK_TIME",
+        default_value = "3s",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) l1_block_time: Duration,
+
+    /// How many light-nodes run in this process, each on an execution layer of its own.
+    #[arg(long, value_name = "N", env = "LIGHT_NODE_DEVNET_FOLLOWERS", default_value_t = 1)]
+    pub(crate) followers: usize,
+
+    /// Listen on fixed ports: L1 18545, source 17545, sequencer 19545, light-nodes from 17645, their execution layers from
+    /// 19645 (Engine API 19651) in steps of ten, spare execution layer 19945 (19951). Without it all ports are free ones.
+    #[arg(long, env = "LIGHT_NODE_DEVNET_STABLE_PORTS")]
+    pub(crate) stable_ports: bool,
+
+    /// How the light-nodes reach their execution layers.
+    #[arg(long, value_name = "DOOR", env = "LIGHT_NODE_DEVNET_ENGINE", default_value = "http")]
+    pub(crate) engine: EngineArg,
+
+    /// Directory for genesis.json, rollup.json, l1-genesis.json, jwt.hex and endpoints.json. By default a new temporary one,
+    /// which is removed at the end.
+    #[arg(long, value_name = "DIR", env = "LIGHT_NODE_DEVNET_DATADIR")]
+    pub(crate) datadir: Option<PathBuf>,
+
+    /// Artificial wait before each request of an execution layer that syncs from the sequencer's.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "LIGHT_NODE_DEVNET_EL_SYNC_DELAY",
+        default_value = "0s",
+        value_parser = humantime::parse_duration
+    )]
+    pub(crate) el_sync_delay: Duration,
+}
+
+/// The forks that the devnet runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ForkArg {
+    Ecotone,
+    Fjord,
+    Granite,
+    Holocene,
+    Isthmus,
+    Jovian,
+    Karst,
+}
+
+/// How a light-node reaches its execution layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineArg {
+    /// Engine API with JWT on loopback, as with op-reth and op-geth.
+    Http,
+    /// Calls within the process.
+    InProcess,
+}
+
+impl DevnetArgs {
+    /// The devnet that the flags describe, with its files in `datadir`.
+    pub(crate) fn config(&self, datadir: PathBuf) -> DevnetConfig {
+        DevnetConfig {
+            fork: self.fork.into(),
+            block_time: self.block_time,
+            l1_block_time: self.l1_block_time,
+            followers: self.followers,
+            engine: match self.engine {
+                EngineArg::Http => EngineKind::Http,
+                EngineArg::InProcess => EngineKind::InProcess,
+            },
+            stable_ports: self.stable_ports,
+            el_sync_delay: self.el_sync_delay,
+            ..DevnetConfig::new(datadir)
+        }
+    }
+}
+
+impl From<ForkArg> for Hardfork {
+    fn from(fork: ForkArg) -> Self {
+        match fork {
+            ForkArg::Ecotone => Self::Ecotone,
+            ForkArg::Fjord => Self::Fjord,
+            ForkArg::Granite => Self::Granite,
+            ForkArg::Holocene => Self::Holocene,
+            ForkArg::Isthmus => Self::Isthmus,
+            ForkArg::Jovian => Self::Jovian,
+            ForkArg::Karst => Self::Karst,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Runs the devnet until a signal: prints its banner, then keeps one line per node up to date.
+
+use crate::{
+    args::{devnet::DevnetArgs, log::LogArgs},
+    commands::shutdown,
+    telemetry,
+};
+use eyre::Context;
+use light_node_devnet::{Devnet, StatusLines};
+use std::{
+    io::{IsTerminal, stdout},
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Runs the devnet until a signal ends it.
+///
+/// # Errors
+/// If it does not start, or a part of it ends by itself.
+pub(crate) fn run(args: &DevnetArgs, log: &LogArgs) -> eyre::Result<()> {
+    telemetry::init(log, "warn")?;
+    let datadir = DataDir::new(args.datadir.as_deref())?;
+    let config = args.config(datadir.path.clone());
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let token = shutdown::on_signal()?;
+        let mut devnet = Devnet::start(config, token.clone()).await?;
+        println!("{}", devnet.banner());
+        let lines = StatusLines::new(&devnet).show(stdout(), stdout().is_terminal(), token);
+        // Whoever reads the lines may go before the devnet does: then it runs on in silence.
+        tokio::spawn(lines);
+        Ok(devnet.wait().await?)
+    })
+}
+
+/// The directory of the devnet's files. A temporary one goes with the devnet.
+struct DataDir {
+    path: PathBuf,
+    is_temporary: bool,
+}
+
+impl DataDir {
+    fn new(given: Option<&Path>) -> eyre::Result<Self> {
+        let (path, created) = match given {
+            Some(path) => (path.to_owned(), std::fs::create_dir_all(path)),
+            None => {
+                let path = temporary_path();
+                // Fails if anything is there already: it is not ours to fill or to remove.
+                let created = std::fs::DirBuilder::new().mode(0o700).create(&path);
+                (path, created)
+            }
+        };
+        created
+            .and_then(|()| path.canonicalize())
+            .map(|path| Self { path, is_temporary: given.is_none() })
+            .wrap_err_with(|| format!("cannot create --datadir={}", path.display()))
+    }
+}
+
+fn temporary_path() -> PathBuf {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let name = format!("light-node-devnet-{}-{}", now.as_secs(), std::process::id());
+    std::env::temp_dir().join(name)
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        if self.is_temporary {
+            // What cannot be removed is left to the system, which owns the directory above.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a devnet says at its start: where everything listens, whose money there is, and how to join.
+
+use crate::{Devnet, DevnetConfig, Endpoints, accounts::BALANCE_ETHER};
+use std::fmt::Write;
+
+impl Devnet {
+    /// Several lines for a terminal, with the command that starts a light-node on the spare execution layer.
+    pub fn banner(&self) -> String {
+        render(self.config(), self.endpoints())
+    }
+}
+
+fn render(config: &DevnetConfig, endpoints: &Endpoints) -> String {
+    let mut rows = vec![
+        (
+            "L1",
+            format!("{}  chain {}", endpoints.l1, endpoints.l1_chain_id),
+        ),
+        ("source", endpoints.source.clone()),
+        (
+            "sequencer EL",
+            format!(
+                "{}  chain {}, send transactions here",
+                endpoints.sequencer.http, endpoints.l2_chain_id
+            ),
+        ),
+    ];
+    for follower in &endpoints.followers {
+        let el = &follower.el;
+        rows.push((
+            "light-node",
+            format!("{}  EL {}  engine {}", follower.rpc, el.http, el.authrpc),
+        ));
+    }
+    let spare = &endpoints.spare;
+    rows.push((
+        "spare EL",
+        format!("{}  engine {}", spare.http, spare.authrpc),
+    ));
+    rows.push(("files", config.datadir.display().to_string()));
+
+    let mut text = format!(
+        "light-node devnet: {} from genesis, L2 block every {} s, L1 block every {} s\n\n",
+        config.fork,
+        config.block_time.as_secs(),
+        config.l1_block_time.as_secs(),
+    );
+    for (name, value) in rows {
+        line(&mut text, format_args!("  {name:<13} {value}"));
+    }
+    line(
+        &mut text,
+        format_args!(
+            "\n  accounts with {BALANCE_ETHER} ether on L1 and on L2 (never use them elsewhere)"
+        ),
+    );
+    for account in crate::DEV_ACCOUNTS {
+        let role = account
+            .role
+            .map(|role| format!("  {role}"))
+            .unwrap_or_default();
+        line(
+            &mut text,
+            format_args!("  {}  {}{role}", account.address, account.private_key),
+        );
+    }
+    line(
+        &mut text,
+        format_args!("\n  a light-node of your own, on the spare EL:"),
+    );
+    line(
+        &mut text,
+        format_args!("  {}\n", join_command(config, endpoints)),
+    );
+    text
+}
+
+/// The command that starts a light-node on the spare execution layer.
+fn join_command(config: &DevnetConfig, endpoints: &Endpoints) -> String {
+    let l1_block_time = config.l1_block_time.as_secs();
+    [
+        "light-node".to_owned(),
+        format!("--l2.follow.source={}", endpoints.source),
+        format!("--l2={}", endpoints.spare.authrpc),
+        format!("--l2.jwt-secret={}", endpoints.files.jwt.display()),
+        format!("--l1={}", endpoints.l1),
+        format!("--rollup.config={}", endpoints.files.rollup.display()),
+        // Without these two it works as well, but looks at L1 as rarely as on mainnet.
+        format!("--l1.slot-duration={l1_block_time}s"),
+        format!("--l1.epoch-poll-interval={l1_block_time}s"),
+    ]
+    .join(" ")
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    writeln!(text, "{arguments}").expect("a string takes everything");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DeployedFiles, ElEndpoints, FollowerEndpoints};
+    use std::path::PathBuf;
+
+    #[test]
+    fn everything_that_a_user_needs_is_said() {
+        let config = DevnetConfig::new(PathBuf::from("/data"));
+        let el = |port: u16| ElEndpoints {
+            http: format!("http://127.0.0.1:{port}"),
+            authrpc: format!("http://127.0.0.1:{}", port + 6),
+        };
+        let endpoints = Endpoints {
+            l1_chain_id: 900,
+            l2_chain_id: 901,
+            l1: "http://127.0.0.1:18545".to_owned(),
+            source: "http://127.0.0.1:17545".to_owned(),
+            sequencer: el(19_545),
+            followers: vec![FollowerEndpoints {
+                rpc: "http://127.0.0.1:17645".to_owned(),
+                el: el(19_645),
+            }],
+            spare: el(19_945),
+            files: DeployedFiles::in_directory(&config.datadir),
+        };
+        let text = render(&config, &endpoints);
+        for expected in [
+            "jovian from genesis, L2 block every 2 s, L1 block every 3 s",
+            "light-node    http://127.0.0.1:17645  EL http://127.0.0.1:19645  engine http://127.0.0.1:19651",
+            "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f  0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97  batcher",
+            "light-node --l2.follow.source=http://127.0.0.1:17545 --l2=http://127.0.0.1:19951 \
+             --l2.jwt-secret=/data/jwt.hex --l1=http://127.0.0.1:18545 --rollup.config=/data/rollup.json",
+        ] {
+            assert!(text.contains(expected), "{expected} is not in\n{text}");
+        }
+    }
+}

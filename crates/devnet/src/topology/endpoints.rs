@@ -1,0 +1,46 @@
+//! `endpoints.json`: where everything listens, for scripts and tests.
+
+use crate::deploy::DeployedFiles;
+use serde::{Deserialize, Serialize};
+
+/// URLs and files of a running devnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoints {
+    /// Chain id of the L1.
+    pub l1_chain_id: u64,
+    /// Chain id of the L2.
+    pub l2_chain_id: u64,
+    /// JSON-RPC of the L1, with the `dev_*` methods that command it.
+    pub l1: String,
+    /// JSON-RPC of the reference source, for `--l2.follow.source`.
+    pub source: String,
+    /// The sequencer's execution layer: transactions go here.
+    pub sequencer: ElEndpoints,
+    /// The light-nodes of this process.
+    pub followers: Vec<FollowerEndpoints>,
+    /// An execution layer that nobody drives, for a node started by hand.
+    pub spare: ElEndpoints,
+    /// The files written.
+    pub files: DeployedFiles,
+}
+
+/// The ports of an execution layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ElEndpoints {
+    /// JSON-RPC for wallets.
+    pub http: String,
+    /// The authenticated Engine API.
+    pub authrpc: String,
+}
+
+/// The ports of a light-node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FollowerEndpoints {
+    /// JSON-RPC of the node.
+    pub rpc: String,
+    /// Its execution layer.
+    pub el: ElEndpoints,
+}
