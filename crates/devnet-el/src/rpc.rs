@@ -6,6 +6,7 @@ mod convert;
 mod engine;
 mod error;
 mod eth;
+mod l1_fee;
 mod node;
 mod subscriptions;
 

@@ -1,6 +1,7 @@
 //! Our blocks, transactions and receipts in the form of JSON-RPC answers.
 
-use crate::ExecutedBlock;
+use super::l1_fee::L1Prices;
+use crate::{execution::ExecutedBlock, spec::ElSpec};
 use alloy_consensus::{ReceiptWithBloom, Transaction as _, TxReceipt, transaction::Recovered};
 use alloy_network_primitives::BlockTransactions;
 use alloy_primitives::{Address, TxKind, U256};
@@ -10,7 +11,7 @@ use op_alloy_consensus::{
     OpDepositReceipt, OpReceipt, OpReceiptEnvelope, OpTxEnvelope,
     transaction::{OpDepositInfo, OpTransactionInfo},
 };
-use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction};
+use op_alloy_rpc_types::{OpTransactionReceipt, Transaction};
 
 /// A block with hashes of its transactions, or with the transactions themselves.
 pub(crate) fn rpc_block(block: &ExecutedBlock, full: bool) -> Block<Transaction> {
@@ -83,7 +84,9 @@ pub(super) fn rpc_pending(transaction: OpTxEnvelope, sender: Address) -> Transac
 }
 
 /// The receipts of all transactions of a block.
-pub(super) fn rpc_receipts(block: &ExecutedBlock) -> Vec<OpTransactionReceipt> {
+pub(super) fn rpc_receipts(spec: &ElSpec, block: &ExecutedBlock) -> Vec<OpTransactionReceipt> {
+    let prices = L1Prices::of(spec, block);
+    let prices = prices.as_ref();
     let (mut first_log, mut gas_before) = (0, 0);
     let transactions = block.block.body.transactions.iter().zip(&block.senders);
     transactions
@@ -103,13 +106,15 @@ pub(super) fn rpc_receipts(block: &ExecutedBlock) -> Vec<OpTransactionReceipt> {
                     block_number: Some(block.number()),
                     gas_used,
                     effective_gas_price: effective_gas_price(block, transaction),
-                    blob_gas_used: None,
+                    blob_gas_used: prices.and_then(|prices| prices.da_footprint(transaction)),
                     blob_gas_price: None,
                     from: *sender,
                     to: transaction.to(),
                     contract_address: created_contract(transaction, *sender, receipt),
                 },
-                l1_block_info: L1BlockInfo::default(),
+                l1_block_info: prices
+                    .map(|prices| prices.receipt_fields(transaction))
+                    .unwrap_or_default(),
                 op_gas_refund: None,
             }
         })

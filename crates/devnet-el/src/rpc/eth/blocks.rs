@@ -8,6 +8,7 @@ use crate::{
         error::RpcResult,
         execute, read,
     },
+    spec::ElSpec,
 };
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, U64};
@@ -39,7 +40,11 @@ pub(super) fn register(module: &mut RpcModule<RpcContext>) -> Registered {
         module,
         Lane::Evm,
         "eth_getBlockReceipts",
-        |context, params| Ok(find(context, params.next()?).map(|block| rpc_receipts(&block))),
+        |context, params| {
+            let view = context.view();
+            let block = view.block(params.next()?);
+            Ok(block.map(|block| rpc_receipts(view.spec(), block)))
+        },
     )?;
     read(
         module,
@@ -78,6 +83,10 @@ fn transaction_count(context: &RpcContext, id: BlockId) -> Option<U64> {
 }
 
 /// The receipt of one transaction of a block.
-pub(super) fn receipt(block: &ExecutedBlock, index: usize) -> Option<OpTransactionReceipt> {
-    rpc_receipts(block).into_iter().nth(index)
+pub(super) fn receipt(
+    spec: &ElSpec,
+    block: &ExecutedBlock,
+    index: usize,
+) -> Option<OpTransactionReceipt> {
+    rpc_receipts(spec, block).into_iter().nth(index)
 }

@@ -99,7 +99,7 @@ impl Simulation {
             .kind(request.to.unwrap_or(TxKind::Create))
             .value(request.value.unwrap_or_default())
             .data(request.input.input().cloned().unwrap_or_default())
-            .chain_id(None)
+            .chain_id(Some(request.chain_id.unwrap_or(self.env.cfg_env.chain_id)))
             .access_list(request.access_list.clone().unwrap_or_default())
             .authorization_list(authorizations.cloned().map(Either::Left).collect())
             .build()

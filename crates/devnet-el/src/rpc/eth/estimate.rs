@@ -8,7 +8,7 @@ use crate::rpc::{
     execute,
 };
 use alloy_primitives::{TxKind, U64, U256};
-use jsonrpsee::RpcModule;
+use jsonrpsee::{RpcModule, types::ErrorObjectOwned};
 use op_revm::OpHaltReason;
 use revm::context::result::ExecutionResult;
 
@@ -29,6 +29,9 @@ pub(super) fn register(module: &mut RpcModule<RpcContext>) -> Registered {
 
 fn estimate(simulation: &Simulation) -> RpcResult<u64> {
     let mut highest = most_gas(simulation)?;
+    if highest < TRANSFER_GAS {
+        return Err(exceeds_allowance(highest));
+    }
     if is_plain_transfer(simulation) && is_enough(&simulation.run(TRANSFER_GAS)) {
         return Ok(TRANSFER_GAS);
     }
@@ -39,9 +42,7 @@ fn estimate(simulation: &Simulation) -> RpcResult<u64> {
             reason: OpHaltReason::Base(reason),
             ..
         } if is_out_of_gas(&reason) => {
-            return Err(server_error(format_args!(
-                "gas required exceeds allowance ({highest})"
-            )));
+            return Err(exceeds_allowance(highest));
         }
         ExecutionResult::Halt { reason, .. } => return Err(halt_error(&reason)),
     };
@@ -83,6 +84,11 @@ fn most_gas(simulation: &Simulation) -> RpcResult<u64> {
         .checked_sub(request.value.unwrap_or_default())
         .ok_or_else(|| server_error("insufficient funds for transfer"))?;
     Ok(most.min((left / U256::from(price)).saturating_to()))
+}
+
+/// geth's words.
+fn exceeds_allowance(allowance: u64) -> ErrorObjectOwned {
+    server_error(format_args!("gas required exceeds allowance ({allowance})"))
 }
 
 fn is_plain_transfer(simulation: &Simulation) -> bool {

@@ -90,8 +90,7 @@ fn transaction_receipt(
     params: &mut ParamsSequence<'_>,
 ) -> RpcResult<Option<OpTransactionReceipt>> {
     let hash: B256 = params.next()?;
-    Ok(context
-        .view()
-        .transaction(&hash)
-        .and_then(|(block, index)| receipt(block, index)))
+    let view = context.view();
+    let found = view.transaction(&hash);
+    Ok(found.and_then(|(block, index)| receipt(view.spec(), block, index)))
 }
