@@ -269,8 +269,14 @@ impl Context {
             Refusal::Invalid => Some(FollowRefusal::InvalidBlock { block }),
             Refusal::FinalizedContradicted => Some(FollowRefusal::FinalizedContradicted),
             Refusal::SafeContradicted if update.safe_may_move => None,
+            Refusal::SourceLied => None,
             Refusal::SafeContradicted => Some(FollowRefusal::SafeContradicted),
         }
+    }
+
+    /// The EL's own head, if it may become ours because the EL stands there.
+    pub(crate) fn adoptable(&self, latest: Option<L2BlockRef>, now: Instant) -> Option<L2BlockRef> {
+        latest.filter(|latest| self.memory.refusal(latest.hash, now).is_none())
     }
 
     /// True if `hash` is a remembered block that an unsafe chain may stand on: not below what is safe, and above it.

@@ -22,6 +22,9 @@ pub(crate) enum Refusal {
     FinalizedContradicted,
     /// Our safe head was not among its ancestors.
     SafeContradicted,
+    /// A source lied about it. The block may be good, but the EL has it on that source's word alone: it does not become
+    /// head only because the EL stands there.
+    SourceLied,
 }
 
 /// The memory of blocks.

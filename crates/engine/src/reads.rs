@@ -56,6 +56,11 @@ impl Reads {
         self
     }
 
+    /// True if all is known already.
+    pub(crate) const fn is_answered(&self) -> bool {
+        self.ids.is_empty()
+    }
+
     /// Asks the EL once.
     ///
     /// # Errors

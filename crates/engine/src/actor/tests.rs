@@ -6,6 +6,7 @@ mod build;
 mod faults;
 mod follow;
 mod insert;
+mod random;
 mod start;
 
 use super::*;
@@ -166,7 +167,8 @@ impl Harness {
             {
                 assert!(
                     self.is_ancestor(label, head),
-                    "a label that is off its head was sent"
+                    "a label that is off its head was sent: {:?}",
+                    self.sent
                 );
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     context::{Context, Labels},
-    follow_case::{FollowCase, FollowView, case_after_reads, case_before_reads, contradiction},
+    follow_case::{FollowCase, case_after_reads, case_before_reads, contradiction},
     forkchoice::{Outcome, of_heads},
     reads::{Blocks, Reads},
     request::{FollowOutcome, FollowRefusal, FollowUpdate},
@@ -62,7 +62,7 @@ async fn pass(
             _ => ahead(el, ctx, update).await.map(Some),
         };
     }
-    let blocks = reads_for(ctx, &view, update).send(el).await?;
+    let blocks = reads_for(ctx, update).send(el).await?;
     let case = case_after_reads(&view, blocks.hash_at(view.local_safe.number));
     ctx.last_case = Some(case);
     match case {
@@ -80,17 +80,17 @@ async fn pass(
 }
 
 /// The one batch of rows 2 to 4. Blocks of our own chain that are remembered are not asked for.
-fn reads_for(ctx: &Context, view: &FollowView, update: &FollowUpdate) -> Reads {
+fn reads_for(ctx: &Context, update: &FollowUpdate) -> Reads {
     let FollowUpdate { state, .. } = update;
     let heads = [state.local_safe, state.safe, state.finalized];
     let mut reads = Reads::default();
     for head in heads.iter().filter(|head| !head.is_zero()) {
         reads = reads.know(ctx.own_block(head.number)).number(head.number);
     }
-    if view.target.is_none() && !view.lost {
-        return reads;
+    if reads.is_answered() {
+        return reads.know(Some(ctx.state.unsafe_head));
     }
-    // The EL's own sync moves its head under us.
+    // The EL's own sync moves its head under us, perhaps to another branch.
     reads
         .label(BlockNumberOrTag::Latest)
         .number(ctx.state.unsafe_head.number)
@@ -161,15 +161,24 @@ async fn consolidate(
         Err(refusal) => return Ok(Some(FollowOutcome::Refused(refusal))),
     };
     let ours = ctx.state.unsafe_head;
-    let latest = blocks.label(BlockNumberOrTag::Latest);
-    let passed = |latest: &L2BlockRef| latest.number > ours.number && blocks.holds(ours.id());
-    let head = if ctx.is_lost() {
-        match latest.filter(|latest| latest.number >= labels.local_safe.number) {
+    let latest = ctx.adoptable(blocks.label(BlockNumberOrTag::Latest), Instant::now());
+    let syncs = ctx.target().is_some();
+    let above = |number: u64| latest.filter(|latest| latest.number > number);
+    let head = match blocks.hash_at(ours.number) {
+        _ if ctx.is_lost() => match above(labels.local_safe.number.saturating_sub(1)) {
             Some(latest) => latest,
             None => return Ok(Some(FollowOutcome::Syncing)),
+        },
+        Some(hash) if hash == ours.hash => above(ours.number).filter(|_| syncs).unwrap_or(ours),
+        // The EL's own sync has left our branch: whether it may is found when the source's block is settled.
+        Some(_) => {
+            ctx.build = None;
+            return ask_for_local_safe(el, ctx, update).await.map(Some);
         }
-    } else {
-        latest.filter(passed).unwrap_or(ours)
+        None => {
+            lost::recover(el, ctx).await?;
+            return Ok(None);
+        }
     };
     label(el, ctx, head, labels).await
 }

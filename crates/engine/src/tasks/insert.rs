@@ -73,7 +73,8 @@ fn link(ctx: &Context, payload: &Payload, now: Instant) -> Link {
     if on_our_chain.is_some_and(|known| known.hash == block.hash) {
         return Link::Known;
     }
-    if ctx.memory.refusal(block.hash, now).is_some() {
+    let refusal = ctx.memory.refusal(block.hash, now);
+    if refusal.is_some_and(|refusal| refusal != Refusal::SourceLied) {
         return Link::Refused;
     }
     let may_lead = block.number > ours.number || ctx.origin_left_l1;
@@ -194,11 +195,9 @@ async fn not_executed(
 }
 
 fn rejected(ctx: &mut Context, payload: &Payload, rejection: Rejection) -> Insertion {
-    let reason = match rejection {
-        Rejection::Invalid { reason } => reason,
-        Rejection::Inconsistent { message } => {
-            return Insertion::Done(InsertOutcome::Failed { reason: message });
-        }
+    let Rejection::Invalid { reason } = rejection else {
+        // It may have moved its head to the block all the same: ask until it says so.
+        return Insertion::Busy;
     };
     let hash = payload.hash();
     ctx.memory.refuse(hash, Refusal::Invalid, Instant::now());

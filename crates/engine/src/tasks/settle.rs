@@ -137,12 +137,16 @@ pub(crate) async fn settle(
     }
     // The EL may stand above the target already, by its own sync or because the target is below our head. That block is
     // the head then: a forkchoice to one of its ancestors would move nothing, not even labels.
-    let latest = blocks.label(BlockNumberOrTag::Latest);
+    let latest = ctx.adoptable(blocks.label(BlockNumberOrTag::Latest), Instant::now());
     head = latest
         .filter(|latest| latest.number > head.number)
         .unwrap_or(head);
     let extends = blocks.holds(state.unsafe_head.id());
-    let may_move = target.update.is_some_and(|update| update.safe_may_move);
+    // An update that came while gossip's block was pending may be of another chain; then it says nothing of this one.
+    let update = target
+        .update
+        .filter(|update| blocks.holds(update.state.local_safe.id()));
+    let may_move = update.is_some_and(|update| update.safe_may_move);
     let (safe, finalized) = (state.safe_head.id(), state.finalized_head.id());
     match ancestry(head.number, safe, finalized, |number| {
         blocks.hash_at(number)
@@ -152,32 +156,24 @@ pub(crate) async fn settle(
                 finalized_number = finalized.number, finalized_hash = %finalized.hash,
                 "a head that does not descend from our finalized block is refused");
             let refusal = FollowRefusal::FinalizedContradicted;
-            return abandon(
-                el,
-                ctx,
-                &target,
-                Some(Refusal::FinalizedContradicted),
-                refusal,
-            )
-            .await;
+            return abandon(el, ctx, &target, Refusal::FinalizedContradicted, refusal).await;
         }
         Ancestry::SafeMissing if !may_move => {
             warn!(number = head.number, hash = %head.hash,
                 safe_number = safe.number, safe_hash = %safe.hash,
                 "a head that does not descend from our safe block is refused");
             let refusal = FollowRefusal::SafeContradicted;
-            return abandon(el, ctx, &target, Some(Refusal::SafeContradicted), refusal).await;
+            return abandon(el, ctx, &target, Refusal::SafeContradicted, refusal).await;
         }
         Ancestry::SafeMissing | Ancestry::Holds => {}
     }
-    let labels = match target
-        .update
-        .filter(|update| blocks.holds(update.state.local_safe.id()))
-    {
+    let labels = match update {
         None => None,
         Some(update) => match check_labels(&state.finalized_head, &update, &blocks) {
             Ok(labels) => Some(labels),
-            Err(refusal) => return abandon(el, ctx, &target, None, refusal).await,
+            Err(refusal) => {
+                return abandon(el, ctx, &target, Refusal::SourceLied, refusal).await;
+            }
         },
     };
     let (safe, finalized) = labels.map_or((state.safe_head, state.finalized_head), |labels| {
@@ -284,12 +280,12 @@ async fn abandon(
     el: &dyn EngineApi,
     ctx: &mut Context,
     target: &Target,
-    remember: Option<Refusal>,
+    remember: Refusal,
     refusal: FollowRefusal,
 ) -> Result<Settled, ElError> {
     let now = Instant::now();
-    if let Some(remember) = remember {
-        ctx.memory.refuse(target.id.hash, remember, now);
+    ctx.memory.refuse(target.id.hash, remember, now);
+    if remember != Refusal::SourceLied {
         ctx.buffer.remove(target.id);
     }
     let head = ctx.state.unsafe_head;

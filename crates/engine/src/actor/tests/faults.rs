@@ -142,6 +142,10 @@ async fn a_block_with_another_l1_origin_than_claimed_is_refused_before_any_label
         .await;
     assert_eq!(harness.state(), before);
     assert_eq!(harness.el.safe(), chain[4].block_ref());
+    // The EL has the block now, but on that source's word alone.
+    let below = Harness::update(&chain[5], None);
+    assert_eq!(harness.follow(below).await, FollowOutcome::Applied);
+    assert_eq!(harness.state().unsafe_head, chain[9].block_ref());
     // The honest update goes through all the same.
     let honest = Harness::update(&next[1], None);
     assert_eq!(harness.follow(honest).await, FollowOutcome::Applied);

@@ -385,3 +385,26 @@ async fn payloads_that_return_by_admin_catch_up_and_unsafe_runs_ahead_again() {
     assert_eq!(state.safe_head, chain[6].block_ref());
     harness.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn with_a_target_the_el_is_asked_also_for_blocks_that_are_remembered() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(6);
+    for block in &chain {
+        harness.insert(block).await;
+    }
+    let other = harness.branch(&chain[1], 6, 1);
+    let update = Harness::update(&other[5], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    // The EL's own sync has moved it to the other branch already; then the source turns back.
+    harness.el.add(&other[..3]);
+    harness.el.set_head(other[2].hash());
+    let back = Harness::update(&chain[3], None);
+    assert_eq!(harness.follow(back).await, FollowOutcome::Applied);
+    assert_eq!(
+        harness.engine.status().last_follow_case,
+        Some(FollowCase::Reorg)
+    );
+    assert_eq!(harness.el.safe(), chain[3].block_ref());
+    harness.stop().await;
+}

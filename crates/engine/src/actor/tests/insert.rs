@@ -64,6 +64,60 @@ async fn a_gap_older_than_two_blocks_becomes_target_and_what_waits_above_follows
         .await;
     assert_eq!(state.target, None);
     assert!(state.safe_head.is_zero());
+    // The target at 4 s, after 1, 2, 4, 8 and 12 s more, and its child: labels that do not move cost nothing.
+    let none = B256::ZERO;
+    let mut expected = vec![(chain[6].hash(), none, none); 6];
+    expected.push((chain[7].hash(), none, none));
+    assert_eq!(harness.forkchoices(), expected);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_beside_an_el_that_is_down_is_tried_once_a_second() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(3);
+    assert_eq!(harness.insert(&chain[2]).await, InsertOutcome::Buffered);
+    harness.take_calls();
+    harness.el.set_down(true);
+    harness.pass(seconds(24)).await;
+    assert_eq!(harness.sent.len(), 20);
+    harness.el.set_down(false);
+    harness
+        .published_until(|state| state.target.is_some())
+        .await;
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reorg_drops_what_links_to_the_old_branch() {
+    let (mut harness, chain) = with_head(6).await;
+    harness.follow(Harness::update(&chain[0], None)).await;
+    // Siblings of our head's ancestors wait, one on each branch of the reorg to come.
+    let dead = harness.branch(&chain[3], 1, 2);
+    let alive = harness.branch(&chain[2], 1, 3);
+    for block in [&dead[0], &alive[0]] {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Buffered);
+    }
+    let other = harness.branch(&chain[2], 3, 1);
+    harness.el.add(&other);
+    let update = Harness::update(&chain[1], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    harness.safe_may_fall = true;
+    let update = Harness::update(&other[1], None);
+    let moving = FollowUpdate {
+        safe_may_move: true,
+        ..update
+    };
+    // Local safe alone moves to the other branch; safe stays low, so the floor of the buffer is not what drops.
+    let mut lower = moving;
+    lower.state.safe = chain[1].block_ref();
+    lower.state.local_safe = other[0].block_ref();
+    assert_eq!(harness.follow(lower).await, FollowOutcome::Applied);
+    assert_eq!(
+        harness.engine.status().buffered_payloads,
+        0,
+        "4 is at local safe, 5 is dead"
+    );
     harness.stop().await;
 }
 
