@@ -34,7 +34,9 @@ pub(crate) struct FollowArgs {
 
     /// Deadline of one request to the source.
     #[arg(
-        long = "l2.follow.request-timeout",
+        // The field's name is also that of an L1 flag, and ids must differ.
+        id = "l2.follow.request-timeout",
+        long,
         value_name = "DURATION",
         env = "LIGHT_NODE_L2_FOLLOW_REQUEST_TIMEOUT",
         default_value = "5s",
