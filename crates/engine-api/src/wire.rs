@@ -2,6 +2,7 @@
 
 mod block;
 mod engine;
+mod payload;
 mod proof;
 
 pub(crate) use block::{decode_block, decode_header};

@@ -1,6 +1,6 @@
 //! Answers of the `engine_*` methods, read leniently where real ELs differ from the specification.
 
-use super::malformed;
+use super::{malformed, payload::WirePayload};
 use crate::{ElError, versions::GetPayloadVersion};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_engine::{ForkchoiceUpdated, PayloadId, PayloadStatus, PayloadStatusEnum};
@@ -69,7 +69,7 @@ impl From<WireForkchoiceUpdated> for ForkchoiceUpdated {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BuiltPayload {
-    execution_payload: OpExecutionPayload,
+    execution_payload: WirePayload,
     #[serde(default)]
     parent_beacon_block_root: Option<B256>,
     #[serde(default)]
@@ -88,6 +88,7 @@ impl BuiltPayload {
             parent_beacon_block_root,
             execution_requests,
         } = self;
+        let execution_payload = OpExecutionPayload::from(execution_payload);
         let fits = match (version, &execution_payload) {
             (GetPayloadVersion::V2, OpExecutionPayload::V1(_) | OpExecutionPayload::V2(_)) => {
                 parent_beacon_block_root.is_none()
