@@ -12,7 +12,7 @@ use alloy_eips::{
 };
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_op_hardforks::OpHardfork;
-use alloy_primitives::{Address, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, address, b256};
 use light_node_protocol::{Hardfork, l1_info::L1_BLOCK_ADDRESS};
 use op_alloy_consensus::{encode_holocene_extra_data, encode_jovian_extra_data};
 use std::collections::BTreeMap;
@@ -40,6 +40,13 @@ pub struct DevnetGenesis {
     /// Accounts and their balances in wei.
     pub funded: Vec<(Address, U256)>,
 }
+
+/// The EIP-1967 slot in which a proxy keeps its admin.
+const PROXY_ADMIN_SLOT: B256 =
+    b256!("b53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103");
+
+/// The `ProxyAdmin` predeploy, which is the admin of every predeploy on a real chain.
+const PROXY_ADMIN: Address = address!("4200000000000000000000000000000000000018");
 
 impl DevnetGenesis {
     /// A genesis with the parameters that OP Stack chains usually have.
@@ -72,9 +79,18 @@ impl DevnetGenesis {
             code: Some(code),
             ..GenesisAccount::default()
         };
+        // On a real chain the message passer is a proxy, so its storage is never empty, and op-geth relies on that: it leaves
+        // `withdrawalsRoot` out of a payload when it is the empty root, which no client accepts from Isthmus on.
+        let message_passer = GenesisAccount {
+            storage: Some(BTreeMap::from([(
+                PROXY_ADMIN_SLOT,
+                PROXY_ADMIN.into_word(),
+            )])),
+            ..contract(message_passer())
+        };
         let mut alloc = BTreeMap::from([
             (L1_BLOCK_ADDRESS, contract(l1_block())),
-            (MESSAGE_PASSER, contract(message_passer())),
+            (MESSAGE_PASSER, message_passer),
             (BEACON_ROOTS_ADDRESS, contract(BEACON_ROOTS_CODE.clone())),
             (
                 HISTORY_STORAGE_ADDRESS,

@@ -166,3 +166,12 @@ fn a_genesis_that_no_chain_can_start_from_is_refused() {
     let canyon = testing::genesis(Hardfork::Canyon);
     assert!(matches!(start(&canyon), Err(GenesisError::BeforeEcotone)));
 }
+
+#[test]
+fn the_withdrawals_root_of_our_genesis_is_not_the_empty_root() {
+    let genesis = testing::genesis(Hardfork::Jovian);
+    let spec = ElSpec::from_chain_config(&genesis.config).unwrap();
+    let (block, _) = genesis_block(&spec, &genesis).unwrap();
+    let root = block.header().withdrawals_root.unwrap();
+    assert_ne!(root, alloy_consensus::EMPTY_ROOT_HASH);
+}

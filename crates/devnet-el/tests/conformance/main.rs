@@ -6,12 +6,14 @@
 //!    conformance` writes a genesis file (`isthmus`, `jovian` or `karst`).
 //! 2. Start the EL on it, with an empty data directory, as an archive node without peers.
 //! 3. The same command with `LIGHT_NODE_TEST_EL_AUTHRPC` (the URL of its authenticated port) and `LIGHT_NODE_TEST_EL_JWT`
-//!    (the file of its secret) besides runs the suite over it.
+//!    (the file of its secret) besides runs the suite over it. With `LIGHT_NODE_TEST_EL_HTTP` (the URL of its plain port) the
+//!    embedded EL syncs from it, too, and their answers are compared.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod builds;
 mod chain;
 mod real;
+mod sync;
 mod versions;
 
 use alloy_rpc_types_engine::JwtSecret;

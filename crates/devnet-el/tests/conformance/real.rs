@@ -3,7 +3,7 @@
 use crate::{
     builds,
     chain::{Chain, fixture, http_door},
-    versions,
+    sync, versions,
 };
 use alloy_genesis::Genesis;
 use alloy_rpc_types_engine::JwtSecret;
@@ -13,6 +13,7 @@ use url::Url;
 
 const AUTHRPC: &str = "LIGHT_NODE_TEST_EL_AUTHRPC";
 const JWT: &str = "LIGHT_NODE_TEST_EL_JWT";
+const HTTP: &str = "LIGHT_NODE_TEST_EL_HTTP";
 const GENESIS: &str = "LIGHT_NODE_TEST_EL_GENESIS";
 const FORK: &str = "LIGHT_NODE_TEST_EL_FORK";
 
@@ -41,6 +42,10 @@ async fn a_real_execution_layer_conforms() {
     println!("{:?}", fixture.subject.client_version().await);
     versions::check_all(&fixture, &url, &jwt).await;
     builds::check_all(&fixture, &chain).await;
+    match env::var(HTTP) {
+        Ok(url) => sync::check_all(&chain, &url.parse().unwrap()).await,
+        Err(_) => println!("skipped: {HTTP} names no port to sync from"),
+    }
     fixture.check_all().await;
 }
 
