@@ -92,7 +92,8 @@ impl EngineActor {
     ) {
         let outcome = match follow::follow(el, &mut self.ctx, update).await {
             Ok(outcome) => {
-                if outcome != FollowOutcome::Unchanged {
+                // The other outcomes may stand without the EL having been asked.
+                if matches!(outcome, FollowOutcome::Applied | FollowOutcome::Syncing) {
                     self.note(None);
                 }
                 outcome
@@ -123,7 +124,9 @@ impl EngineActor {
         let patience_ends = reply.is_some() && queued_at.elapsed() >= INSERT_PATIENCE;
         let outcome = match inserted {
             Ok(Insertion::Done(outcome)) => {
-                self.note(None);
+                if matches!(outcome, InsertOutcome::Inserted | InsertOutcome::Syncing) {
+                    self.note(None);
+                }
                 outcome
             }
             Ok(Insertion::Busy) if patience_ends => InsertOutcome::Failed {

@@ -131,18 +131,24 @@ async fn ahead(
     ask_for_local_safe(el, ctx, update).await
 }
 
-/// Row 2a: the EL is syncing; labels wait. `None` if the target came from gossip and yields.
+/// Row 2a: the EL is syncing; labels wait. `None` if the target yields: one of gossip to which the EL makes no progress,
+/// or one that the source itself has left.
 fn pending(ctx: &mut Context, update: &FollowUpdate, blocks: &Blocks) -> Option<FollowOutcome> {
     let now = Instant::now();
     let target = ctx.target_mut()?;
     target.update = Some(*update);
     let latest = blocks.label(BlockNumberOrTag::Latest);
-    if !latest.is_some_and(|latest| target.is_stuck(latest.number, now)) {
+    let stuck = latest.is_some_and(|latest| target.is_stuck(latest.number, now));
+    // A source that turned back has given up what it wanted before.
+    let turned = update.safe_may_move
+        && target.origin == TargetOrigin::Source
+        && target.id != update.state.local_safe.id();
+    if !stuck && !turned {
         return Some(FollowOutcome::Syncing);
     }
     let id = target.id;
     warn!(number = id.number, hash = %id.hash,
-        "the execution layer makes no progress to an unsafe block; asking for the safe source's");
+        "a head that the execution layer does not have is asked for no more; asking for the safe source's");
     ctx.buffer.remove(id);
     ctx.buffer.drop_linked_to(|parent| parent == id.hash);
     ctx.set_target(None);

@@ -8,6 +8,7 @@ use crate::{
     memory::Refusal,
     reads::{Blocks, Reads},
     request::{FollowRefusal, FollowUpdate},
+    state::EngineState,
     target::{Target, TargetOrigin},
     tasks::forkchoice::send,
 };
@@ -142,39 +143,9 @@ pub(crate) async fn settle(
         .filter(|latest| latest.number > head.number)
         .unwrap_or(head);
     let extends = blocks.holds(state.unsafe_head.id());
-    // An update that came while gossip's block was pending may be of another chain; then it says nothing of this one.
-    let update = target
-        .update
-        .filter(|update| blocks.holds(update.state.local_safe.id()));
-    let may_move = update.is_some_and(|update| update.safe_may_move);
-    let (safe, finalized) = (state.safe_head.id(), state.finalized_head.id());
-    match ancestry(head.number, safe, finalized, |number| {
-        blocks.hash_at(number)
-    }) {
-        Ancestry::FinalizedMissing => {
-            error!(number = head.number, hash = %head.hash,
-                finalized_number = finalized.number, finalized_hash = %finalized.hash,
-                "a head that does not descend from our finalized block is refused");
-            let refusal = FollowRefusal::FinalizedContradicted;
-            return abandon(el, ctx, &target, Refusal::FinalizedContradicted, refusal).await;
-        }
-        Ancestry::SafeMissing if !may_move => {
-            warn!(number = head.number, hash = %head.hash,
-                safe_number = safe.number, safe_hash = %safe.hash,
-                "a head that does not descend from our safe block is refused");
-            let refusal = FollowRefusal::SafeContradicted;
-            return abandon(el, ctx, &target, Refusal::SafeContradicted, refusal).await;
-        }
-        Ancestry::SafeMissing | Ancestry::Holds => {}
-    }
-    let labels = match update {
-        None => None,
-        Some(update) => match check_labels(&state.finalized_head, &update, &blocks) {
-            Ok(labels) => Some(labels),
-            Err(refusal) => {
-                return abandon(el, ctx, &target, Refusal::SourceLied, refusal).await;
-            }
-        },
+    let labels = match judge(&state, &head, target.update, &blocks) {
+        Ok(labels) => labels,
+        Err(refusal) => return abandon(el, ctx, &target, refusal).await,
     };
     let (safe, finalized) = labels.map_or((state.safe_head, state.finalized_head), |labels| {
         (labels.safe, labels.finalized)
@@ -194,6 +165,32 @@ pub(crate) async fn settle(
     }
     ctx.adopt(head, labels, reorg, Instant::now());
     Ok(Settled::Adopted)
+}
+
+/// Decides whether `head`, which the EL has confirmed, may be ours, and which labels come with it. `blocks` are the EL's on
+/// the chain of that head.
+fn judge(
+    state: &EngineState,
+    head: &L2BlockRef,
+    update: Option<FollowUpdate>,
+    blocks: &Blocks,
+) -> Result<Option<Labels>, FollowRefusal> {
+    // An update that came while gossip's block was pending may be of another chain; then it says nothing of this one.
+    let update = update.filter(|update| blocks.holds(update.state.local_safe.id()));
+    let may_move = update.is_some_and(|update| update.safe_may_move);
+    // What no update replaces has to be on the chain, local safe included.
+    let safe = match update {
+        None if !state.local_safe_head.is_zero() => state.local_safe_head,
+        _ => state.safe_head,
+    };
+    let at = |number| blocks.hash_at(number);
+    match ancestry(head.number, safe.id(), state.finalized_head.id(), at) {
+        Ancestry::FinalizedMissing => Err(FollowRefusal::FinalizedContradicted),
+        Ancestry::SafeMissing if !may_move => Err(FollowRefusal::SafeContradicted),
+        Ancestry::SafeMissing | Ancestry::Holds => update
+            .map(|update| check_labels(&state.finalized_head, &update, blocks))
+            .transpose(),
+    }
 }
 
 /// Takes the labels of an update from the EL's own blocks, if these are what the source said, L1 origins included.
@@ -234,6 +231,7 @@ fn reads_for(ctx: &Context, target: &Target) -> Reads {
         .label(BlockNumberOrTag::Latest)
         .number(target.id.number)
         .number(state.unsafe_head.number)
+        .height_of(&state.local_safe_head)
         .height_of(&state.safe_head)
         .height_of(&state.finalized_head);
     match &target.update {
@@ -275,16 +273,37 @@ fn refuse_invalid(ctx: &mut Context, target: &Target, reason: String) -> Settled
     Settled::Refused(FollowRefusal::InvalidBlock { block }, Some(reason))
 }
 
-/// Leads the EL back to the published head. If it does not go at once, that head is the target until it does.
+/// Remembers the refusal and leads the EL back to the published head. If it does not go at once, that head is the target
+/// until it does.
 async fn abandon(
     el: &dyn EngineApi,
     ctx: &mut Context,
     target: &Target,
-    remember: Refusal,
     refusal: FollowRefusal,
 ) -> Result<Settled, ElError> {
+    let (number, hash) = (target.id.number, target.id.hash);
+    let remember = match refusal {
+        FollowRefusal::FinalizedContradicted => {
+            let finalized = ctx.state.finalized_head;
+            error!(number, %hash, finalized_number = finalized.number, finalized_hash = %finalized.hash,
+                "a head that does not descend from our finalized block is refused");
+            Refusal::FinalizedContradicted
+        }
+        FollowRefusal::SafeContradicted => {
+            let safe = ctx.state.safe_head;
+            warn!(number, %hash, safe_number = safe.number, safe_hash = %safe.hash,
+                "a head that does not descend from our safe block is refused");
+            Refusal::SafeContradicted
+        }
+        FollowRefusal::OriginMismatch { block } => {
+            warn!(number, %hash, %block,
+                "a head is refused because the source claimed another L1 origin for a block of it");
+            Refusal::SourceLied
+        }
+        FollowRefusal::InvalidBlock { .. } => Refusal::Invalid,
+    };
     let now = Instant::now();
-    ctx.memory.refuse(target.id.hash, remember, now);
+    ctx.memory.refuse(hash, remember, now);
     if remember != Refusal::SourceLied {
         ctx.buffer.remove(target.id);
     }

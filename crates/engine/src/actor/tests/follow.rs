@@ -408,3 +408,59 @@ async fn with_a_target_the_el_is_asked_also_for_blocks_that_are_remembered() {
     assert_eq!(harness.el.safe(), chain[3].block_ref());
     harness.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_turns_back_takes_its_own_target_back() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(9);
+    for block in &chain[..3] {
+        harness.insert(block).await;
+    }
+    harness.follow(Harness::update(&chain[1], None)).await;
+    let update = Harness::update(&chain[8], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    let other = harness.branch(&chain[0], 5, 1);
+    let update = FollowUpdate {
+        safe_may_move: true,
+        ..Harness::update(&other[4], None)
+    };
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert_eq!(harness.state().target, Some(other[4].block_ref().id()));
+    harness.el.add(&other);
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.safe_head, other[4].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_lagoon_safe_and_local_safe_are_apart_and_gossip_may_leave_neither() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(6);
+    for block in &chain {
+        harness.insert(block).await;
+    }
+    let mut update = Harness::update(&chain[3], None);
+    update.state.safe = chain[1].block_ref();
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    let before = harness.state();
+    assert_eq!(before.local_safe_head, chain[3].block_ref());
+    assert_eq!(
+        harness.el.safe(),
+        chain[1].block_ref(),
+        "the EL is told the cross-safe one"
+    );
+    // A branch between the two, far ahead by gossip.
+    let other = harness.branch(&chain[1], 9, 1);
+    assert_eq!(harness.insert(&other[8]).await, InsertOutcome::Buffered);
+    harness
+        .published_until(|state| state.target.is_some())
+        .await;
+    harness.el.add(&other);
+    harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(harness.state(), before);
+    harness.stop().await;
+}

@@ -164,7 +164,6 @@ impl World {
             self.harness.el.add(&self.all);
             outcome = self.poll().await;
             self.harness.pass(seconds(1)).await;
-            let el = &self.harness.el;
             let (el, state) = (&self.harness.el, self.harness.state());
             let arrived = (el.head(), el.safe()) == (state.unsafe_head, wanted)
                 && state.el_sync == ElSyncState::Synced;
