@@ -1,7 +1,10 @@
 //! Wrong configuration: the process ends with 1, and says what is wrong, where, and what to do. And the generated page of
 //! all flags.
 
-use crate::helpers::process::{command, run_to_end};
+use crate::helpers::{
+    flags::{DEAD, Flags},
+    process::{command, plain_command, run_to_end},
+};
 use std::{fs, net::TcpListener, path::Path};
 use tempfile::TempDir;
 
@@ -11,7 +14,7 @@ const SECRET: &str = "0x688f5d737bad920bdfb2fc2f488d6b6209eebda1dae949a8de91398d
 /// A command line that is right but for what a test changes in it. Nothing listens at its URLs.
 struct CommandLine {
     dir: TempDir,
-    args: Vec<String>,
+    flags: Flags,
 }
 
 impl CommandLine {
@@ -19,35 +22,30 @@ impl CommandLine {
         let dir = tempfile::tempdir().unwrap();
         let jwt = dir.path().join("jwt.hex");
         fs::write(&jwt, SECRET).unwrap();
-        let args = vec![
-            "--network=op-sepolia".to_owned(),
-            "--l1=http://127.0.0.1:1".to_owned(),
-            "--l2=http://127.0.0.1:1".to_owned(),
-            format!("--l2.jwt-secret={}", jwt.display()),
-            "--l2.follow.source=http://127.0.0.1:1".to_owned(),
-            "--rpc.port=0".to_owned(),
-        ];
-        Self { dir, args }
+        let flags = Flags::dead(jwt.display());
+        Self { dir, flags }
     }
 
     fn without(mut self, flag: &str) -> Self {
-        self.args.retain(|arg| !arg.starts_with(&format!("{flag}=")));
+        self.flags = self.flags.without(flag);
         self
     }
 
-    fn with(mut self, arg: impl Into<String>) -> Self {
-        self.args.push(arg.into());
+    fn with(mut self, flag: &str, value: impl std::fmt::Display) -> Self {
+        self.flags = self.flags.with(flag, value);
         self
     }
 
-    fn path(&self) -> &Path {
-        self.dir.path()
+    /// Gives `flag` a file of this content.
+    fn with_file(self, flag: &str, name: &str, content: &str) -> Self {
+        let path = self.dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        self.with(flag, path.display())
     }
 
     /// Asserts that the run ends with 1 and that what it prints contains each of `words`.
     fn fails_saying(&self, words: &[&str]) {
-        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
-        let (code, printed) = run_to_end(&args);
+        let (code, printed) = run_to_end(&self.flags.args());
         assert_eq!(code, Some(1), "{printed}");
         for word in words {
             assert!(printed.contains(word), "`{word}` is missing in: {printed}");
@@ -58,74 +56,83 @@ impl CommandLine {
 
 #[test]
 fn without_a_source_it_says_that_it_only_follows() {
-    CommandLine::new().without("--l2.follow.source").fails_saying(&["--l2.follow.source=URL", "no derivation"]);
+    CommandLine::new()
+        .without("--l2.follow.source")
+        .fails_saying(&["--l2.follow.source=URL", "no derivation"]);
 }
 
 #[test]
 fn follow_mode_without_l1_says_why_l1_is_needed() {
-    CommandLine::new().without("--l1").fails_saying(&["--l1=URL", "L1 origin", "no beacon endpoint"]);
+    CommandLine::new().without("--l1").fails_saying(&[
+        "--l1=URL",
+        "L1 origin",
+        "no beacon endpoint",
+    ]);
 }
 
 #[test]
 fn without_an_execution_layer_it_names_the_flags() {
-    CommandLine::new().without("--l2").fails_saying(&["--l2=URL", "8551"]);
-    CommandLine::new().without("--l2.jwt-secret").fails_saying(&["--l2.jwt-secret=FILE"]);
+    CommandLine::new()
+        .without("--l2")
+        .fails_saying(&["--l2=URL", "8551"]);
+    CommandLine::new()
+        .without("--l2.jwt-secret")
+        .fails_saying(&["--l2.jwt-secret=FILE"]);
 }
 
 #[test]
 fn without_a_chain_it_asks_which() {
-    CommandLine::new().without("--network").fails_saying(&["--network=NAME", "--rollup.config=FILE"]);
+    CommandLine::new()
+        .without("--network")
+        .fails_saying(&["--network=NAME", "--rollup.config=FILE"]);
 }
 
 #[test]
 fn an_unknown_network_is_answered_with_the_nearest_name() {
     CommandLine::new()
-        .without("--network")
-        .with("--network=op-sepoila")
+        .with("--network", "op-sepoila")
         .fails_saying(&["op-sepoila", "op-sepolia"]);
 }
 
 #[test]
 fn two_chains_at_once_are_refused() {
-    let line = CommandLine::new().with("--rollup.config=/dev/null");
-    let args: Vec<&str> = line.args.iter().map(String::as_str).collect();
-    let (code, printed) = run_to_end(&args);
+    let line = CommandLine::new().with("--rollup.config", "/dev/null");
+    let (code, printed) = run_to_end(&line.flags.args());
     assert_eq!(code, Some(2), "{printed}");
-    assert!(printed.contains("--network") && printed.contains("--rollup.config"), "{printed}");
+    assert!(
+        printed.contains("--network") && printed.contains("--rollup.config"),
+        "{printed}"
+    );
 }
 
 #[test]
 fn a_missing_rollup_config_is_named() {
     CommandLine::new()
         .without("--network")
-        .with("--rollup.config=/nowhere/rollup.json")
+        .with("--rollup.config", "/nowhere/rollup.json")
         .fails_saying(&["/nowhere/rollup.json", "No such file"]);
 }
 
 #[test]
 fn a_broken_rollup_config_is_named_with_the_place() {
-    let line = CommandLine::new().without("--network");
-    let path = line.path().join("rollup.json");
-    fs::write(&path, "{\n  \"genesis\": {},\n").unwrap();
-    let line = line.with(format!("--rollup.config={}", path.display()));
-    line.fails_saying(&["rollup.json", "line 2"]);
+    CommandLine::new()
+        .without("--network")
+        .with_file("--rollup.config", "rollup.json", "{\n  \"genesis\": {},\n")
+        .fails_saying(&["rollup.json", "line 2"]);
 }
 
 #[test]
 fn a_missing_jwt_file_is_named_with_the_remedy() {
     CommandLine::new()
-        .without("--l2.jwt-secret")
-        .with("--l2.jwt-secret=/nowhere/jwt.hex")
+        .with("--l2.jwt-secret", "/nowhere/jwt.hex")
         .fails_saying(&["/nowhere/jwt.hex"]);
 }
 
 #[test]
 fn a_jwt_file_without_a_secret_is_named_and_not_printed() {
-    let line = CommandLine::new().without("--l2.jwt-secret");
-    let path = line.path().join("short.hex");
-    fs::write(&path, "0xabcdef").unwrap();
-    let line = line.with(format!("--l2.jwt-secret={}", path.display()));
-    line.fails_saying(&["short.hex", "64"]);
+    CommandLine::new()
+        .with_file("--l2.jwt-secret", "short.hex", "0xabcdef")
+        .fails_saying(&["short.hex", "64"]);
 }
 
 #[test]
@@ -133,8 +140,7 @@ fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     CommandLine::new()
-        .without("--rpc.port")
-        .with(format!("--rpc.port={port}"))
+        .with("--rpc.port", port)
         .fails_saying(&[&format!("127.0.0.1:{port}"), "another node"]);
 }
 
@@ -147,20 +153,32 @@ fn a_flag_that_does_not_exist_is_refused() {
 
 #[test]
 fn an_environment_variable_is_a_flag() {
-    let line = CommandLine::new().without("--l2.follow.source").without("--l1");
-    let args: Vec<&str> = line.args.iter().map(String::as_str).collect();
-    let output =
-        command(&args).env("LIGHT_NODE_L2_FOLLOW_SOURCE", "http://127.0.0.1:1").output().unwrap();
+    let line = CommandLine::new()
+        .without("--l2.follow.source")
+        .without("--l1");
+    let output = command(&line.flags.args())
+        .env("LIGHT_NODE_L2_FOLLOW_SOURCE", DEAD)
+        .output()
+        .unwrap();
     let printed = String::from_utf8_lossy(&output.stderr);
-    assert!(printed.contains("--l1=URL"), "the source was not taken: {printed}");
+    assert!(
+        printed.contains("--l1=URL"),
+        "the source was not taken: {printed}"
+    );
 }
 
 /// The help of a command, as a terminal of 100 columns shows it.
 fn help(args: &[&str]) -> String {
-    let output = command(args).arg("--help").env_remove("COLUMNS").output().unwrap();
+    let output = plain_command(args)
+        .arg("--help")
+        .env_remove("COLUMNS")
+        .output()
+        .unwrap();
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    help.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+    help.lines()
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
 }
 
 #[test]
@@ -168,8 +186,11 @@ fn generated_docs_are_up_to_date() {
     let mut page = String::from(
         "# Command line\n\nGenerated from the program's own help by `just docs`. No subcommand means `node`.\n",
     );
-    let commands: [(&str, &[&str]); 3] =
-        [("light-node", &[]), ("light-node node", &["node"]), ("light-node devnet", &["devnet"])];
+    let commands: [(&str, &[&str]); 3] = [
+        ("light-node", &[]),
+        ("light-node node", &["node"]),
+        ("light-node devnet", &["devnet"]),
+    ];
     for (title, args) in commands {
         page += &format!("\n## {title}\n\n```text\n{}```\n", help(args));
     }
@@ -178,5 +199,8 @@ fn generated_docs_are_up_to_date() {
         fs::write(&path, &page).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(committed, page, "docs/cli.md is out of date: run `just docs`");
+    assert_eq!(
+        committed, page,
+        "docs/cli.md is out of date: run `just docs`"
+    );
 }

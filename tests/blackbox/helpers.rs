@@ -1,5 +1,9 @@
-//! What the behaviours share: the binary as a process, its RPC, and waiting for an observed state.
+//! What the behaviours share: a chain, the binary as a process, its RPC, and waiting for an observed state.
 
+pub(crate) mod chain;
+pub(crate) mod door;
+pub(crate) mod flags;
+pub(crate) mod invariants;
 pub(crate) mod process;
 pub(crate) mod rpc;
 pub(crate) mod wait;

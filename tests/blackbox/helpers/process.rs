@@ -1,101 +1,162 @@
 //! The real binary as a child process. Dropping it asserts that SIGTERM ends it cleanly, so every test is a shutdown test.
+//!
+//! Waiting here blocks the thread: in a test with a runtime that is the test's own thread, and the chain runs on others.
 
-use super::rpc::Rpc;
+use super::{flags::Flags, rpc::Rpc};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
 use std::{
-    io::{BufRead, BufReader},
+    ffi::OsStr,
+    io::{BufRead, BufReader, Read},
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, mpsc},
-    thread,
+    sync::{Arc, Condvar, Mutex},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 /// How long the process may take to say where it serves RPC.
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-/// The promise of the command line, and some slack for a busy machine.
-const STOP_LIMIT: Duration = Duration::from_secs(4);
+/// How long a run that must end by itself may take: a refused JWT is tried for 30 s.
+const END_LIMIT: Duration = Duration::from_secs(60);
 
-/// A command of the binary with a clean environment and JSON logs.
-pub(crate) fn command(args: &[&str]) -> Command {
+/// The promise of the command line is 2 s; the rest is slack for a busy machine.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(4);
+
+/// A command of the binary with JSON logs.
+pub(crate) fn command(args: &[impl AsRef<OsStr>]) -> Command {
+    let mut command = plain_command(args);
+    command.arg("--log.format=json");
+    command
+}
+
+/// A command of the binary with just these arguments, in a clean environment.
+pub(crate) fn plain_command(args: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_light-node"));
     for (name, _) in std::env::vars() {
         if name.starts_with("LIGHT_NODE_") || name == "RUST_LOG" {
             command.env_remove(name);
         }
     }
-    command.args(args).args(["--log.format=json"]);
+    command.args(args);
     command
 }
 
 /// Exit code and everything printed by a run that must end by itself.
-pub(crate) fn run_to_end(args: &[&str]) -> (Option<i32>, String) {
-    let output = command(args).output().unwrap();
-    let printed = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&printed).into_owned())
+pub(crate) fn run_to_end(args: &[impl AsRef<OsStr>]) -> (Option<i32>, String) {
+    let mut process = Process::spawn(command(args));
+    let status = process.wait_for_end(END_LIMIT);
+    (status.code(), process.printed().join("\n"))
 }
 
-/// A running node.
+/// Asserts that a run ends with 1 and that its error message contains each of `words`.
+pub(crate) fn ends_saying(flags: &Flags, words: &[&str]) {
+    let (code, printed) = run_to_end(&flags.args());
+    assert_eq!(code, Some(1), "{printed}");
+    let error = printed
+        .lines()
+        .find(|line| line.starts_with("Error: "))
+        .unwrap_or_default();
+    for word in words {
+        assert!(
+            error.contains(word),
+            "`{word}` is missing in `{error}` of: {printed}"
+        );
+    }
+}
+
+/// The binary, running.
 #[derive(Debug)]
-pub(crate) struct NodeProcess {
+pub(crate) struct Process {
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
-    addr: SocketAddr,
+    printed: Arc<Printed>,
+    readers: Vec<JoinHandle<()>>,
     ended: bool,
 }
 
-impl NodeProcess {
-    /// Starts the node and waits until it says where it serves RPC.
-    pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = command(args)
-            .args(["--rpc.port=0"])
+/// Lines of stdout and stderr as they come.
+#[derive(Debug, Default)]
+struct Printed {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+impl Process {
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (bound, waits) = mpsc::channel();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let lines = log.clone();
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if let Some(addr) = bound_address(&line) {
-                    let _ = bound.send(addr);
-                }
-                lines.lock().unwrap().push(line);
+        let printed = Arc::new(Printed::default());
+        let readers = vec![
+            read(child.stdout.take().unwrap(), printed.clone()),
+            read(child.stderr.take().unwrap(), printed.clone()),
+        ];
+        Self {
+            child,
+            printed,
+            readers,
+            ended: false,
+        }
+    }
+
+    /// Every line printed so far; everything once the process has ended.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.printed.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for a printed line in which `find` finds something.
+    pub(crate) fn wait_for<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + limit;
+        let mut lines = self.printed.lines.lock().unwrap();
+        loop {
+            if let Some(found) = lines.iter().find_map(|line| find(line)) {
+                return found;
             }
-        });
-        let Ok(addr) = waits.recv_timeout(START_LIMIT) else {
-            let _ = child.kill();
-            panic!("the node did not say where it serves: {:#?}", log.lock().unwrap());
-        };
-        Self { child, log, addr, ended: false }
-    }
-
-    pub(crate) fn rpc(&self) -> Rpc {
-        Rpc::at(self.addr)
-    }
-
-    /// Every line logged so far.
-    pub(crate) fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "{what}: not printed within {limit:?}: {lines:#?}"
+            );
+            lines = self.printed.grown.wait_timeout(lines, left).unwrap().0;
+        }
     }
 
     /// Waits for the process to end by itself.
     pub(crate) fn wait_for_end(&mut self, limit: Duration) -> ExitStatus {
         self.ended = true;
-        wait(&mut self.child, limit).unwrap_or_else(|| {
-            let _ = self.child.kill();
-            panic!("the node did not end within {limit:?}: {:#?}", self.log.lock().unwrap())
-        })
+        let deadline = Instant::now() + limit;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() >= deadline {
+                let _ = self.child.kill();
+                panic!(
+                    "the process did not end within {limit:?}: {:#?}",
+                    self.printed()
+                );
+            }
+            thread::park_timeout(Duration::from_millis(10));
+        };
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        status
     }
 
-    /// Sends a signal and waits for the end.
+    /// Sends a signal, and says how the process ended and after what time.
     pub(crate) fn stop(mut self, signal: Signal) -> (ExitStatus, Duration) {
         let asked = Instant::now();
         self.signal(signal);
@@ -108,35 +169,76 @@ impl NodeProcess {
     }
 }
 
-impl Drop for NodeProcess {
+impl Drop for Process {
     fn drop(&mut self) {
         if self.ended {
             return;
         }
+        if thread::panicking() {
+            eprintln!("printed by the process: {:#?}", self.printed());
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            return;
+        }
         self.signal(Signal::SIGTERM);
         let status = self.wait_for_end(STOP_LIMIT);
-        if !thread::panicking() {
-            assert!(status.success(), "SIGTERM did not end the node cleanly: {status}");
-        }
+        assert!(
+            status.success(),
+            "SIGTERM did not end the process cleanly: {status}"
+        );
     }
 }
 
-fn bound_address(line: &str) -> Option<SocketAddr> {
+fn read(pipe: impl Read + Send + 'static, printed: Arc<Printed>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            printed.lines.lock().unwrap().push(line);
+            printed.grown.notify_all();
+        }
+    })
+}
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct NodeProcess {
+    process: Process,
+    addr: SocketAddr,
+}
+
+impl NodeProcess {
+    /// Starts the node and waits until it says where it serves RPC.
+    pub(crate) fn start(flags: &Flags) -> Self {
+        let process = Process::spawn(command(&flags.args()));
+        let addr = process.wait_for("the RPC address", START_LIMIT, bound_address);
+        Self { process, addr }
+    }
+
+    pub(crate) const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn rpc(&self) -> Rpc {
+        Rpc::at(self.addr)
+    }
+
+    /// Every line printed so far.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.process.printed()
+    }
+
+    /// Sends a signal, and says how the node ended and after what time.
+    pub(crate) fn stop(self, signal: Signal) -> (ExitStatus, Duration) {
+        self.process.stop(signal)
+    }
+}
+
+/// The address in the line by which harnesses learn it.
+pub(crate) fn bound_address(line: &str) -> Option<SocketAddr> {
     let line: Value = serde_json::from_str(line).ok()?;
     let fields = line.get("fields")?;
     if fields["message"] != "RPC server bound to address" {
         return None;
     }
-    Some(fields["addr"].as_str().expect("the address is a string").parse().unwrap())
-}
-
-fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let deadline = Instant::now() + limit;
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait().unwrap() {
-            return Some(status);
-        }
-        thread::park_timeout(Duration::from_millis(10));
-    }
-    None
+    let addr = fields["addr"].as_str().expect("the address is a string");
+    Some(addr.parse().unwrap())
 }

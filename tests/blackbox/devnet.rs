@@ -1,0 +1,176 @@
+//! `light-node devnet` as somebody meets it who has just built the program: it writes its files, a chain lives, its
+//! follower keeps up, a second one can be started by hand, and Ctrl-C ends it.
+
+use crate::helpers::{
+    flags::Flags,
+    process::{NodeProcess, Process, command},
+    rpc::Rpc,
+    wait::until,
+};
+use light_node_devnet::Endpoints;
+use nix::sys::signal::Signal;
+use serde_json::json;
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// What is promised for a release build on a machine of its own is 2 s and 15 s. The tests run unoptimised and at once.
+const FIRST_BLOCK_LIMIT: Duration = Duration::from_secs(20);
+const SAFE_LIMIT: Duration = Duration::from_secs(60);
+
+/// A devnet of the binary.
+struct DevnetProcess {
+    process: Process,
+    endpoints: Endpoints,
+    started: Instant,
+    dir: TempDir,
+}
+
+impl DevnetProcess {
+    /// Starts it with the times of the README, and waits until it has printed where everything is.
+    fn start(args: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let started = Instant::now();
+        let mut command = command(&["devnet"]);
+        command.arg("--datadir").arg(dir.path()).args(args);
+        let process = Process::spawn(command);
+        let name = dir.path().canonicalize().unwrap().display().to_string();
+        let is_printed = |line: &str| line.contains(&name).then_some(());
+        process.wait_for("the directory of the files", FIRST_BLOCK_LIMIT, is_printed);
+        let endpoints = fs::read(dir.path().join("endpoints.json")).unwrap();
+        let endpoints = serde_json::from_slice(&endpoints).unwrap();
+        Self {
+            process,
+            endpoints,
+            started,
+            dir,
+        }
+    }
+
+    /// Waits for the first L2 block and says after what time it was there.
+    async fn first_block(&self) -> Duration {
+        let el = Rpc::url(&self.endpoints.sequencer.http);
+        until("the first L2 block", FIRST_BLOCK_LIMIT, || async {
+            let number = el.call("eth_blockNumber", json!([])).await?;
+            if number == "0x0" { Err(number) } else { Ok(()) }
+        })
+        .await;
+        self.started.elapsed()
+    }
+
+    /// Waits until the node at `rpc` has a safe head above genesis.
+    async fn safe_advances(&self, rpc: &Rpc) -> Duration {
+        until("an advancing safe head", SAFE_LIMIT, || async {
+            let status = rpc.sync_status().await?;
+            if status.safe_l2.number > 0 {
+                Ok(())
+            } else {
+                Err(json!(status))
+            }
+        })
+        .await;
+        self.started.elapsed()
+    }
+
+    fn stop(self) {
+        let (status, after) = self.process.stop(Signal::SIGINT);
+        assert!(status.success(), "{status}");
+        assert!(after < Duration::from_secs(3), "Ctrl-C took {after:?}");
+        println!("devnet: ended after {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_readmes_two_commands_work() {
+    let devnet = DevnetProcess::start(&[]);
+    let first_block = devnet.first_block().await;
+    println!("devnet: first L2 block after {first_block:?}");
+    for file in [
+        "genesis.json",
+        "rollup.json",
+        "l1-genesis.json",
+        "jwt.hex",
+        "endpoints.json",
+    ] {
+        assert!(devnet.dir.path().join(file).is_file(), "{file} is missing");
+    }
+    let endpoints = &devnet.endpoints;
+    let printed = devnet.process.printed().join("\n");
+    let shown = [
+        &endpoints.l1,
+        &endpoints.source,
+        &endpoints.sequencer.http,
+        &endpoints.followers[0].rpc,
+        &endpoints.spare.authrpc,
+    ];
+    for url in shown {
+        assert!(printed.contains(url), "{url} is not shown: {printed}");
+    }
+    assert!(
+        printed.contains("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
+        "no funded account is shown: {printed}"
+    );
+
+    let by_hand = NodeProcess::start(&by_hand(endpoints));
+    let follower = Rpc::url(&endpoints.followers[0].rpc);
+    println!(
+        "devnet: follower's safe head after {:?}",
+        devnet.safe_advances(&follower).await
+    );
+    println!(
+        "devnet: safe head of the node by hand after {:?}",
+        devnet.safe_advances(&by_hand.rpc()).await
+    );
+    drop(by_hand);
+    devnet.stop();
+}
+
+/// The README's second command: the flags that the devnet prints.
+fn by_hand(endpoints: &Endpoints) -> Flags {
+    Flags::default()
+        .with("--l2.follow.source", &endpoints.source)
+        .with("--l2", &endpoints.spare.authrpc)
+        .with("--l2.jwt-secret", endpoints.files.jwt.display())
+        .with("--l1", &endpoints.l1)
+        .with("--rollup.config", endpoints.files.rollup.display())
+        .with("--rpc.port", 0)
+}
+
+#[tokio::test]
+async fn a_devnet_needs_no_followers() {
+    let devnet = DevnetProcess::start(&["--followers=0", "--fork=isthmus"]);
+    assert_eq!(devnet.endpoints.followers, []);
+    devnet.first_block().await;
+    devnet.stop();
+}
+
+#[tokio::test]
+async fn followers_can_be_wired_to_their_execution_layers_without_a_port() {
+    let args = [
+        "--engine=in-process",
+        "--followers=2",
+        "--block-time=1s",
+        "--l1-block-time=1s",
+        "--fork=karst",
+    ];
+    let devnet = DevnetProcess::start(&args);
+    for follower in &devnet.endpoints.followers {
+        devnet.safe_advances(&Rpc::url(&follower.rpc)).await;
+    }
+    devnet.stop();
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_named() {
+    let path = Path::new("/dev/null/devnet");
+    let mut command = command(&["devnet"]);
+    command.arg("--datadir").arg(path);
+    let mut process = Process::spawn(command);
+    let status = process.wait_for_end(FIRST_BLOCK_LIMIT);
+    assert_eq!(status.code(), Some(1));
+    let printed = process.printed().join("\n");
+    assert!(printed.contains("--datadir=/dev/null/devnet"), "{printed}");
+}

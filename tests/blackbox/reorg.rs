@@ -1,0 +1,95 @@
+//! An L1 reorg takes the origin of the safe head away: the source goes back, and the follower goes with it, and both stand on
+//! the new branch in the end.
+
+use crate::helpers::{
+    chain::{Chain, Settings},
+    invariants::Invariants,
+    process::NodeProcess,
+    wait::until,
+};
+use serde_json::json;
+use std::time::Duration;
+
+/// Detection takes one L1 block time, and each step of the chain a few milliseconds.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The last `depth` L1 blocks up to the origin of safe leave the chain, and all above it.
+async fn recovers(depth: u64) {
+    let chain = Chain::start(Settings {
+        finalized_lag: depth + 6,
+        ..Settings::on_command()
+    })
+    .await;
+    let node = NodeProcess::start(&chain.flags().with_switch("--rpc.enable-admin"));
+    let rpc = node.rpc();
+    let invariants = Invariants::watch(node.rpc());
+    let old = chain
+        .step_until(|status| status.finalized_l2.number >= 2 && status.safe_l2.number > depth + 4)
+        .await;
+    until("the safe head that will go", LIMIT, || async {
+        let ours = rpc.sync_status().await?;
+        let is_ready = ours.safe_l2 == old.safe_l2 && ours.finalized_l2 == old.finalized_l2;
+        if is_ready { Ok(()) } else { Err(json!(ours)) }
+    })
+    .await;
+    // Unsafe blocks on origins that will go, too.
+    for number in old.safe_l2.number + 1..=old.unsafe_l2.number {
+        rpc.call("admin_postUnsafePayload", json!([chain.envelope(number)]))
+            .await
+            .unwrap();
+    }
+    assert_eq!(rpc.sync_status().await.unwrap().unsafe_l2, old.unsafe_l2);
+
+    invariants.expect_reorg();
+    let above_origin = chain.l1().heads().latest.number - old.safe_l2.l1_origin.number;
+    chain.l1().reorg(above_origin + depth, None, false).unwrap();
+    let back = chain.source_at_l1_head().await;
+    assert!(
+        back.safe_l2.number <= old.safe_l2.number - depth,
+        "{back:#?}"
+    );
+
+    let new = chain
+        .step_until(|status| status.safe_l2.number > old.unsafe_l2.number)
+        .await;
+    assert_ne!(new.safe_l2.hash, old.safe_l2.hash);
+    let theirs = chain.settle().await;
+    assert_eq!(theirs.safe_l2, theirs.unsafe_l2);
+    until("the heads of the new branch", LIMIT, || async {
+        let ours = rpc.sync_status().await?;
+        let is_equal = ours.unsafe_l2 == theirs.unsafe_l2
+            && ours.local_safe_l2 == theirs.local_safe_l2
+            && ours.safe_l2 == theirs.safe_l2
+            && ours.finalized_l2 == theirs.finalized_l2
+            && ours.current_l1 == theirs.current_l1;
+        if is_equal {
+            Ok(())
+        } else {
+            Err(json!({ "ours": ours, "theirs": theirs }))
+        }
+    })
+    .await;
+    invariants.finish().await;
+    for number in 0..=theirs.unsafe_l2.number {
+        let (ours, theirs) = (
+            chain.hash_on_spare_el(number),
+            chain.hash_on_sequencer_el(number),
+        );
+        assert_eq!(ours, theirs, "block {number}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_l1_reorg_one_block_deep_is_survived() {
+    recovers(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_l1_reorg_three_blocks_deep_is_survived() {
+    recovers(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_l1_reorg_ten_blocks_deep_is_survived() {
+    recovers(10).await;
+}
