@@ -9,7 +9,7 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Devnet")]
 pub(crate) struct DevnetArgs {
-    /// Latest hardfork, active from genesis on. op-geth refuses karst, op-reth before 1.9 everything after isthmus.
+    /// Latest hardfork, active from genesis on. Releases of op-geth and op-reth from before a fork refuse its genesis.json.
     #[arg(long, value_name = "FORK", env = "LIGHT_NODE_DEVNET_FORK", default_value = "jovian")]
     pub(crate) fork: ForkArg,
 

@@ -55,6 +55,8 @@ impl DeployedFiles {
     /// # Errors
     /// The first file that cannot be written.
     pub fn write(&self, deployment: &Deployment) -> Result<JwtSecret, FileError> {
+        // Scripts wait for this one: that of an earlier run would send them to ports that nobody listens on.
+        remove(&self.endpoints).map_err(|source| file_error(&self.endpoints, source))?;
         write_json(&self.genesis, &deployment.l2_genesis)?;
         write_json(&self.rollup, &*deployment.rollup_config)?;
         write_json(&self.l1_genesis, &l1_genesis_json(&deployment.l1))?;
@@ -64,21 +66,23 @@ impl DeployedFiles {
     }
 }
 
-/// Writes `value` for people to read: indented, with a new line at the end.
+/// Writes `value` for people to read: indented, with a new line at the end. Whoever reads the file while it is written
+/// sees all of it or nothing.
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
-    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from);
-    text.and_then(|text| fs::write(path, text + "\n"))
-        .map_err(|source| file_error(path, source))
+    let write = || {
+        let text = serde_json::to_string_pretty(value)?;
+        let unfinished = path.with_extension("json.tmp");
+        fs::write(&unfinished, text + "\n")?;
+        fs::rename(unfinished, path)
+    };
+    write().map_err(|source| file_error(path, source))
 }
 
 /// Nobody else on the machine may read the secret, also not in the moment between creation and writing.
 fn write_secret(path: &Path, secret: &JwtSecret) -> Result<(), FileError> {
     let write = || {
         // An old file would keep its own permissions.
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove(path)?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -87,6 +91,14 @@ fn write_secret(path: &Path, secret: &JwtSecret) -> Result<(), FileError> {
         options.open(path)?.write_all(text.as_bytes())
     };
     write().map_err(|source| file_error(path, source))
+}
+
+/// Removes a file that may be there.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn file_error(path: &Path, source: std::io::Error) -> FileError {

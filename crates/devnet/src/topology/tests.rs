@@ -19,6 +19,11 @@ fn config(datadir: &TempDir) -> DevnetConfig {
     }
 }
 
+/// What an event brings that must come.
+async fn within<T, E: std::fmt::Debug>(event: impl Future<Output = Result<T, E>>) -> T {
+    tokio::time::timeout(LIMIT, event).await.unwrap().unwrap()
+}
+
 /// Waits until a follower's safe head has this number at least.
 async fn safe_at_least(follower: &Follower, number: u64) {
     let mut state = follower.node.engine.watch();
@@ -123,31 +128,32 @@ async fn a_paused_batcher_lets_safe_stand_while_unsafe_grows() {
     let devnet = Devnet::start(config, CancellationToken::new())
         .await
         .unwrap();
-    let mut status = devnet.source().subscribe();
     devnet.batcher().pause();
-    let mut build = async |blocks: u64| {
+    let mut status = devnet.source().subscribe();
+    let mut advance = async |blocks: u64| {
         for _ in 0..blocks {
             let block = devnet.sequencer().build().await.unwrap();
-            status
-                .wait_for(|status| status.unsafe_l2 == block)
-                .await
-                .unwrap();
+            within(status.wait_for(|status| status.unsafe_l2 == block)).await;
         }
         let head = devnet.l1().mine(1).unwrap();
-        *status
-            .wait_for(|status| status.current_l1 == head)
+        within(status.wait_for(|status| status.current_l1 == head))
             .await
-            .unwrap()
+            .safe_l2
+            .number
     };
     for _ in 0..3 {
-        assert_eq!(build(2).await.safe_l2.number, 0);
+        assert_eq!(advance(2).await, 0);
     }
     devnet.batcher().resume();
-    // Sending is asynchronous to mining: the batches are in the block after the one that sees them wait.
-    while devnet.l1().with_chain(|chain| chain.pending_count()) == 0 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(build(0).await.safe_l2.number, 6);
+    // The batcher works beside the test: its transaction must wait before the block that is to hold it is mined.
+    let is_sent = async {
+        while devnet.l1().with_chain(|chain| chain.pending_count()) == 0 {
+            tokio::task::yield_now().await;
+        }
+        Ok::<_, std::convert::Infallible>(())
+    };
+    within(is_sent).await;
+    assert_eq!(advance(0).await, 6);
     devnet.stop().await.unwrap();
 }
 
