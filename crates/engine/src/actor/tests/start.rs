@@ -184,3 +184,22 @@ async fn a_call_that_hangs_does_not_hold_up_the_end() {
     harness.stop().await;
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_first_forkchoice_that_failed_is_followed_by_no_heartbeat() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(1);
+    harness
+        .el
+        .script(CallKind::ForkchoiceUpdated, Scripted::Error(UNAUTHORIZED));
+    let update = Harness::update(&chain[0], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Skipped);
+    harness.forkchoices();
+    harness.pass(seconds(200)).await;
+    assert_eq!(
+        harness.forkchoices(),
+        [],
+        "genesis is not what anybody wants"
+    );
+    harness.stop().await;
+}
