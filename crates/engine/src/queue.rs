@@ -79,6 +79,11 @@ impl Stamp {
         epoch: None,
         flushes: None,
     };
+
+    fn is_older_than(self, epoch: u64, flushes: u64) -> bool {
+        self.epoch.is_some_and(|stamped| stamped < epoch)
+            || self.flushes.is_some_and(|stamped| stamped < flushes)
+    }
 }
 
 /// One request in the queue.
@@ -149,7 +154,7 @@ impl<T> Default for Queue<T> {
 impl<T> Queue<T> {
     /// Puts a request at the end of its lane, within the bounds of the lane.
     pub(crate) fn push(&mut self, lane: Lane, mut task: Task<T>) -> Pushed<T> {
-        if self.is_stale(&task) {
+        if task.stamp.is_older_than(self.epoch, self.flushes) {
             return Pushed::Stale(task);
         }
         let waiting = &mut self.lanes[lane.index()];
@@ -215,21 +220,11 @@ impl<T> Queue<T> {
         }
         self.epoch = epoch;
         self.flushes = flushes;
-        let mut stale = Vec::new();
-        for lane in Lane::ALL {
-            let waiting = std::mem::take(&mut self.lanes[lane.index()]);
-            for task in waiting {
-                if !self.is_stale(&task) {
-                    self.lanes[lane.index()].push_back(task);
-                    continue;
-                }
-                if lane == Lane::InsertUnsafe {
-                    self.insert_bytes -= task.bytes;
-                }
-                stale.push(task);
-            }
-        }
-        stale
+        let is_stale = |task: &Task<T>| task.stamp.is_older_than(epoch, flushes);
+        let lanes = Lane::ALL.into_iter();
+        lanes
+            .flat_map(|lane| self.take_where(lane, is_stale))
+            .collect()
     }
 
     /// Takes the request that goes next, if any may go at `now`.
@@ -264,10 +259,22 @@ impl<T> Queue<T> {
 
     /// Takes everything out of one lane, back-off or not.
     pub(crate) fn drain(&mut self, lane: Lane) -> Vec<Task<T>> {
+        self.take_where(lane, |_| true)
+    }
+
+    /// Takes out of one lane what `taken` names, back-off or not.
+    pub(crate) fn take_where(
+        &mut self,
+        lane: Lane,
+        taken: impl Fn(&Task<T>) -> bool,
+    ) -> Vec<Task<T>> {
+        let waiting = std::mem::take(&mut self.lanes[lane.index()]);
+        let (out, kept): (Vec<_>, Vec<_>) = waiting.into_iter().partition(taken);
+        self.lanes[lane.index()] = kept.into();
         if lane == Lane::InsertUnsafe {
-            self.insert_bytes = 0;
+            self.insert_bytes -= out.iter().map(|task| task.bytes).sum::<usize>();
         }
-        self.lanes[lane.index()].drain(..).collect()
+        out
     }
 
     fn next_lane(&self, now: Instant) -> Option<Lane> {
@@ -296,14 +303,6 @@ impl<T> Queue<T> {
         self.lanes[lane.index()]
             .front()
             .filter(|task| may_go(task, now))
-    }
-
-    fn is_stale(&self, task: &Task<T>) -> bool {
-        task.stamp.epoch.is_some_and(|epoch| epoch < self.epoch)
-            || task
-                .stamp
-                .flushes
-                .is_some_and(|flushes| flushes < self.flushes)
     }
 
     /// Drops the highest payload (of equals the newest) of an overfull lane: the low ones link first, and a high one

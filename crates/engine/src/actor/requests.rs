@@ -55,6 +55,7 @@ impl EngineActor {
                 };
                 let due = Instant::now() + pause(INSERT_PAUSES, attempts);
                 self.queue.put_back(Lane::InsertUnsafe, task, due);
+                self.answer_impatient();
             }
             EngineRequest::ResetKeepingHeads => {
                 info!(
@@ -150,6 +151,22 @@ impl EngineActor {
             None => debug!(number = payload.block.number, ?outcome, "unsafe payload"),
         }
         None
+    }
+
+    /// Answers those who wait behind a payload that the EL could not be asked about, when they have waited long enough.
+    fn answer_impatient(&mut self) {
+        let impatient = self.queue.take_where(Lane::InsertUnsafe, |task| {
+            let waited = task.queued_at.elapsed() >= INSERT_PATIENCE;
+            waited
+                && matches!(
+                    &task.item,
+                    EngineRequest::InsertUnsafe { reply: Some(_), .. }
+                )
+        });
+        for task in impatient {
+            task.item
+                .answer_unasked("the execution layer cannot be asked");
+        }
     }
 
     /// Answers the sequencer, which decides itself whether and when it tries again.

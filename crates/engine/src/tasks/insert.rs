@@ -97,6 +97,7 @@ fn buffer(ctx: &mut Context, payload: Payload) -> InsertOutcome {
         // The EL waits for just this block.
         target.ask_now(now);
     }
+    ctx.buffer.prune(None, now);
     if ctx.buffer.insert(payload, now) {
         InsertOutcome::Buffered
     } else {

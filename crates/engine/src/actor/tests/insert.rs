@@ -242,6 +242,18 @@ async fn whoever_waits_for_a_verdict_hears_after_10_s_that_the_el_cannot_be_aske
         InsertOutcome::Failed { .. }
     ));
     assert!(start.elapsed() >= seconds(10) && start.elapsed() < seconds(20));
+
+    // Also behind gossip, for which nobody waits and which is kept.
+    let start = Instant::now();
+    let gossip = next[0].envelope.clone();
+    harness.engine.try_insert_unsafe(gossip).unwrap();
+    let outcome = harness.insert(&next[0]).await;
+    assert!(matches!(outcome, InsertOutcome::Failed { .. }));
+    assert!(start.elapsed() >= seconds(10) && start.elapsed() < seconds(20));
+    harness.el.set_down(false);
+    harness
+        .published_until(|state| state.unsafe_head == next[0].block_ref())
+        .await;
     harness.stop().await;
 }
 
