@@ -113,10 +113,12 @@ impl ElReader for InProcessEngine {
 
     async fn syncing(&self) -> Result<ElSyncing, ElError> {
         let progress = self.el.sync_progress();
-        Ok(progress.map_or(ElSyncing::Idle, |progress| ElSyncing::Syncing {
-            current: progress.current,
-            highest: progress.highest,
-        }))
+        Ok(
+            progress.map_or(ElSyncing::Idle, |progress| ElSyncing::Syncing {
+                current: progress.current,
+                highest: progress.highest,
+            }),
+        )
     }
 
     async fn client_version(&self) -> Result<Option<String>, ElError> {
