@@ -1,7 +1,9 @@
 //! The command line as a whole: no subcommand runs the node.
 
 use crate::{
-    args::{chain::ChainArgs, follow::FollowArgs, l1::L1Args, l2::L2Args, log::LogArgs, rpc::RpcArgs},
+    args::{
+        chain::ChainArgs, follow::FollowArgs, l1::L1Args, l2::L2Args, log::LogArgs, rpc::RpcArgs,
+    },
     commands,
 };
 use clap::{Args, Parser, Subcommand};
@@ -66,10 +68,15 @@ pub(crate) fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsStri
         rest.remove(0);
     }
     let names_command = rest.first().is_some_and(|first| {
-        first.to_str().is_some_and(|first| !first.starts_with('-') || TOP_LEVEL.contains(&first))
+        first
+            .to_str()
+            .is_some_and(|first| !first.starts_with('-') || TOP_LEVEL.contains(&first))
     });
     let default_command = (!names_command).then(|| OsString::from("node"));
-    std::iter::once(program).chain(default_command).chain(rest).collect()
+    std::iter::once(program)
+        .chain(default_command)
+        .chain(rest)
+        .collect()
 }
 
 /// Flags that speak of the whole program and not of the node.
@@ -82,21 +89,30 @@ mod tests {
     use clap::CommandFactory;
 
     fn completed(given: &[&str]) -> Vec<String> {
-        arguments(given.iter().map(OsString::from)).into_iter().map(|arg| arg.into_string().unwrap()).collect()
+        arguments(given.iter().map(OsString::from))
+            .into_iter()
+            .map(|arg| arg.into_string().unwrap())
+            .collect()
     }
 
     #[test]
     fn no_subcommand_means_node() {
         assert_eq!(completed(&["ln"]), ["ln", "node"]);
         assert_eq!(completed(&["ln", "--l1=x"]), ["ln", "node", "--l1=x"]);
-        assert_eq!(completed(&["ln", "node", "--l1=x"]), ["ln", "node", "--l1=x"]);
+        assert_eq!(
+            completed(&["ln", "node", "--l1=x"]),
+            ["ln", "node", "--l1=x"]
+        );
         assert_eq!(completed(&["ln", "devnet"]), ["ln", "devnet"]);
         assert_eq!(completed(&["ln", "--version"]), ["ln", "--version"]);
     }
 
     #[test]
     fn a_leading_program_name_is_dropped() {
-        assert_eq!(completed(&["ln", "light-node", "--l1=x"]), ["ln", "node", "--l1=x"]);
+        assert_eq!(
+            completed(&["ln", "light-node", "--l1=x"]),
+            ["ln", "node", "--l1=x"]
+        );
     }
 
     #[test]

@@ -22,10 +22,16 @@ pub(crate) fn init(args: &LogArgs, default_level: &str) -> eyre::Result<()> {
         LogFormat::Logfmt => tracing_logfmt::layer().boxed(),
         LogFormat::Auto | LogFormat::Pretty => {
             let ansi = std::io::stdout().is_terminal();
-            tracing_subscriber::fmt::layer().with_ansi(ansi).with_target(false).boxed()
+            tracing_subscriber::fmt::layer()
+                .with_ansi(ansi)
+                .with_target(false)
+                .boxed()
         }
     };
-    tracing_subscriber::registry().with(lines).with(filter).init();
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
+        .init();
     Ok(())
 }
 

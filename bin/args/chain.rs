@@ -10,11 +10,20 @@ use std::{path::PathBuf, sync::Arc};
 #[command(next_help_heading = "Chain")]
 pub(crate) struct ChainArgs {
     /// Built-in chain, by name (`op-mainnet`, `base-sepolia`, ...) or by chain id.
-    #[arg(long, value_name = "NAME|ID", env = "LIGHT_NODE_NETWORK", conflicts_with = "rollup_config")]
+    #[arg(
+        long,
+        value_name = "NAME|ID",
+        env = "LIGHT_NODE_NETWORK",
+        conflicts_with = "rollup_config"
+    )]
     pub(crate) network: Option<String>,
 
     /// Chain configuration in the format of op-node's rollup.json.
-    #[arg(long = "rollup.config", value_name = "FILE", env = "LIGHT_NODE_ROLLUP_CONFIG")]
+    #[arg(
+        long = "rollup.config",
+        value_name = "FILE",
+        env = "LIGHT_NODE_ROLLUP_CONFIG"
+    )]
     pub(crate) rollup_config: Option<PathBuf>,
 }
 
@@ -34,8 +43,12 @@ impl ChainArgs {
             .ok_or_eyre("which chain? give --network=NAME (e.g. op-mainnet) or --rollup.config=FILE (op-node's rollup.json)")?;
         let json = std::fs::read_to_string(path)
             .wrap_err_with(|| format!("cannot read --rollup.config={}", path.display()))?;
-        let config = RollupConfig::from_json(&json)
-            .wrap_err_with(|| format!("--rollup.config={} is not a valid rollup.json", path.display()))?;
+        let config = RollupConfig::from_json(&json).wrap_err_with(|| {
+            format!(
+                "--rollup.config={} is not a valid rollup.json",
+                path.display()
+            )
+        })?;
         Ok(Arc::new(config))
     }
 }

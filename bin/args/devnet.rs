@@ -10,7 +10,12 @@ use std::{path::PathBuf, time::Duration};
 #[command(next_help_heading = "Devnet")]
 pub(crate) struct DevnetArgs {
     /// Latest hardfork, active from genesis on. Releases of op-geth and op-reth from before a fork refuse its genesis.json.
-    #[arg(long, value_name = "FORK", env = "LIGHT_NODE_DEVNET_FORK", default_value = "jovian")]
+    #[arg(
+        long,
+        value_name = "FORK",
+        env = "LIGHT_NODE_DEVNET_FORK",
+        default_value = "jovian"
+    )]
     pub(crate) fork: ForkArg,
 
     /// Time between two L2 blocks, in whole seconds.
@@ -34,7 +39,12 @@ pub(crate) struct DevnetArgs {
     pub(crate) l1_block_time: Duration,
 
     /// How many light-nodes run in this process, each on an execution layer of its own.
-    #[arg(long, value_name = "N", env = "LIGHT_NODE_DEVNET_FOLLOWERS", default_value_t = 1)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LIGHT_NODE_DEVNET_FOLLOWERS",
+        default_value_t = 1
+    )]
     pub(crate) followers: usize,
 
     /// Listen on fixed ports: L1 18545, source 17545, sequencer 19545, light-nodes from 17645, their execution layers from
@@ -43,7 +53,12 @@ pub(crate) struct DevnetArgs {
     pub(crate) stable_ports: bool,
 
     /// How the light-nodes reach their execution layers.
-    #[arg(long, value_name = "DOOR", env = "LIGHT_NODE_DEVNET_ENGINE", default_value = "http")]
+    #[arg(
+        long,
+        value_name = "DOOR",
+        env = "LIGHT_NODE_DEVNET_ENGINE",
+        default_value = "http"
+    )]
     pub(crate) engine: EngineArg,
 
     /// Directory for genesis.json, rollup.json, l1-genesis.json, jwt.hex and endpoints.json. By default a new temporary one,

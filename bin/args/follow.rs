@@ -9,7 +9,11 @@ use url::Url;
 #[command(next_help_heading = "Follow mode")]
 pub(crate) struct FollowArgs {
     /// RPC of the rollup node whose safe and finalized heads are followed. A path (`/<chain id>`) is kept.
-    #[arg(long = "l2.follow.source", value_name = "URL", env = "LIGHT_NODE_L2_FOLLOW_SOURCE")]
+    #[arg(
+        long = "l2.follow.source",
+        value_name = "URL",
+        env = "LIGHT_NODE_L2_FOLLOW_SOURCE"
+    )]
     pub(crate) source: Option<Url>,
 
     /// How often the source is asked; jittered, and slower while it fails.

@@ -9,7 +9,12 @@ use url::Url;
 #[command(next_help_heading = "L1")]
 pub(crate) struct L1Args {
     /// HTTP endpoint of an L1 execution node. Several (repeated or comma separated) fail over in this order.
-    #[arg(long = "l1", value_name = "URL", env = "LIGHT_NODE_L1", value_delimiter = ',')]
+    #[arg(
+        long = "l1",
+        value_name = "URL",
+        env = "LIGHT_NODE_L1",
+        value_delimiter = ','
+    )]
     pub(crate) endpoints: Vec<Url>,
 
     /// How often the L1 tags `safe` and `finalized` are asked for.

@@ -13,6 +13,10 @@ pub(crate) struct L2Args {
     pub(crate) engine: Option<Url>,
 
     /// File with the JWT secret that the execution layer was started with (64 hex digits).
-    #[arg(long = "l2.jwt-secret", value_name = "FILE", env = "LIGHT_NODE_L2_JWT_SECRET")]
+    #[arg(
+        long = "l2.jwt-secret",
+        value_name = "FILE",
+        env = "LIGHT_NODE_L2_JWT_SECRET"
+    )]
     pub(crate) jwt_secret: Option<PathBuf>,
 }

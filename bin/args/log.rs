@@ -7,7 +7,12 @@ use clap::{Args, ValueEnum};
 #[command(next_help_heading = "Logging")]
 pub(crate) struct LogArgs {
     /// Lowest level that is logged, or a filter such as `info,light_node_engine=debug`. RUST_LOG wins over it.
-    #[arg(long = "log.level", value_name = "FILTER", env = "LIGHT_NODE_LOG_LEVEL", global = true)]
+    #[arg(
+        long = "log.level",
+        value_name = "FILTER",
+        env = "LIGHT_NODE_LOG_LEVEL",
+        global = true
+    )]
     pub(crate) level: Option<String>,
 
     /// Form of the log lines on stdout.

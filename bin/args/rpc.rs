@@ -8,11 +8,21 @@ use std::net::{IpAddr, SocketAddr};
 #[command(next_help_heading = "RPC")]
 pub(crate) struct RpcArgs {
     /// Address on which HTTP and WebSocket are served.
-    #[arg(long = "rpc.addr", value_name = "IP", env = "LIGHT_NODE_RPC_ADDR", default_value = "127.0.0.1")]
+    #[arg(
+        long = "rpc.addr",
+        value_name = "IP",
+        env = "LIGHT_NODE_RPC_ADDR",
+        default_value = "127.0.0.1"
+    )]
     pub(crate) addr: IpAddr,
 
     /// Port of the RPC server; 0 takes a free one, which the log names.
-    #[arg(long = "rpc.port", value_name = "PORT", env = "LIGHT_NODE_RPC_PORT", default_value_t = 9545)]
+    #[arg(
+        long = "rpc.port",
+        value_name = "PORT",
+        env = "LIGHT_NODE_RPC_PORT",
+        default_value_t = 9545
+    )]
     pub(crate) port: u16,
 
     /// Serve the admin namespace. Whoever reaches the port can then post unsafe blocks.

@@ -22,15 +22,18 @@ pub(crate) fn run(args: &DevnetArgs, log: &LogArgs) -> eyre::Result<()> {
     telemetry::init(log, "warn")?;
     let datadir = DataDir::new(args.datadir.as_deref())?;
     let config = args.config(datadir.path.clone());
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let token = shutdown::on_signal()?;
-        let mut devnet = Devnet::start(config, token.clone()).await?;
-        println!("{}", devnet.banner());
-        let lines = StatusLines::new(&devnet).show(stdout(), stdout().is_terminal(), token);
-        // Whoever reads the lines may go before the devnet does: then it runs on in silence.
-        tokio::spawn(lines);
-        Ok(devnet.wait().await?)
-    })
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let token = shutdown::on_signal()?;
+            let mut devnet = Devnet::start(config, token.clone()).await?;
+            println!("{}", devnet.banner());
+            let lines = StatusLines::new(&devnet).show(stdout(), stdout().is_terminal(), token);
+            // Whoever reads the lines may go before the devnet does: then it runs on in silence.
+            tokio::spawn(lines);
+            Ok(devnet.wait().await?)
+        })
 }
 
 /// The directory of the devnet's files. A temporary one goes with the devnet.
@@ -52,13 +55,18 @@ impl DataDir {
         };
         created
             .and_then(|()| path.canonicalize())
-            .map(|path| Self { path, is_temporary: given.is_none() })
+            .map(|path| Self {
+                path,
+                is_temporary: given.is_none(),
+            })
             .wrap_err_with(|| format!("cannot create --datadir={}", path.display()))
     }
 }
 
 fn temporary_path() -> PathBuf {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let name = format!("light-node-devnet-{}-{}", now.as_secs(), std::process::id());
     std::env::temp_dir().join(name)
 }

@@ -16,11 +16,14 @@ use std::sync::Arc;
 pub(crate) fn run(args: &NodeArgs, log: &LogArgs) -> eyre::Result<()> {
     telemetry::init(log, "info")?;
     let config = config(args)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let token = shutdown::on_signal()?;
-        let (node, _) = Node::new(config)?;
-        Ok(node.run(token).await?)
-    })
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let token = shutdown::on_signal()?;
+            let (node, _) = Node::new(config)?;
+            Ok(node.run(token).await?)
+        })
 }
 
 /// The configuration that the flags describe.
@@ -53,7 +56,10 @@ fn config(args: &NodeArgs) -> eyre::Result<NodeConfig> {
     })
 }
 
-fn engine_config(args: &NodeArgs, rollup_config: Arc<RollupConfig>) -> eyre::Result<HttpEngineConfig> {
+fn engine_config(
+    args: &NodeArgs,
+    rollup_config: Arc<RollupConfig>,
+) -> eyre::Result<HttpEngineConfig> {
     let url = args.l2.engine.clone().ok_or_eyre(
         "--l2=URL is missing: the authenticated Engine API of your op-reth or op-geth, usually http://127.0.0.1:8551",
     )?;
@@ -69,10 +75,13 @@ fn engine_config(args: &NodeArgs, rollup_config: Arc<RollupConfig>) -> eyre::Res
 }
 
 fn l1_config(args: &NodeArgs, rollup_config: &RollupConfig) -> L1Config {
-    let mut config =
-        L1Config::new(args.l1.endpoints.clone(), rollup_config.l1_chain_id, rollup_config.genesis.l1)
-            .with_block_time(args.l1.slot_duration)
-            .with_epoch_poll_interval(args.l1.epoch_poll_interval);
+    let mut config = L1Config::new(
+        args.l1.endpoints.clone(),
+        rollup_config.l1_chain_id,
+        rollup_config.genesis.l1,
+    )
+    .with_block_time(args.l1.slot_duration)
+    .with_epoch_poll_interval(args.l1.epoch_poll_interval);
     config.request_deadline = args.l1.request_timeout;
     config.check_deadline = config.check_deadline.min(args.l1.request_timeout);
     config

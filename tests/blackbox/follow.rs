@@ -9,6 +9,7 @@ use crate::helpers::{
     wait::until,
 };
 use light_node_protocol::{Hardfork, L1BlockRef, L2BlockRef, SyncStatus};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -186,6 +187,27 @@ async fn an_empty_execution_layer_gets_the_whole_chain_from_its_peer() {
     let ours = in_step(&node.rpc(), &theirs).await;
     assert_eq!(ours.unsafe_l2, theirs.safe_l2);
     assert_eq!(chain.hash_on_spare_el(100), chain.hash_on_sequencer_el(100));
+    invariants.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_killed_goes_on_from_what_its_execution_layer_has() {
+    let chain = Chain::start(Settings::on_command()).await;
+    let theirs = chain
+        .step_until(|status| status.finalized_l2.number >= 1)
+        .await;
+    let node = NodeProcess::start(&chain.flags());
+    let before = in_step(&node.rpc(), &theirs).await;
+    let (status, _) = node.stop(Signal::SIGKILL);
+    assert!(!status.success());
+
+    let theirs = chain
+        .step_until(|status| status.safe_l2.number >= before.safe_l2.number + 3)
+        .await;
+    let node = NodeProcess::start(&chain.flags());
+    let invariants = Invariants::watch(node.rpc());
+    let after = in_step(&node.rpc(), &theirs).await;
+    assert!(after.finalized_l2.number >= before.finalized_l2.number);
     invariants.finish().await;
 }
 

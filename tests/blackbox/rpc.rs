@@ -8,7 +8,7 @@ use crate::helpers::{
     wait::until,
 };
 use jsonrpsee::{
-    core::client::{Subscription, SubscriptionClientT, SubscriptionKind},
+    core::client::{ClientT, Subscription, SubscriptionClientT, SubscriptionKind},
     rpc_params,
     types::SubscriptionId,
     ws_client::WsClientBuilder,
@@ -229,12 +229,17 @@ async fn an_unsafe_payload_with_another_hash_is_refused_before_anybody_sees_it()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heads_are_pushed_to_subscribers_with_numeric_ids() {
+async fn heads_are_pushed_over_websocket_to_subscribers_with_numeric_ids() {
     let (node, chain) = following_node(|flags| flags).await;
     let client = WsClientBuilder::default()
         .build(format!("ws://{}", node.addr()))
         .await
         .unwrap();
+    let status: Value = client
+        .request("optimism_syncStatus", rpc_params![])
+        .await
+        .unwrap();
+    has_op_nodes_fields(&status);
     let mut subscriptions = Vec::new();
     for head in ["unsafe", "safe", "finalized"] {
         let (on, off) = (

@@ -175,3 +175,65 @@ fn is_not_back(before: &L2BlockRef, now: &L2BlockRef) -> bool {
 const fn expect(holds: bool, broken: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(broken) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::B256;
+
+    fn block(number: u64, branch: u8) -> L2BlockRef {
+        L2BlockRef {
+            hash: B256::repeat_byte(branch),
+            number,
+            ..L2BlockRef::default()
+        }
+    }
+
+    fn status(finalized: L2BlockRef, safe: L2BlockRef, head: L2BlockRef) -> SyncStatus {
+        SyncStatus {
+            unsafe_l2: head,
+            cross_unsafe_l2: head,
+            safe_l2: safe,
+            local_safe_l2: safe,
+            pending_safe_l2: safe,
+            finalized_l2: finalized,
+            ..SyncStatus::default()
+        }
+    }
+
+    #[test]
+    fn a_single_read_is_refused_for_each_rule_that_it_breaks() {
+        let good = status(block(1, 1), block(2, 2), block(3, 3));
+        assert_eq!(alone(&good), Ok(()));
+        assert_eq!(alone(&SyncStatus::default()), Ok(()));
+        assert!(alone(&status(block(3, 3), block(2, 2), block(3, 3))).is_err());
+        assert!(alone(&status(block(1, 1), block(4, 4), block(3, 3))).is_err());
+        assert!(alone(&status(block(1, 1), block(3, 4), block(3, 3))).is_err());
+        let pending_safe_l2 = block(1, 1);
+        assert!(
+            alone(&SyncStatus {
+                pending_safe_l2,
+                ..good
+            })
+            .is_err()
+        );
+        assert!(unsafe_is_local_safe(&good).is_err());
+    }
+
+    #[test]
+    fn a_read_is_compared_with_the_one_before() {
+        let before = status(block(2, 2), block(3, 3), block(4, 4));
+        assert_eq!(after(&SyncStatus::default(), &before, false), Ok(()));
+        assert_eq!(after(&before, &before, false), Ok(()));
+        assert!(after(&before, &SyncStatus::default(), true).is_err());
+        for finalized in [block(1, 1), block(2, 9)] {
+            let back = status(finalized, block(3, 3), block(4, 4));
+            assert!(after(&before, &back, true).is_err());
+        }
+        for safe in [block(2, 2), block(3, 9)] {
+            let back = status(block(2, 2), safe, block(4, 4));
+            assert!(after(&before, &back, false).is_err());
+            assert_eq!(after(&before, &back, true), Ok(()));
+        }
+    }
+}
