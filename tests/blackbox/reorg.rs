@@ -13,8 +13,29 @@ use std::time::Duration;
 /// Detection takes one L1 block time, and each step of the chain a few milliseconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The last `depth` L1 blocks up to the origin of safe leave the chain, and all above it.
-async fn recovers(depth: u64) {
+/// What happens to L1, and how slowly.
+#[derive(Clone, Copy)]
+struct Course {
+    /// This many L1 blocks up to the origin of safe leave the chain, and all above it.
+    depth: u64,
+    /// The chain waits until the node has gone back, too. Otherwise the node finds the new branch already there.
+    is_seen_going_back: bool,
+    /// The new branch is one block shorter, and without what the batcher had sent.
+    is_shorter: bool,
+}
+
+impl Course {
+    const fn of_depth(depth: u64) -> Self {
+        Self {
+            depth,
+            is_seen_going_back: true,
+            is_shorter: false,
+        }
+    }
+}
+
+async fn recovers(course: Course) {
+    let depth = course.depth;
     let chain = Chain::start(Settings {
         finalized_lag: depth + 6,
         ..Settings::on_command()
@@ -42,12 +63,25 @@ async fn recovers(depth: u64) {
 
     invariants.expect_reorg();
     let above_origin = chain.l1().heads().latest.number - old.safe_l2.l1_origin.number;
-    chain.l1().reorg(above_origin + depth, None, false).unwrap();
+    let dropped = above_origin + depth;
+    let added = dropped - u64::from(course.is_shorter);
+    chain
+        .l1()
+        .reorg(dropped, Some(added), course.is_shorter)
+        .unwrap();
     let back = chain.source_at_l1_head().await;
     assert!(
         back.safe_l2.number <= old.safe_l2.number - depth,
         "{back:#?}"
     );
+    if course.is_seen_going_back {
+        until("the way back", LIMIT, || async {
+            let ours = rpc.sync_status().await?;
+            let is_back = ours.safe_l2 == back.safe_l2 && ours.current_l1 == back.current_l1;
+            if is_back { Ok(()) } else { Err(json!(ours)) }
+        })
+        .await;
+    }
 
     let new = chain
         .step_until(|status| status.safe_l2.number > old.unsafe_l2.number)
@@ -81,15 +115,33 @@ async fn recovers(depth: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_l1_reorg_one_block_deep_is_survived() {
-    recovers(1).await;
+    recovers(Course::of_depth(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_l1_reorg_three_blocks_deep_is_survived() {
-    recovers(3).await;
+    recovers(Course::of_depth(3)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_l1_reorg_ten_blocks_deep_is_survived() {
-    recovers(10).await;
+    recovers(Course::of_depth(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_l1_reorg_that_is_over_when_it_is_noticed_is_survived() {
+    recovers(Course {
+        is_seen_going_back: false,
+        ..Course::of_depth(3)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_l1_reorg_to_a_shorter_branch_without_the_batches_is_survived() {
+    recovers(Course {
+        is_shorter: true,
+        ..Course::of_depth(3)
+    })
+    .await;
 }

@@ -22,3 +22,4 @@ pub use http::{HttpEngine, HttpEngineConfig, HttpEngineError};
 pub use jwt::{JwtError, JwtSecret, JwtSource};
 pub use payload::{PayloadError, payload_block_hash, payload_ref};
 pub use reader::{ElReader, EngineApi};
+pub use wire::payload_envelope_from_json;

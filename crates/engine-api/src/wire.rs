@@ -7,6 +7,7 @@ mod proof;
 
 pub(crate) use block::{decode_block, decode_header};
 pub(crate) use engine::{BuiltPayload, WireForkchoiceUpdated, WirePayloadStatus};
+pub use payload::payload_envelope_from_json;
 pub(crate) use proof::AccountProof;
 
 use crate::ElError;

@@ -4,7 +4,9 @@
 use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256, Bloom, Bytes, U64, U256};
 use alloy_rpc_types_engine::{ExecutionPayloadV1, ExecutionPayloadV2, ExecutionPayloadV3};
-use op_alloy_rpc_types_engine::{OpExecutionPayload, OpExecutionPayloadV4};
+use op_alloy_rpc_types_engine::{
+    OpExecutionPayload, OpExecutionPayloadEnvelope, OpExecutionPayloadV4,
+};
 use serde::Deserialize;
 
 /// `ExecutionPayloadV1` to `V3` and its OP Stack successor. Which one it is follows from the fields that are there.
@@ -79,6 +81,27 @@ impl From<WirePayload> for OpExecutionPayload {
     }
 }
 
+/// An envelope as op-node's `admin_postUnsafePayload` takes it: `{executionPayload, parentBeaconBlockRoot}`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireEnvelope {
+    execution_payload: WirePayload,
+    #[serde(default)]
+    parent_beacon_block_root: Option<B256>,
+}
+
+/// Reads a payload envelope in the form of op-node's `admin_postUnsafePayload`, unknown fields skipped.
+///
+/// # Errors
+/// If the JSON is no such envelope.
+pub fn payload_envelope_from_json(json: &str) -> serde_json::Result<OpExecutionPayloadEnvelope> {
+    let wire: WireEnvelope = serde_json::from_str(json)?;
+    Ok(OpExecutionPayloadEnvelope {
+        parent_beacon_block_root: wire.parent_beacon_block_root,
+        execution_payload: wire.execution_payload.into(),
+    })
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -141,5 +164,17 @@ mod tests {
             value["blockAccessList"] = json!({ "any": ["thing"] });
             assert_eq!(read(value), payload);
         }
+    }
+
+    #[test]
+    fn an_envelope_with_null_fields_of_coming_forks_is_read() {
+        for payload in payloads() {
+            let mut value = json!({ "executionPayload": payload, "parentBeaconBlockRoot": null });
+            value["executionPayload"]["slotNumber"] = Value::Null;
+            let envelope = payload_envelope_from_json(&value.to_string()).unwrap();
+            assert_eq!(envelope.execution_payload, payload);
+            assert_eq!(envelope.parent_beacon_block_root, None);
+        }
+        assert!(payload_envelope_from_json("{}").is_err());
     }
 }
