@@ -25,8 +25,9 @@ const STEPS_MAX: usize = 200;
 /// How long the parts of the devnet may take to see a block; they share this process.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the batcher may take to send; if it has nothing to send, this is lost.
-const SEND_LIMIT: Duration = Duration::from_secs(1);
+/// How long the batcher gets to send before the next L1 block. Lost where it has nothing to send, and a step more is taken
+/// where it was too slow.
+const SEND_LIMIT: Duration = Duration::from_millis(200);
 
 /// What a test may choose.
 #[derive(Clone, Copy, Debug)]

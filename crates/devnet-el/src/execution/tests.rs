@@ -152,6 +152,24 @@ fn what_a_header_claims_wrongly_is_named() {
 }
 
 #[test]
+fn from_jovian_on_a_block_without_l1_info_is_invalid() {
+    for (fork, is_valid) in [(Hardfork::Isthmus, true), (Hardfork::Jovian, false)] {
+        let chain = TestChain::new(fork);
+        let genesis = chain.head();
+        let mut attributes = chain.attributes_on(&genesis);
+        attributes.transactions = None;
+        let block = chain.build(genesis.hash, attributes);
+        let status = chain.el.new_payload(data(block.block()));
+        assert_eq!(status.is_valid(), is_valid, "{fork}: {status:?}");
+        assert_eq!(
+            status.to_string().contains("L1-info"),
+            !is_valid,
+            "{status}"
+        );
+    }
+}
+
+#[test]
 fn a_payload_with_an_invalid_transaction_is_invalid() {
     let chain = TestChain::new(Hardfork::Isthmus);
     chain.submit(&transfer(0, 0));

@@ -7,10 +7,12 @@ use super::{
     run::{OnInvalid, TransactionList, run},
 };
 use crate::{spec::ElSpec, state::StateSnapshot};
-use alloy_consensus::{Block, Header};
+use alloy_consensus::{Block, Header, Transaction, transaction::Recovered};
 use alloy_evm::block::BlockExecutionError;
 use alloy_op_evm::env::evm_env_for_op_block;
 use alloy_primitives::{B256, Bytes};
+use light_node_protocol::L1BlockInfo;
+use op_alloy_consensus::OpTxEnvelope;
 use op_alloy_rpc_types_engine::{OpExecutionData, OpPayloadError};
 use thiserror::Error;
 
@@ -61,6 +63,10 @@ pub enum InvalidBlock {
         #[source]
         source: TransactionError,
     },
+    /// From Jovian on the L1-info deposit prices the block's data, so no block is without it
+    /// (`specs/protocol/jovian/exec-engine.md#da-footprint-block-limit`).
+    #[error("the first transaction is not an L1-info deposit")]
+    MissingL1Info,
     /// A transaction cannot be executed, or a system call failed.
     #[error(transparent)]
     Execution(#[from] BlockExecutionError),
@@ -111,6 +117,10 @@ impl DecodedPayload {
     }
 }
 
+fn is_l1_info(transaction: &Recovered<OpTxEnvelope>) -> bool {
+    transaction.is_deposit() && L1BlockInfo::decode(transaction.input()).is_ok()
+}
+
 /// Executes `payload` on its parent.
 ///
 /// # Errors
@@ -143,7 +153,10 @@ pub(crate) fn validate(
         .map(|(index, raw)| {
             decode_transaction(raw).map_err(|source| InvalidBlock::Transaction { index, source })
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    if spec.is_jovian(claimed.timestamp) && !forced.first().is_some_and(is_l1_info) {
+        return Err(InvalidBlock::MissingL1Info);
+    }
     let outcome = run(
         spec,
         parent,
