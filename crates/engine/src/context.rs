@@ -188,15 +188,28 @@ impl Context {
         self.state.unsafe_head = head;
         self.memory.remember(head);
         self.buffer.remove(head.id());
-        let floor =
-            (!self.state.local_safe_head.is_zero()).then_some(self.state.local_safe_head.number);
-        self.buffer.prune(floor, now);
+        self.prune_buffer(now);
         match &mut self.target {
             Some(target) if target.id == head.id() => self.target = None,
             Some(target) => target.ask_now(now),
             None => {}
         }
         self.note_sync();
+    }
+
+    /// Drops payloads that wait at or below what is safe, but for those of another branch than ours: the safe source may
+    /// be about to go back to where that one forks. It never goes below finalized.
+    fn prune_buffer(&mut self, now: Instant) {
+        let (state, memory) = (&self.state, &self.memory);
+        let is_wanted = |block: &L2BlockRef| {
+            let is_above = |label: &L2BlockRef| label.is_zero() || block.number > label.number;
+            let is_elsewhere = || {
+                let ours = memory.ancestor(state.unsafe_head.hash, block.number);
+                ours.is_some_and(|ours| ours.hash != block.hash)
+            };
+            is_above(&state.local_safe_head) || is_above(&state.finalized_head) && is_elsewhere()
+        };
+        self.buffer.prune(is_wanted, now);
     }
 
     fn label(&mut self, labels: &Labels) {

@@ -3,7 +3,7 @@
 
 use crate::{config::BufferLimits, payload::Payload};
 use alloy_primitives::B256;
-use light_node_protocol::BlockNumHash;
+use light_node_protocol::{BlockNumHash, L2BlockRef};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
@@ -99,13 +99,10 @@ impl PayloadBuffer {
             .next()
     }
 
-    /// Forgets what has waited too long, and what lies at or below `number`.
-    pub(crate) fn prune(&mut self, number: Option<u64>, now: Instant) {
+    /// Forgets what has waited too long, and what is not `wanted` any more.
+    pub(crate) fn prune(&mut self, wanted: impl Fn(&L2BlockRef) -> bool, now: Instant) {
         let age = self.limits.age;
-        self.retain(|payload, at| {
-            now.duration_since(at) < age
-                && number.is_none_or(|number| payload.block.number > number)
-        });
+        self.retain(|payload, at| now.duration_since(at) < age && wanted(&payload.block));
     }
 
     /// Forgets the payloads whose lowest ancestor here has a parent that is `dead`.
@@ -214,11 +211,11 @@ mod tests {
         let later = now + Duration::from_secs(1);
         let mut buffer = buffer(BufferLimits::default(), &chain[..2], now);
         buffer.insert(chain[2].clone(), later);
-        buffer.prune(Some(1), later);
+        buffer.prune(|block| block.number > 1, later);
         assert_eq!(buffer.len(), 2);
-        buffer.prune(None, now + BufferLimits::AGE);
+        buffer.prune(|_| true, now + BufferLimits::AGE);
         assert_eq!(buffer.len(), 1);
-        buffer.prune(None, later + BufferLimits::AGE);
+        buffer.prune(|_| true, later + BufferLimits::AGE);
         assert_eq!((buffer.len(), buffer.bytes()), (0, 0));
     }
 

@@ -72,7 +72,7 @@ pub enum InsertOutcome {
         /// The EL's words.
         reason: String,
     },
-    /// It conflicts with the safe chain, or was refused before.
+    /// It conflicts with the safe or the finalized chain, or was refused before.
     Rejected {
         /// What it conflicts with.
         reason: &'static str,

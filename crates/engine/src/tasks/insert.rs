@@ -97,7 +97,7 @@ fn buffer(ctx: &mut Context, payload: Payload) -> InsertOutcome {
         // The EL waits for just this block.
         target.ask_now(now);
     }
-    ctx.buffer.prune(None, now);
+    ctx.buffer.prune(|_| true, now);
     if ctx.buffer.insert(payload, now) {
         InsertOutcome::Buffered
     } else {
@@ -107,7 +107,9 @@ fn buffer(ctx: &mut Context, payload: Payload) -> InsertOutcome {
     }
 }
 
-/// A block that is not above our head: known, or against what is safe, or a piece of another unsafe branch.
+/// A block that is not above our head: known, or against what is final, or a piece of another branch. One that is against
+/// what is safe waits, too: after an L1 reorg the sequencer's new branch comes by gossip at once, and the safe source goes
+/// back to where it forks only with its next answer. Nobody sends those payloads twice.
 async fn low(
     el: &dyn EngineApi,
     ctx: &mut Context,
@@ -118,17 +120,10 @@ async fn low(
     if blocks.holds(block.id()) {
         return Ok(InsertOutcome::AlreadyKnown);
     }
-    let labels = [
-        ctx.state.local_safe_head,
-        ctx.state.safe_head,
-        ctx.state.finalized_head,
-    ];
-    if labels
-        .iter()
-        .any(|label| !label.is_zero() && block.number <= label.number)
-    {
+    let finalized = &ctx.state.finalized_head;
+    if !finalized.is_zero() && block.number <= finalized.number {
         return Ok(InsertOutcome::Rejected {
-            reason: "it conflicts with the safe chain",
+            reason: "it conflicts with the finalized chain",
         });
     }
     Ok(buffer(ctx, payload))

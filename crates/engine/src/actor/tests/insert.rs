@@ -180,14 +180,42 @@ async fn below_our_head_the_sequencer_may_reorg_only_when_our_origin_left_l1() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_block_at_a_safe_height_that_is_not_ours_is_rejected() {
+async fn a_block_at_a_finalized_height_that_is_not_ours_is_rejected() {
     let (mut harness, chain) = with_head(5).await;
-    harness.follow(Harness::update(&chain[2], None)).await;
+    harness
+        .follow(Harness::update(&chain[2], Some(&chain[1])))
+        .await;
     let other = harness.branch(&chain[0], 1, 1);
     let rejected = InsertOutcome::Rejected {
-        reason: "it conflicts with the safe chain",
+        reason: "it conflicts with the finalized chain",
     };
     assert_eq!(harness.insert(&other[0]).await, rejected);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sequencers_reorg_from_below_safe_waits_for_the_safe_source_to_go_back() {
+    let (mut harness, chain) = with_head(5).await;
+    harness
+        .follow(Harness::update(&chain[3], Some(&chain[0])))
+        .await;
+    // L1 was reorganised. Gossip of the new branch is faster than the safe source.
+    let other = harness.branch(&chain[1], 4, 1);
+    for block in &other[..2] {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Buffered);
+    }
+    // One more block of the old branch still comes.
+    let late = harness.branch(&chain[4], 1, 0);
+    assert_eq!(harness.insert(&late[0]).await, InsertOutcome::Inserted);
+    harness.safe_may_fall = true;
+    harness.engine.reset_keeping_heads().await.unwrap();
+    let update = FollowUpdate {
+        safe_may_move: true,
+        ..Harness::update(&chain[1], Some(&chain[0]))
+    };
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.insert(&other[2]).await, InsertOutcome::Inserted);
+    assert_eq!(harness.state().unsafe_head, other[2].block_ref());
     harness.stop().await;
 }
 
