@@ -78,6 +78,8 @@ pub struct FollowActor {
     seen_l1_reorgs: u64,
     in_flight: Option<Sent>,
     waiting: Option<Sent>,
+    /// The engine applies an update by itself when the EL has fetched its blocks.
+    engine_syncs: bool,
 }
 
 impl FollowActor {
@@ -107,6 +109,7 @@ impl FollowActor {
             seen_l1_reorgs: 0,
             in_flight: None,
             waiting: None,
+            engine_syncs: false,
             config: Arc::new(config),
         };
         (actor, handle)
@@ -143,6 +146,7 @@ impl FollowActor {
                 }
                 () = sleep_until(self.next_poll), if poll_call.is_none() => {
                     self.pause(self.jittered_interval());
+                    self.note_finished_sync(&engine);
                     poll_call = Some(Box::pin(poll(self.plan(&engine, &l1))));
                 }
             }
@@ -154,6 +158,25 @@ impl FollowActor {
                 engine_call = Some(Box::pin(async move { engine.follow(sent.update).await }));
             }
         }
+    }
+
+    /// After a sync of the EL, what was applied last is what the engine publishes: it applied it by itself, between two polls.
+    /// A source that goes back right then must not be compared with what was applied before the sync.
+    fn note_finished_sync(&mut self, engine: &EngineHandle) {
+        let state = engine.state();
+        let is_finished = self.engine_syncs && state.target.is_none();
+        if !is_finished || self.in_flight.is_some() || state.safe_head.is_zero() {
+            return;
+        }
+        self.engine_syncs = false;
+        let applied = DerivationState {
+            safe: state.safe_head,
+            local_safe: state.local_safe_head,
+            finalized: state.finalized_head,
+            current_l1: state.current_l1,
+        };
+        self.regression.note_applied(applied);
+        self.state.note_applied(applied);
     }
 
     fn plan(&self, engine: &EngineHandle, l1: &L1Handle) -> Plan {
@@ -362,6 +385,7 @@ impl FollowActor {
         };
         match outcome {
             FollowOutcome::Applied | FollowOutcome::Unchanged => {
+                self.engine_syncs = false;
                 self.regression.note_applied(sent.update.state);
                 self.settled = sent.settles;
                 self.quarantine.reset();
@@ -369,6 +393,7 @@ impl FollowActor {
                 self.state.note(PollOutcome::Applied, None);
             }
             FollowOutcome::Syncing => {
+                self.engine_syncs = true;
                 self.state
                     .note(PollOutcome::Syncing, Some(NotReady::ElSyncing));
             }

@@ -173,7 +173,8 @@ async fn check_l1(plan: &Plan, said: DerivationState) -> Result<CheckedAnswer, F
     let facts = match (applied, &verdicts[gating..]) {
         (Some(_), [safe_origin, cursor, ..]) => L1Facts {
             safe_origin_left: left(safe_origin),
-            cursor_left: left(cursor),
+            // The cursor stands on the origin, also where L1 is too short now to show that it has gone.
+            cursor_left: left(safe_origin) || left(cursor),
         },
         _ => L1Facts::default(),
     };

@@ -44,6 +44,28 @@ async fn an_el_that_syncs_is_given_the_newest_update_with_each_poll() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_l1_reorg_right_after_a_sync_is_judged_by_what_the_sync_has_applied() {
+    let mut world = World::start().await;
+    world.next_applied().await;
+    world.source.set_safe(99 * 6);
+    let update = world.next_answered(FollowOutcome::Syncing).await;
+    // The engine applies it when the blocks are there, between two polls, and L1 is reorganised before the next one.
+    world.publish(&update);
+    world.l1_memory.reorg(3, 1);
+    world.source.set_safe(97 * 6);
+    let back = loop {
+        match world.next_request().await {
+            ScriptedRequest::Follow(back, _) => break back,
+            ScriptedRequest::ResetKeepingHeads => {}
+            other => panic!("not from us: {other:?}"),
+        }
+    };
+    assert_eq!(back.state, world.source.state());
+    assert!(back.safe_may_move);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pending_target_or_lost_blocks_make_the_same_update_go_out_again() {
     let mut world = World::start().await;
     let first = world.next_applied().await;

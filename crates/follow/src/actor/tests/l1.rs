@@ -146,6 +146,26 @@ async fn after_an_l1_reorg_the_source_is_followed_to_its_new_branch_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_an_l1_reorg_to_a_shorter_branch_the_cursor_goes_back_with_the_heads() {
+    let mut world = World::start().await;
+    world.source.set_safe(98 * 6);
+    let before = world.next_applied().await;
+    assert_eq!(before.state.current_l1, world.l1_memory.head());
+    world.l1_memory.reorg(3, 0);
+    world.l1_memory.roll_back(1);
+    world.source.set_safe(96 * 6);
+    let update = loop {
+        if let ScriptedRequest::Follow(update, _) = world.next_request().await {
+            break update;
+        }
+    };
+    assert_eq!(update.state, world.source.state());
+    assert_eq!(update.state.current_l1, world.l1_memory.head());
+    assert!(update.safe_may_move);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_stays_on_an_abandoned_l1_branch_is_trouble_until_it_moves() {
     let mut world = World::start().await;
     world.source.set_safe(99 * 6);
