@@ -104,12 +104,14 @@ async fn recovers(course: Course) {
     })
     .await;
     invariants.finish().await;
-    for number in 0..=theirs.unsafe_l2.number {
-        let (ours, theirs) = (
-            chain.hash_on_spare_el(number),
-            chain.hash_on_sequencer_el(number),
-        );
-        assert_eq!(ours, theirs, "block {number}");
+    has_the_sequencers_blocks(&chain, theirs.unsafe_l2.number);
+}
+
+/// Asserts that the execution layer of the node has the sequencer's blocks up to `last`.
+fn has_the_sequencers_blocks(chain: &Chain, last: u64) {
+    for number in 0..=last {
+        let ours = chain.hash_on_spare_el(number);
+        assert_eq!(ours, chain.hash_on_sequencer_el(number), "block {number}");
     }
 }
 
