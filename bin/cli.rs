@@ -67,16 +67,27 @@ pub(crate) fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsStri
     if rest.first().is_some_and(|first| first == "light-node") {
         rest.remove(0);
     }
-    let names_command = rest.first().is_some_and(|first| {
-        first
-            .to_str()
-            .is_some_and(|first| !first.starts_with('-') || TOP_LEVEL.contains(&first))
-    });
+    let names_command =
+        first_word(&rest).is_some_and(|word| !word.starts_with('-') || TOP_LEVEL.contains(&word));
     let default_command = (!names_command).then(|| OsString::from("node"));
     std::iter::once(program)
         .chain(default_command)
         .chain(rest)
         .collect()
+}
+
+/// The first argument that is no flag of the log: those may stand before the subcommand too.
+fn first_word(rest: &[OsString]) -> Option<&str> {
+    let mut words = rest.iter().map(|word| word.to_str().unwrap_or("-"));
+    while let Some(word) = words.next() {
+        if !word.starts_with("--log.") {
+            return Some(word);
+        }
+        if !word.contains('=') {
+            words.next();
+        }
+    }
+    None
 }
 
 /// Flags that speak of the whole program and not of the node.
@@ -105,6 +116,14 @@ mod tests {
         );
         assert_eq!(completed(&["ln", "devnet"]), ["ln", "devnet"]);
         assert_eq!(completed(&["ln", "--version"]), ["ln", "--version"]);
+        assert_eq!(
+            completed(&["ln", "--log.level", "debug", "--log.format=json", "devnet"]),
+            ["ln", "--log.level", "debug", "--log.format=json", "devnet"]
+        );
+        assert_eq!(
+            completed(&["ln", "--log.level=debug", "--l1=x"]),
+            ["ln", "node", "--log.level=debug", "--l1=x"]
+        );
     }
 
     #[test]
