@@ -63,7 +63,7 @@ fn log_sync(before: &EngineState, after: &EngineState) {
             debug!(
                 ?state,
                 number = target.map(|target| target.number),
-                "the execution layer's sync"
+                "sync of the execution layer"
             );
         }
     }

@@ -59,7 +59,7 @@ impl EngineActor {
             }
             EngineRequest::ResetKeepingHeads => {
                 info!(
-                    "the L1 origin of the unsafe head has left L1; heads hold until the sequencer's own reorg"
+                    "the L1 origin of the unsafe head has left L1; heads hold until the sequencer reorganises"
                 );
                 self.ctx.reset_keeping_heads();
             }
