@@ -8,3 +8,4 @@ pub(crate) mod l1;
 pub(crate) mod l2;
 pub(crate) mod log;
 pub(crate) mod rpc;
+pub(crate) mod value;

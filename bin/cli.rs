@@ -14,7 +14,13 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A rollup node for OP Stack chains. Without a subcommand it runs the node; `light-node node --help` lists its flags.
 #[derive(Debug, Parser)]
-#[command(name = "light-node", version, about, propagate_version = true)]
+#[command(
+    name = "light-node",
+    version,
+    about,
+    propagate_version = true,
+    override_usage = "light-node [COMMAND] [OPTIONS]"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

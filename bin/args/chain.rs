@@ -49,6 +49,9 @@ impl ChainArgs {
                 path.display()
             )
         })?;
+        config
+            .check()
+            .wrap_err_with(|| format!("--rollup.config={} cannot be right", path.display()))?;
         Ok(Arc::new(config))
     }
 }

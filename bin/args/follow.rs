@@ -1,8 +1,8 @@
 //! Follow mode: safe and finalized come from another rollup node.
 
+use crate::args::value::{self, Endpoint};
 use clap::Args;
 use std::time::Duration;
-use url::Url;
 
 /// Flags of follow mode.
 #[derive(Clone, Debug, Args)]
@@ -12,9 +12,11 @@ pub(crate) struct FollowArgs {
     #[arg(
         long = "l2.follow.source",
         value_name = "URL",
-        env = "LIGHT_NODE_L2_FOLLOW_SOURCE"
+        env = "LIGHT_NODE_L2_FOLLOW_SOURCE",
+        hide_env_values = true,
+        value_parser = value::endpoint
     )]
-    pub(crate) source: Option<Url>,
+    pub(crate) source: Option<Endpoint>,
 
     /// How often the source is asked; jittered, and slower while it fails.
     #[arg(
@@ -22,7 +24,7 @@ pub(crate) struct FollowArgs {
         value_name = "DURATION",
         env = "LIGHT_NODE_L2_FOLLOW_POLL_INTERVAL",
         default_value = "1s",
-        value_parser = humantime::parse_duration
+        value_parser = value::duration
     )]
     pub(crate) poll_interval: Duration,
 
@@ -32,7 +34,7 @@ pub(crate) struct FollowArgs {
         value_name = "DURATION",
         env = "LIGHT_NODE_L2_FOLLOW_MAX_AGE",
         default_value = "2m",
-        value_parser = humantime::parse_duration
+        value_parser = value::duration
     )]
     pub(crate) max_age: Duration,
 
@@ -44,7 +46,7 @@ pub(crate) struct FollowArgs {
         value_name = "DURATION",
         env = "LIGHT_NODE_L2_FOLLOW_REQUEST_TIMEOUT",
         default_value = "5s",
-        value_parser = humantime::parse_duration
+        value_parser = value::duration
     )]
     pub(crate) request_timeout: Duration,
 }

@@ -1,8 +1,8 @@
 //! Our own view of L1.
 
+use crate::args::value::{self, Endpoint};
 use clap::Args;
 use std::time::Duration;
-use url::Url;
 
 /// Flags of the L1 client.
 #[derive(Clone, Debug, Args)]
@@ -13,9 +13,11 @@ pub(crate) struct L1Args {
         long = "l1",
         value_name = "URL",
         env = "LIGHT_NODE_L1",
-        value_delimiter = ','
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = value::endpoint
     )]
-    pub(crate) endpoints: Vec<Url>,
+    pub(crate) endpoints: Vec<Endpoint>,
 
     /// How often the L1 tags `safe` and `finalized` are asked for.
     #[arg(
@@ -23,7 +25,7 @@ pub(crate) struct L1Args {
         value_name = "DURATION",
         env = "LIGHT_NODE_L1_EPOCH_POLL_INTERVAL",
         default_value = "384s",
-        value_parser = humantime::parse_duration
+        value_parser = value::duration
     )]
     pub(crate) epoch_poll_interval: Duration,
 
@@ -33,7 +35,7 @@ pub(crate) struct L1Args {
         value_name = "DURATION",
         env = "LIGHT_NODE_L1_SLOT_DURATION",
         default_value = "12s",
-        value_parser = humantime::parse_duration
+        value_parser = value::duration
     )]
     pub(crate) slot_duration: Duration,
 
@@ -43,7 +45,12 @@ pub(crate) struct L1Args {
         value_name = "DURATION",
         env = "LIGHT_NODE_L1_REQUEST_TIMEOUT",
         default_value = "10s",
-        value_parser = humantime::parse_duration
+        value_parser = value::duration
     )]
     pub(crate) request_timeout: Duration,
+
+    /// Believe the block hashes that the endpoint announces instead of recomputing them from the headers: for an L1 whose
+    /// headers have fields that this version does not know.
+    #[arg(long = "l1.trust-rpc", env = "LIGHT_NODE_L1_TRUST_RPC")]
+    pub(crate) trust_rpc: bool,
 }

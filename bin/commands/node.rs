@@ -28,9 +28,10 @@ pub(crate) fn run(args: &NodeArgs, log: &LogArgs) -> eyre::Result<()> {
 
 /// The configuration that the flags describe.
 fn config(args: &NodeArgs) -> eyre::Result<NodeConfig> {
-    let source = args.follow.source.clone().ok_or_eyre(
+    let source = args.follow.source.as_ref().ok_or_eyre(
         "--l2.follow.source=URL is missing: this build has no derivation of its own, it follows another rollup node",
     )?;
+    let source = source.url("--l2.follow.source")?;
     if args.l1.endpoints.is_empty() {
         bail!(
             "--l1=URL is missing: follow mode checks the L1 origin of every safe and finalized block that \
@@ -40,7 +41,7 @@ fn config(args: &NodeArgs) -> eyre::Result<NodeConfig> {
     let rollup_config = args.chain.load()?;
     Ok(NodeConfig {
         engine: EngineDoor::Http(engine_config(args, rollup_config.clone())?),
-        l1: l1_config(args, &rollup_config),
+        l1: l1_config(args, &rollup_config)?,
         safe_source: SafeSource::Follow(FollowSettings {
             source,
             poll_interval: args.follow.poll_interval,
@@ -60,23 +61,29 @@ fn engine_config(
     args: &NodeArgs,
     rollup_config: Arc<RollupConfig>,
 ) -> eyre::Result<HttpEngineConfig> {
-    let url = args.l2.engine.clone().ok_or_eyre(
+    let url = args.l2.engine.as_ref().ok_or_eyre(
         "--l2=URL is missing: the authenticated Engine API of your op-reth or op-geth, usually http://127.0.0.1:8551",
     )?;
     let jwt_secret = args.l2.jwt_secret.clone().ok_or_eyre(
         "--l2.jwt-secret=FILE is missing: the file with the JWT secret that the execution layer was started with",
     )?;
     Ok(HttpEngineConfig {
-        url,
+        url: url.url("--l2")?,
         jwt: JwtSource::File(jwt_secret),
         rollup_config,
         deadlines: ElDeadlines::default(),
     })
 }
 
-fn l1_config(args: &NodeArgs, rollup_config: &RollupConfig) -> L1Config {
+fn l1_config(args: &NodeArgs, rollup_config: &RollupConfig) -> eyre::Result<L1Config> {
+    let endpoints = args
+        .l1
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.url("--l1"))
+        .collect::<eyre::Result<_>>()?;
     let mut config = L1Config::new(
-        args.l1.endpoints.clone(),
+        endpoints,
         rollup_config.l1_chain_id,
         rollup_config.genesis.l1,
     )
@@ -84,5 +91,6 @@ fn l1_config(args: &NodeArgs, rollup_config: &RollupConfig) -> L1Config {
     .with_epoch_poll_interval(args.l1.epoch_poll_interval);
     config.request_deadline = args.l1.request_timeout;
     config.check_deadline = config.check_deadline.min(args.l1.request_timeout);
-    config
+    config.trust_rpc = args.l1.trust_rpc;
+    Ok(config)
 }

@@ -5,6 +5,7 @@ use crate::helpers::{
     flags::{DEAD, Flags},
     process::{command, plain_command, run_to_end},
 };
+use light_node_protocol::RollupConfig;
 use std::{fs, net::TcpListener, path::Path};
 use tempfile::TempDir;
 
@@ -41,6 +42,10 @@ impl CommandLine {
         let path = self.dir.path().join(name);
         fs::write(&path, content).unwrap();
         self.with(flag, path.display())
+    }
+
+    fn run(&self) -> (Option<i32>, String) {
+        run_to_end(&self.flags.args())
     }
 
     /// Asserts that the run ends with 1 and that what it prints contains each of `words`.
@@ -119,6 +124,60 @@ fn a_broken_rollup_config_is_named_with_the_place() {
         .without("--network")
         .with_file("--rollup.config", "rollup.json", "{\n  \"genesis\": {},\n")
         .fails_saying(&["rollup.json", "line 2"]);
+}
+
+#[test]
+fn a_rollup_config_that_cannot_be_right_is_refused() {
+    let mut config = RollupConfig::by_network("op-sepolia").unwrap();
+    config.block_time = 0;
+    let json = serde_json::to_string(&config).unwrap();
+    CommandLine::new()
+        .without("--network")
+        .with_file("--rollup.config", "rollup.json", &json)
+        .fails_saying(&["rollup.json", "block_time"]);
+}
+
+#[test]
+fn an_endpoint_that_is_no_url_is_refused_without_being_repeated() {
+    for (flag, typed) in [
+        ("--l1", "https://user:hunter2@bad host/"),
+        ("--l2", "127.0.0.1:8551"),
+        ("--l2.follow.source", "ws://user:hunter2@host"),
+    ] {
+        let line = CommandLine::new().with(flag, typed);
+        let (_, printed) = line.run();
+        assert!(!printed.contains("hunter2"), "{printed}");
+        line.fails_saying(&[flag, "http"]);
+    }
+}
+
+#[test]
+fn the_help_shows_no_value_of_the_environment() {
+    let output = command(&["node", "--help"])
+        .env("LIGHT_NODE_L1", "https://user:hunter2@l1.example")
+        .env("LIGHT_NODE_L2", "https://user:hunter2@l2.example")
+        .env(
+            "LIGHT_NODE_L2_FOLLOW_SOURCE",
+            "https://user:hunter2@source.example",
+        )
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("LIGHT_NODE_L2_FOLLOW_SOURCE"));
+    assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+#[test]
+fn a_duration_without_sense_is_refused() {
+    for (flag, typed) in [
+        ("--l2.follow.poll-interval", "500000000000y"),
+        ("--l2.follow.max-age", "0s"),
+        ("--l1.slot-duration", "5"),
+    ] {
+        let (code, printed) = CommandLine::new().with(flag, typed).run();
+        assert_eq!(code, Some(2), "{printed}");
+        assert!(printed.contains(flag), "{printed}");
+    }
 }
 
 #[test]
