@@ -1,7 +1,8 @@
-//! JSON-RPC over HTTP: single requests and bounded batches by POST, on one port with the control methods. Requests meet
-//! the fault in force; control methods (`dev_`) never do.
+//! One port for everything: JSON-RPC by POST, single requests and bounded batches, with the control methods among it, and the
+//! beacon API by GET. Requests meet the fault in force; control methods (`dev_`) never do.
 
 mod accounts;
+mod beacon;
 mod blocks;
 mod connection;
 mod control;
@@ -38,6 +39,9 @@ const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 /// Prefix of the methods that command the L1.
 const CONTROL_PREFIX: &str = "dev_";
 
+/// What this L1 calls itself, in `web3_clientVersion` and in the beacon API.
+const CLIENT_VERSION: &str = concat!("light-node-devnet-l1/v", env!("CARGO_PKG_VERSION"));
+
 /// The result of a method.
 type RpcResult = Result<Value, RpcError>;
 
@@ -52,6 +56,7 @@ struct Server {
 pub(crate) async fn serve(l1: EmbeddedL1, listener: TcpListener, token: CancellationToken) {
     let router = Router::new()
         .route("/", post(handle))
+        .merge(beacon::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Server {
             l1,
@@ -81,11 +86,59 @@ async fn handle(
     body: Bytes,
 ) -> Response {
     let request = serde_json::from_slice::<Value>(&body);
-    if request.as_ref().is_ok_and(is_control) {
-        return respond(&server.l1, request);
+    let is_control = request.as_ref().is_ok_and(is_control);
+    let answer = || Answer::ok(answer(&server.l1, request));
+    if is_control {
+        return answer().into_response();
     }
+    under_faults(&server, &cutter, answer).await
+}
+
+/// What a request is answered with where nothing goes wrong.
+struct Answer {
+    status: StatusCode,
+    /// Null is no body at all.
+    body: Value,
+}
+
+impl Answer {
+    const fn ok(body: Value) -> Self {
+        let status = StatusCode::OK;
+        Self { status, body }
+    }
+
+    fn text(&self) -> String {
+        // A batch of notifications has no answer at all.
+        if self.body.is_null() {
+            String::new()
+        } else {
+            self.body.to_string()
+        }
+    }
+
+    fn with_text(&self, text: String) -> Response {
+        if text.is_empty() {
+            return self.status.into_response();
+        }
+        let content_type = [(header::CONTENT_TYPE, "application/json")];
+        (self.status, content_type, text).into_response()
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        self.with_text(self.text())
+    }
+}
+
+/// Answers a request, or lets it meet the fault in force.
+async fn under_faults(
+    server: &Server,
+    cutter: &Cutter,
+    answer: impl FnOnce() -> Answer,
+) -> Response {
     match server.l1.faults().take() {
-        None => respond(&server.l1, request),
+        None => answer().into_response(),
         Some(FaultKind::Refuse) => {
             cutter.cut();
             ().into_response()
@@ -112,10 +165,11 @@ async fn handle(
             ([(header::CONTENT_TYPE, "text/html")], page).into_response()
         }
         Some(FaultKind::Truncated) => {
-            let mut text = answer(&server.l1, request).to_string();
+            let answer = answer();
+            let mut text = answer.text();
             // An answer is ASCII, so every index is a boundary.
             text.truncate(text.len() / 2);
-            json_response(text)
+            answer.with_text(text)
         }
     }
 }
@@ -128,20 +182,6 @@ fn is_control(request: &Value) -> bool {
             .as_str()
             .is_some_and(|method| method.starts_with(CONTROL_PREFIX)),
     }
-}
-
-fn respond(l1: &EmbeddedL1, request: serde_json::Result<Value>) -> Response {
-    let answer = answer(l1, request);
-    // A batch of notifications has no answer at all.
-    if answer.is_null() {
-        ().into_response()
-    } else {
-        json_response(answer.to_string())
-    }
-}
-
-fn json_response(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 /// The answer to a body; null when it has none.
@@ -201,10 +241,7 @@ fn call(l1: &EmbeddedL1, method: &str, params: &Params) -> RpcResult {
         "net_version" => Ok(json!(chain_id(l1).to_string())),
         "net_listening" => Ok(json!(true)),
         "net_peerCount" => Ok(quantity(0u64)),
-        "web3_clientVersion" => Ok(json!(concat!(
-            "light-node-devnet-l1/v",
-            env!("CARGO_PKG_VERSION")
-        ))),
+        "web3_clientVersion" => Ok(json!(CLIENT_VERSION)),
         "eth_syncing" => Ok(json!(false)),
         "eth_accounts" => Ok(json!([])),
 

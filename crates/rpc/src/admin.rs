@@ -2,7 +2,7 @@
 
 use crate::{
     actor::RpcContext,
-    error::{failed, invalid_params},
+    error::{expected, failed, invalid_params},
 };
 use jsonrpsee::{
     RpcModule,
@@ -12,7 +12,7 @@ use jsonrpsee::{
 use light_node_engine::InsertOutcome;
 use light_node_engine_api::{payload_block_hash, payload_envelope_from_json};
 use serde_json::value::RawValue;
-use std::{fmt::Display, sync::Arc};
+use std::sync::Arc;
 
 pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), RegisterMethodError> {
     module.register_async_method("admin_postUnsafePayload", |params, context, _| async move {
@@ -26,10 +26,11 @@ async fn post_unsafe_payload(
     params: &Params<'_>,
     context: &Arc<RpcContext>,
 ) -> Result<&'static str, ErrorObjectOwned> {
-    let expected =
-        |cause: &dyn Display| invalid_params(format!("expected one payload envelope: {cause}"));
-    let json: Box<RawValue> = params.one().map_err(|cause| expected(&cause))?;
-    let envelope = payload_envelope_from_json(json.get()).map_err(|cause| expected(&cause))?;
+    let json: Box<RawValue> = params
+        .one()
+        .map_err(|cause| expected("one payload envelope", &cause))?;
+    let envelope = payload_envelope_from_json(json.get())
+        .map_err(|cause| invalid_params(format!("expected one payload envelope: {cause}")))?;
     let claimed = envelope.execution_payload.block_hash();
     let computed = payload_block_hash(&envelope)
         .map_err(|cause| invalid_params(format!("the payload does not decode: {cause}")))?;

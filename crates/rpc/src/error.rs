@@ -29,6 +29,12 @@ pub(crate) fn invalid_params(message: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(INVALID_PARAMS_CODE, message, None::<()>)
 }
 
+/// Parameters that do not decode: what was expected, and what the decoder says.
+pub(crate) fn expected(what: &str, cause: &ErrorObjectOwned) -> ErrorObjectOwned {
+    let detail = cause.data().map_or(cause.message(), |data| data.get());
+    invalid_params(format!("expected {what}: {}", detail.trim_matches('"')))
+}
+
 pub(crate) fn not_found(message: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(NOT_FOUND_CODE, message, None::<()>)
 }

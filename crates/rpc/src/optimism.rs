@@ -2,7 +2,7 @@
 
 use crate::{
     actor::RpcContext,
-    error::{internal, invalid_params, not_found},
+    error::{expected, internal, not_found},
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, address};
@@ -40,7 +40,7 @@ async fn output_at_block(
 ) -> Result<OutputResponse, ErrorObjectOwned> {
     let number: BlockNumberOrTag = params
         .one()
-        .map_err(|cause| invalid_params(format!("expected one block number in hex: {cause}")))?;
+        .map_err(|cause| expected("one block number in hex", &cause))?;
     let peers = &context.peers;
     let block = peers
         .reader
