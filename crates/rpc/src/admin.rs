@@ -1,7 +1,7 @@
 //! The `admin` namespace. It exists only where the operator enabled it.
 
 use crate::{
-    actor::RpcContext,
+    context::RpcContext,
     error::{expected, failed, invalid_params},
 };
 use jsonrpsee::{

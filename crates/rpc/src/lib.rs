@@ -5,6 +5,7 @@
 mod actor;
 mod admin;
 mod config;
+mod context;
 mod error;
 mod lightnode;
 mod optimism;
@@ -14,7 +15,8 @@ mod status;
 mod subscriptions;
 mod sync_status;
 
-pub use actor::{RpcActor, RpcHandle, RpcPeers};
+pub use actor::{RpcActor, RpcHandle};
 pub use config::RpcConfig;
+pub use context::RpcPeers;
 pub use error::RpcError;
 pub use sync_status::sync_status;

@@ -1,6 +1,6 @@
 //! The `lightnode` namespace: what only nodes of our own kind ask each other.
 
-use crate::actor::RpcContext;
+use crate::context::RpcContext;
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 
 pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), RegisterMethodError> {

@@ -1,7 +1,7 @@
 //! The `optimism` namespace, with op-node's exact JSON.
 
 use crate::{
-    actor::RpcContext,
+    context::RpcContext,
     error::{expected, internal, not_found},
 };
 use alloy_eips::BlockNumberOrTag;

@@ -1,6 +1,6 @@
 //! `GET /healthz`, `/readyz` and `/status` on the RPC port, for probes and people. Everything else goes on to JSON-RPC.
 
-use crate::{actor::RpcContext, readiness, status};
+use crate::{context::RpcContext, readiness, status};
 use futures::future::{BoxFuture, FutureExt};
 use http::{Method, Request, Response, StatusCode, header};
 use jsonrpsee::server::HttpBody;
@@ -56,7 +56,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if request.method() == Method::GET
+        if matches!(*request.method(), Method::GET | Method::HEAD)
             && let Some(response) = page(&self.context, request.uri().path())
         {
             return std::future::ready(Ok(response)).boxed();

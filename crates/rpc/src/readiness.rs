@@ -1,6 +1,6 @@
 //! `/readyz`: whether the safe head is followed, and if not, why, by name.
 
-use crate::actor::RpcPeers;
+use crate::context::RpcPeers;
 use light_node_engine::ElSyncState;
 use serde::Serialize;
 

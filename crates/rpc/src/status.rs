@@ -1,6 +1,6 @@
 //! `/status`: where the node stands, as JSON for people and scripts. Everything is read from memory.
 
-use crate::{actor::RpcContext, readiness};
+use crate::{context::RpcContext, readiness};
 use light_node_engine::{ElSyncState, EngineState};
 use light_node_follow::{FollowStatus, IdentityVerdict};
 use light_node_l1::{EndpointVerdict, L1Status};

@@ -1,7 +1,7 @@
 //! `ws_subscribe_{unsafe,safe,finalized}_head`: the head as an L2 block reference each time it changes, nothing at first.
 //! A client that reads slowly misses heads in between; the newest always comes.
 
-use crate::actor::RpcContext;
+use crate::context::RpcContext;
 use jsonrpsee::{
     PendingSubscriptionSink, RpcModule, core::RegisterMethodError, core::SubscriptionError,
 };
