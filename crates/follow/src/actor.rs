@@ -24,7 +24,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
-use tracing::{info, warn};
+use tracing::warn;
 
 /// First and longest pause after the engine has caught the source lying.
 const QUARANTINE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
@@ -226,6 +226,9 @@ impl FollowActor {
             self.error_backoff.reset();
             self.state.note_answer(status, lag);
         }
+        if report.status.is_some() && !matches!(report.finding, Err(Failure::Shape(_))) {
+            self.state.note_good_answer();
+        }
         let finding = match report.finding {
             Ok(finding) => finding,
             Err(failure) => return self.handle_failure(failure),
@@ -254,13 +257,6 @@ impl FollowActor {
     }
 
     fn note_identity(&mut self, identity: Identity) {
-        if self.identified.is_none() {
-            info!(
-                source = self.source.name(),
-                verified = identity.is_verified,
-                "follow source answers"
-            );
-        }
         self.identified = Some(Instant::now());
         self.was_identified = true;
         let verdict = if identity.is_verified {

@@ -10,6 +10,7 @@ pub mod checks;
 mod config;
 mod handle;
 mod http;
+mod news;
 mod poll;
 pub mod regression;
 mod source;

@@ -1,23 +1,21 @@
 //! What the actor has found so far, as it is published, and what is said about it in the log: changes only.
 
-use crate::status::{IdentityVerdict, NotReady, PollOutcome, Snapshot};
+use crate::{
+    news::News,
+    status::{IdentityVerdict, NotReady, PollOutcome, Snapshot},
+};
 use light_node_engine::DerivationState;
 use light_node_protocol::SyncStatus;
 use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 use tracing::{debug, error, info, warn};
 
-/// A trouble that comes and goes (one of several backends lags) is said once in this time.
-const REPEAT_AFTER: Duration = Duration::from_secs(60);
-
 #[derive(Debug)]
 pub(crate) struct FollowState {
     snapshot: watch::Sender<Snapshot>,
     source: String,
     max_age: Duration,
-    said_unverified: bool,
-    said_trouble: Option<&'static str>,
-    last_said: Option<(&'static str, Instant)>,
+    news: News,
 }
 
 impl FollowState {
@@ -26,9 +24,7 @@ impl FollowState {
             snapshot,
             source: source.to_owned(),
             max_age,
-            said_unverified: false,
-            said_trouble: None,
-            last_said: None,
+            news: News::default(),
         }
     }
 
@@ -47,8 +43,7 @@ impl FollowState {
     }
 
     pub(crate) fn note_identity(&mut self, verdict: IdentityVerdict, path: Vec<String>) {
-        if verdict == IdentityVerdict::Unverified && !self.said_unverified {
-            self.said_unverified = true;
+        if verdict == IdentityVerdict::Unverified && self.news.is_first_unverified() {
             warn!(
                 source = self.source,
                 "follow source does not serve optimism_rollupConfig, its chain cannot be verified"
@@ -58,6 +53,15 @@ impl FollowState {
             snapshot.identity = verdict;
             snapshot.path = path;
         });
+    }
+
+    /// The answer's heads are of good shape.
+    pub(crate) fn note_good_answer(&mut self) {
+        if self.news.is_first_answer() {
+            let identity = self.snapshot.borrow().identity;
+            let verified = identity == IdentityVerdict::Verified;
+            info!(source = self.source, verified, "follow source answers");
+        }
     }
 
     pub(crate) fn note_applied(&self, state: DerivationState) {
@@ -94,23 +98,17 @@ impl FollowState {
     fn say(&mut self, trouble: Option<&NotReady>) {
         let source = self.source.as_str();
         let Some(trouble) = trouble else {
-            if self.said_trouble.take().is_some() {
+            if self.news.is_end_of_trouble() {
                 info!(source, "in step with the follow source again");
             }
             return;
         };
-        let reason = trouble.name();
         let in_step = self.snapshot.borrow().in_step;
         let has_lasted = in_step.is_some_and(|instant| instant.elapsed() > self.max_age);
-        let flaps = self
-            .last_said
-            .is_some_and(|(said, instant)| said == reason && instant.elapsed() < REPEAT_AFTER);
-        let waits = trouble.is_usual() && !has_lasted || flaps && !trouble.is_alarm();
-        if self.said_trouble == Some(reason) || waits {
+        let reason = trouble.name();
+        if trouble.is_usual() && !has_lasted || !self.news.is_new_trouble(reason) {
             return;
         }
-        self.said_trouble = Some(reason);
-        self.last_said = Some((reason, Instant::now()));
         if trouble.is_alarm() {
             error!(source, reason, detail = %trouble, "follow source is refused");
         } else {

@@ -2,6 +2,7 @@
 
 mod engine;
 mod l1;
+mod log;
 mod world;
 
 use super::*;

@@ -36,6 +36,8 @@ struct Script {
     frozen_head: Option<L1BlockRef>,
     status: Option<SyncStatus>,
     failure: Option<SourceError>,
+    /// The failure hits `status` alone.
+    only_status_fails: bool,
     identity: Option<ChainIdentity>,
     path: Vec<String>,
     delay: Duration,
@@ -128,7 +130,16 @@ impl ScriptedSource {
     }
 
     pub(super) fn fail(&self, failure: Option<SourceError>) {
-        self.script().failure = failure;
+        let mut script = self.script();
+        script.failure = failure;
+        script.only_status_fails = false;
+    }
+
+    /// From now on says who it is, but not where its heads are.
+    pub(super) fn fail_status(&self) {
+        let method = "optimism_syncStatus";
+        self.fail(Some(SourceError::Html { method }));
+        self.script().only_status_fails = true;
     }
 
     pub(super) fn freeze_l1_head(&self) {
@@ -164,7 +175,7 @@ impl ScriptedSource {
         self.script().most_calls_at_once
     }
 
-    async fn call(&self) -> Result<(), SourceError> {
+    async fn call(&self, is_status: bool) -> Result<(), SourceError> {
         let delay = {
             let mut script = self.script();
             script.calls += 1;
@@ -175,24 +186,27 @@ impl ScriptedSource {
         sleep(delay).await;
         let mut script = self.script();
         script.calls_now -= 1;
-        script.failure.clone().map_or(Ok(()), Err)
+        match &script.failure {
+            Some(failure) if is_status || !script.only_status_fails => Err(failure.clone()),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
 #[async_trait]
 impl FollowSource for ScriptedSource {
     async fn status(&self) -> Result<SyncStatus, SourceError> {
-        self.call().await?;
+        self.call(true).await?;
         Ok(self.status_now())
     }
 
     async fn chain_identity(&self) -> Result<Option<ChainIdentity>, SourceError> {
-        self.call().await?;
+        self.call(false).await?;
         Ok(self.script().identity)
     }
 
     async fn follow_path(&self) -> Result<Option<Vec<String>>, SourceError> {
-        self.call().await?;
+        self.call(false).await?;
         Ok(Some(self.script().path.clone()))
     }
 
@@ -246,6 +260,7 @@ impl World {
             frozen_head: None,
             status: None,
             failure: None,
+            only_status_fails: false,
             identity: Some(ChainIdentity::from(&*config)),
             path: vec!["source".to_owned(), "origin".to_owned()],
             delay: Duration::from_millis(5),

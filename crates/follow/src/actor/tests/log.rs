@@ -1,0 +1,126 @@
+//! What the actor says in the log, and how often.
+
+use super::*;
+use std::{cell::RefCell, fmt, sync::Once};
+use tracing::{
+    Event, Level, Metadata, Subscriber, callsite,
+    field::{Field, Visit},
+    span,
+};
+
+thread_local! {
+    /// A test runs on a thread of its own, its actors included.
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps the messages and reasons of this crate's events, by thread.
+struct Recorder;
+
+impl Subscriber for Recorder {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        LINES.with_borrow_mut(|lines| lines.push(format!("{} {}", line.message, line.reason)));
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Line {
+    message: String,
+    reason: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            "reason" => self.reason = format!("{value:?}").replace('"', ""),
+            _ => {}
+        }
+    }
+}
+
+/// Starts to record; forgets what an earlier test on this thread has left.
+fn record() {
+    static START: Once = Once::new();
+    START.call_once(|| {
+        tracing::subscriber::set_global_default(Recorder).unwrap();
+        // Other tests may have met an event before, and found nobody to hear it.
+        callsite::rebuild_interest_cache();
+    });
+    LINES.with_borrow_mut(Vec::clear);
+}
+
+fn lines_with(words: &str) -> usize {
+    LINES.with_borrow(|lines| lines.iter().filter(|line| line.contains(words)).count())
+}
+
+const ANSWERS: &str = "follow source answers";
+const TROUBLE: &str = "not in step with the follow source";
+
+#[tokio::test(start_paused = true)]
+async fn a_source_answers_in_the_log_only_when_its_heads_are_good_and_only_once() {
+    record();
+    let mut world = World::start_with(|source| source.fail_status()).await;
+    sleep(seconds(45)).await;
+    assert_eq!((lines_with(ANSWERS), lines_with(TROUBLE)), (0, 1));
+
+    world.source.release();
+    world.source.fail(None);
+    world.next_applied().await;
+    assert_eq!(lines_with(ANSWERS), 1);
+    for _ in 0..5 {
+        world.source.fail_status();
+        world.until(|status| status.trouble.is_some()).await;
+        world.source.fail(None);
+        world.until(|status| status.trouble.is_none()).await;
+    }
+    assert_eq!(lines_with(ANSWERS), 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn troubles_that_take_turns_are_said_once_a_minute_and_all_counted() {
+    record();
+    let mut world = World::start().await;
+    world.next_applied().await;
+    let good = world.source.status_now();
+    let mut bad = good;
+    bad.safe_l2.l1_origin.hash = bad.safe_l2.hash;
+    let mut finalized = good;
+    finalized.finalized_l2.hash = finalized.safe_l2.hash;
+    for _ in 0..10 {
+        for status in [Default::default(), bad, finalized, good] {
+            world.source.set_status(status);
+            sleep(seconds(1)).await;
+        }
+    }
+    let troubles = lines_with(TROUBLE) + lines_with("follow source is refused");
+    assert_eq!(troubles, 3, "{:?}", LINES.take());
+    let counters = world.follow.status().counters;
+    for outcome in [
+        PollOutcome::Invalid,
+        PollOutcome::L1Mismatch,
+        PollOutcome::FinalizedConflict,
+    ] {
+        assert!(counters.get(outcome) >= 8, "{outcome:?}");
+    }
+    sleep(seconds(30)).await;
+    world.source.set_status(bad);
+    sleep(seconds(2)).await;
+    assert_eq!(lines_with("l1_mismatch"), 2);
+    world.stop().await;
+}
