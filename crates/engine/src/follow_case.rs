@@ -81,6 +81,21 @@ pub(crate) fn case_after_reads(view: &FollowView, at_local_safe: Option<B256>) -
     }
 }
 
+/// The head under which labels go out: our own, or the EL's if it stands above, for an EL ignores labels on an ancestor of
+/// its head and answers VALID all the same. `None` if labels have to wait, because the EL stands on a block that may not be
+/// adopted, or is still below the source's. `ours` is `None` if the EL has lost it, `latest` if there was no need to look.
+pub(crate) fn head_to_label(
+    ours: Option<L2BlockRef>,
+    latest: Option<L2BlockRef>,
+    may_adopt: bool,
+    local_safe: u64,
+) -> Option<L2BlockRef> {
+    let stays = |ours: &L2BlockRef| latest.is_none_or(|latest| latest.number <= ours.number);
+    ours.filter(stays)
+        .or(latest.filter(|_| may_adopt))
+        .filter(|head| head.number >= local_safe)
+}
+
 /// A contradiction between the update and what is published that shows without asking the EL: another block at the same
 /// height, or heads below the finalized one.
 pub(crate) fn contradiction(state: &EngineState, update: &FollowUpdate) -> Option<FollowRefusal> {
@@ -216,6 +231,21 @@ mod tests {
         );
         let target = view(at(9, 9), Some(at(12, 12)));
         assert_eq!(case_after_reads(&target, Some(hash(99))), FollowCase::Reorg);
+    }
+
+    #[test]
+    fn labels_go_out_under_the_head_on_which_the_el_stands_or_wait() {
+        let (ours, above, below) = (block(10, 10), block(16, 16), block(8, 8));
+        let label = head_to_label;
+        assert_eq!(label(Some(ours), None, false, 9), Some(ours));
+        assert_eq!(label(Some(ours), Some(ours), false, 10), Some(ours));
+        assert_eq!(label(Some(ours), Some(above), true, 9), Some(above));
+        assert_eq!(label(Some(ours), Some(above), true, 14), Some(above));
+        assert_eq!(label(Some(ours), Some(above), false, 9), None);
+        assert_eq!(label(Some(ours), Some(ours), true, 14), None);
+        assert_eq!(label(None, Some(below), true, 8), Some(below));
+        assert_eq!(label(None, Some(below), true, 9), None);
+        assert_eq!(label(None, Some(below), false, 8), None);
     }
 
     fn published() -> EngineState {

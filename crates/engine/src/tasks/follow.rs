@@ -2,7 +2,10 @@
 
 use crate::{
     context::{Context, Labels},
-    follow_case::{FollowCase, case_after_reads, case_before_reads, contradiction},
+    follow_case::{
+        FollowCase, case_after_reads, case_before_reads, contradiction, head_to_label,
+        next_finalized,
+    },
     forkchoice::{Outcome, of_heads},
     reads::{Blocks, Reads},
     request::{FollowOutcome, FollowRefusal, FollowUpdate},
@@ -87,13 +90,17 @@ fn reads_for(ctx: &Context, update: &FollowUpdate) -> Reads {
     for head in heads.iter().filter(|head| !head.is_zero()) {
         reads = reads.know(ctx.own_block(head.number)).number(head.number);
     }
-    if reads.is_answered() {
-        return reads.know(Some(ctx.state.unsafe_head));
+    let ours = ctx.state.unsafe_head;
+    let finalized = next_finalized(ctx.state.finalized_head, state.finalized);
+    let stands = !ctx
+        .forkchoices
+        .must_send(of_heads(&ours, &state.safe, &finalized));
+    if reads.is_answered() && stands {
+        return reads.know(Some(ours));
     }
-    // The EL's own sync moves its head under us, perhaps to another branch.
-    reads
-        .label(BlockNumberOrTag::Latest)
-        .number(ctx.state.unsafe_head.number)
+    // Where the EL stands is looked at before every forkchoice: its own sync may have moved it above our head, where it
+    // would answer VALID and ignore the labels, or to another branch.
+    reads.label(BlockNumberOrTag::Latest).number(ours.number)
 }
 
 /// Row 1: the EL is asked for the source's block.
@@ -103,7 +110,9 @@ async fn ahead(
     update: &FollowUpdate,
 ) -> Result<FollowOutcome, ElError> {
     let FollowUpdate { state: claimed, .. } = update;
-    let mut reads = Reads::default().hash(claimed.local_safe.hash);
+    let mut reads = Reads::default()
+        .label(BlockNumberOrTag::Latest)
+        .hash(claimed.local_safe.hash);
     for label in [claimed.safe, claimed.finalized] {
         let below = !label.is_zero() && label.hash != claimed.local_safe.hash;
         if below {
@@ -116,8 +125,11 @@ async fn ahead(
             let refusal = FollowRefusal::OriginMismatch { block: head.hash };
             return Ok(FollowOutcome::Refused(refusal));
         }
-        // A child of our head needs no second look: what is on our chain is on its chain.
-        if head.parent_hash == ctx.state.unsafe_head.hash && !ctx.is_lost() {
+        // A child of our head needs no second look, unless the EL stands elsewhere: what is on our chain is on its chain.
+        let latest = blocks.label(BlockNumberOrTag::Latest);
+        let stands = latest.is_some_and(|at| at.hash == head.hash || at.hash == head.parent_hash);
+        let is_child = head.parent_hash == ctx.state.unsafe_head.hash;
+        if is_child && stands && !ctx.is_lost() {
             blocks.know(head);
             return match check_labels(&ctx.state.finalized_head, update, &blocks) {
                 Err(refusal) => Ok(FollowOutcome::Refused(refusal)),
@@ -155,7 +167,7 @@ fn pending(ctx: &mut Context, update: &FollowUpdate, blocks: &Blocks) -> Option<
     None
 }
 
-/// Row 3: labels move on the chain that the EL has. `None` if it turns out to have lost our head.
+/// Row 3: labels move on the chain that the EL has. `None` if it turns out to have lost our head, or a target yields.
 async fn consolidate(
     el: &dyn EngineApi,
     ctx: &mut Context,
@@ -167,15 +179,9 @@ async fn consolidate(
         Err(refusal) => return Ok(Some(FollowOutcome::Refused(refusal))),
     };
     let ours = ctx.state.unsafe_head;
-    let latest = ctx.adoptable(blocks.label(BlockNumberOrTag::Latest), Instant::now());
-    let syncs = ctx.target().is_some();
-    let above = |number: u64| latest.filter(|latest| latest.number > number);
-    let head = match blocks.hash_at(ours.number) {
-        _ if ctx.is_lost() => match above(labels.local_safe.number.saturating_sub(1)) {
-            Some(latest) => latest,
-            None => return Ok(Some(FollowOutcome::Syncing)),
-        },
-        Some(hash) if hash == ours.hash => above(ours.number).filter(|_| syncs).unwrap_or(ours),
+    let stays = match blocks.hash_at(ours.number) {
+        _ if ctx.is_lost() => None,
+        Some(hash) if hash == ours.hash => Some(ours),
         // The EL's own sync has left our branch: whether it may is found when the source's block is settled.
         Some(_) => {
             ctx.build = None;
@@ -186,7 +192,13 @@ async fn consolidate(
             return Ok(None);
         }
     };
-    label(el, ctx, head, labels).await
+    let latest = blocks.label(BlockNumberOrTag::Latest);
+    let may_adopt = ctx.adoptable(latest, Instant::now()).is_some();
+    match head_to_label(stays, latest, may_adopt, labels.local_safe.number) {
+        Some(head) => label(el, ctx, head, labels).await,
+        None if ctx.target().is_some() => Ok(pending(ctx, update, blocks)),
+        None => Ok(Some(FollowOutcome::Syncing)),
+    }
 }
 
 /// Sends the forkchoice of `head` and `labels` if it is not what stands, and publishes them. `None` if the EL has lost
@@ -216,6 +228,9 @@ async fn label(
     });
     if labels.safe.number < before.safe_head.number {
         ctx.keep_calm(now);
+    }
+    if head.hash != before.unsafe_head.hash && head.parent_hash != before.unsafe_head.hash {
+        ctx.build = None;
     }
     ctx.adopt(head, Some(labels), reorg, now);
     Ok(Some(FollowOutcome::Applied))

@@ -2,10 +2,12 @@
 
 use crate::{
     context::Context,
-    forkchoice::{Outcome, Rejection, outcome},
+    forkchoice::{Outcome, Rejection, of_heads, outcome},
     reads::{LABELS, Reads},
+    state::EngineState,
     tasks::lost,
 };
+use alloy_eips::BlockNumberOrTag;
 use alloy_rpc_types_engine::{ForkchoiceState, PayloadId};
 use light_node_engine_api::{ElError, EngineApi};
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
@@ -76,7 +78,7 @@ async fn reread_labels(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElEr
 }
 
 /// Sends the published forkchoice once more, so that the EL knows that we are there, and so that we learn whether it
-/// still has our head.
+/// still has our head, or stands above it.
 ///
 /// # Errors
 /// [`ElError`] if the EL could not be asked.
@@ -92,8 +94,29 @@ pub(crate) async fn heartbeat(el: &dyn EngineApi, ctx: &mut Context) -> Result<(
                 "the execution layer calls our unsafe head invalid");
             Ok(())
         }
-        Outcome::Applied
-        | Outcome::Accepted
-        | Outcome::Rejected(Rejection::Inconsistent { .. }) => Ok(()),
+        Outcome::Applied => adopt_where_it_stands(el, ctx).await,
+        Outcome::Accepted | Outcome::Rejected(Rejection::Inconsistent { .. }) => Ok(()),
     }
+}
+
+/// An EL answers VALID to our head also where it stands above it: after the lost answer of a forkchoice, or on a block
+/// whose refusal is forgotten by now. Nothing leads it back, so that block is our head.
+async fn adopt_where_it_stands(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
+    let EngineState {
+        unsafe_head: ours,
+        safe_head,
+        finalized_head,
+        ..
+    } = ctx.state;
+    let reads = Reads::default().label(BlockNumberOrTag::Latest);
+    let blocks = reads.number(ours.number).send(el).await?;
+    let latest = ctx.adoptable(blocks.label(BlockNumberOrTag::Latest), Instant::now());
+    let above = latest.filter(|latest| latest.number > ours.number && blocks.holds(ours.id()));
+    if let Some(head) = above
+        && send(el, ctx, of_heads(&head, &safe_head, &finalized_head)).await? == Outcome::Applied
+    {
+        ctx.build = None;
+        ctx.adopt(head, None, None, Instant::now());
+    }
+    Ok(())
 }

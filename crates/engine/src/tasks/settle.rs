@@ -3,7 +3,7 @@
 
 use crate::{
     context::{Context, Labels, Reorg},
-    follow_case::next_finalized,
+    follow_case::{head_to_label, next_finalized},
     forkchoice::{Ancestry, Outcome, Rejection, ancestry, of_heads, outcome, without_labels},
     memory::Refusal,
     reads::{Blocks, Reads},
@@ -124,11 +124,10 @@ pub(crate) async fn settle(
         later.wait_for_sync(Instant::now());
         ctx.set_target(Some(later));
     }
-    let state = ctx.state;
     let blocks = reads_for(ctx, &target).send(el).await?;
-    let Some(mut head) = blocks
+    let Some(block) = blocks
         .at(target.id.number)
-        .filter(|head| head.hash == target.id.hash)
+        .filter(|block| block.hash == target.id.hash)
     else {
         return Ok(wait_for_move(ctx, target));
     };
@@ -138,15 +137,38 @@ pub(crate) async fn settle(
     }
     // The EL may stand above the target already, by its own sync or because the target is below our head. That block is
     // the head then: a forkchoice to one of its ancestors would move nothing, not even labels.
-    let latest = ctx.adoptable(blocks.label(BlockNumberOrTag::Latest), Instant::now());
-    head = latest
-        .filter(|latest| latest.number > head.number)
-        .unwrap_or(head);
-    let extends = blocks.holds(state.unsafe_head.id());
-    let labels = match judge(&state, &head, target.update, &blocks) {
+    let latest = blocks.label(BlockNumberOrTag::Latest);
+    let may_adopt = ctx.adoptable(latest, Instant::now()).is_some();
+    let stands_on = head_to_label(Some(block), latest, may_adopt, block.number);
+    let head = stands_on.unwrap_or(block);
+    let labels = match judge(&ctx.state, &head, target.update, &blocks) {
         Ok(labels) => labels,
         Err(refusal) => return abandon(el, ctx, &target, refusal).await,
     };
+    let moves = |labels: &Labels| {
+        let (safe, finalized) = (ctx.state.safe_head.hash, ctx.state.finalized_head.hash);
+        (labels.safe.hash, labels.finalized.hash) != (safe, finalized)
+    };
+    if stands_on.is_none() && labels.as_ref().is_some_and(moves) {
+        debug!(number = head.number, hash = %head.hash,
+            "labels wait: the execution layer stands above them on a block that was refused");
+        wait_for_sync(ctx, target);
+        return Ok(Settled::Waiting);
+    }
+    let extends = blocks.holds(ctx.state.unsafe_head.id());
+    become_head(el, ctx, &target, head, labels, extends).await
+}
+
+/// Makes `head` ours, with labels that have been found to hold on it. `extends`: our head before it is on its chain.
+async fn become_head(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    target: &Target,
+    head: L2BlockRef,
+    labels: Option<Labels>,
+    extends: bool,
+) -> Result<Settled, ElError> {
+    let state = ctx.state;
     let (safe, finalized) = labels.map_or((state.safe_head, state.finalized_head), |labels| {
         (labels.safe, labels.finalized)
     });
@@ -157,7 +179,7 @@ pub(crate) async fn settle(
     let reorg = if extends {
         None
     } else {
-        Some(reorg_note(el, ctx, &target).await?)
+        Some(reorg_note(el, ctx, target).await?)
     };
     ctx.set_target(None);
     if reorg.is_some() {

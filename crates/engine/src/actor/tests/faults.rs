@@ -25,6 +25,30 @@ fn moving(update: FollowUpdate) -> FollowUpdate {
     }
 }
 
+/// As an update to `block`, with an L1 origin that is not the block's.
+fn lie(block: &MemoryBlock) -> FollowUpdate {
+    let mut update = Harness::update(block, None);
+    update.state.safe.l1_origin = ChainBuilder::l1_block(200, 0).id();
+    update.state.local_safe.l1_origin = update.state.safe.l1_origin;
+    update
+}
+
+/// As [`following`], and the EL stands 6 blocks higher, on a block that a source has lied about. Returns 12 blocks on ours.
+async fn beside_an_el_on_a_refused_block() -> (Harness, Vec<MemoryBlock>, Vec<MemoryBlock>) {
+    let (mut harness, chain) = following().await;
+    let next = harness.branch(&chain[9], 12, 0);
+    assert_eq!(harness.follow(lie(&next[5])).await, FollowOutcome::Syncing);
+    harness.el.add(&next[..6]);
+    harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    // Until gossip may make a target again.
+    harness.pass(seconds(20)).await;
+    assert_eq!(harness.el.head(), next[5].block_ref());
+    assert_eq!(harness.state().unsafe_head, chain[9].block_ref());
+    (harness, chain, next)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_source_that_contradicts_our_safe_head_is_refused_until_it_may_move() {
     let (mut harness, chain) = following().await;
@@ -117,12 +141,6 @@ async fn a_lower_or_unknown_finalized_head_leaves_ours_and_the_rest_goes_on() {
 async fn a_block_with_another_l1_origin_than_claimed_is_refused_before_any_label_moves() {
     let (mut harness, chain) = following().await;
     let next = harness.branch(&chain[9], 2, 0);
-    let lie = |block: &MemoryBlock| {
-        let mut update = Harness::update(block, None);
-        update.state.safe.l1_origin = ChainBuilder::l1_block(200, 0).id();
-        update.state.local_safe.l1_origin = update.state.safe.l1_origin;
-        update
-    };
     let refused = |block: &MemoryBlock| {
         REFUSED(FollowRefusal::OriginMismatch {
             block: block.hash(),
@@ -142,14 +160,90 @@ async fn a_block_with_another_l1_origin_than_claimed_is_refused_before_any_label
         .await;
     assert_eq!(harness.state(), before);
     assert_eq!(harness.el.safe(), chain[4].block_ref());
-    // The EL has the block now, but on that source's word alone.
+    // The EL has the block now, but on that source's word alone. It would ignore labels on anything below.
     let below = Harness::update(&chain[5], None);
-    assert_eq!(harness.follow(below).await, FollowOutcome::Applied);
-    assert_eq!(harness.state().unsafe_head, chain[9].block_ref());
+    assert_eq!(harness.follow(below).await, FollowOutcome::Syncing);
+    assert_eq!(harness.state(), before);
     // The honest update goes through all the same.
     let honest = Harness::update(&next[1], None);
     assert_eq!(harness.follow(honest).await, FollowOutcome::Applied);
     assert_eq!(harness.el.safe(), next[1].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_wait_while_the_el_stands_above_our_head_on_a_refused_block() {
+    let (mut harness, chain, next) = beside_an_el_on_a_refused_block().await;
+    let before = harness.state();
+    // Row 3, row 1 with a child of our head, row 1 with any other block.
+    for safe in [&chain[7], &next[0], &next[3]] {
+        let update = Harness::update(safe, None);
+        assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+        let state = harness.state();
+        assert_eq!(
+            (state.unsafe_head, state.safe_head),
+            (before.unsafe_head, before.safe_head)
+        );
+        assert_eq!(harness.el.safe(), before.safe_head);
+    }
+    // When the refusal is forgotten, the labels follow without another poll.
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.unsafe_head, next[5].block_ref());
+    assert_eq!(state.safe_head, next[3].block_ref());
+    assert_eq!(harness.el.safe(), next[3].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_never_pass_our_head_when_the_els_own_is_refused_and_gossip_is_pending() {
+    let (mut harness, _, next) = beside_an_el_on_a_refused_block().await;
+    assert_eq!(harness.insert(&next[11]).await, InsertOutcome::Buffered);
+    harness
+        .published_until(|state| state.target.is_some())
+        .await;
+    let before = harness.state();
+    let honest = Harness::update(&next[3], None);
+    assert_eq!(harness.follow(honest).await, FollowOutcome::Syncing);
+    assert_eq!(harness.state(), before);
+    // The labels come with the target.
+    harness.el.add(&next);
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.unsafe_head, next[11].block_ref());
+    assert_eq!(state.safe_head, next[3].block_ref());
+    assert_eq!(harness.el.safe(), next[3].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_el_that_went_further_on_our_chain_by_itself_is_followed_with_one_forkchoice() {
+    let (mut harness, chain) = following().await;
+    let next = harness.branch(&chain[9], 3, 0);
+    harness.el.add(&next);
+    harness.el.set_head(next[2].hash());
+    let update = Harness::update(&chain[7], None);
+    let engine = harness.engine.clone();
+    assert_eq!(engine.follow(update).await, Ok(FollowOutcome::Applied));
+    let calls = harness.take_calls();
+    assert_eq!(calls, [CallKind::Blocks, CallKind::ForkchoiceUpdated]);
+    assert_eq!(harness.state().unsafe_head, next[2].block_ref());
+    assert_eq!(harness.el.safe(), chain[7].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_el_above_our_head_is_found_by_the_heartbeat_when_the_source_says_nothing_new() {
+    let (mut harness, chain, next) = beside_an_el_on_a_refused_block().await;
+    harness.pass(seconds(200)).await;
+    let refused_yet = harness.state();
+    assert_eq!(refused_yet.unsafe_head, chain[9].block_ref());
+    let state = harness.published_until(|state| *state != refused_yet).await;
+    assert_eq!(state.unsafe_head, next[5].block_ref());
+    assert_eq!(state.safe_head, refused_yet.safe_head);
+    assert_eq!(state.epoch, refused_yet.epoch);
     harness.stop().await;
 }
 
@@ -190,7 +284,11 @@ async fn after_38002_all_three_labels_are_read_again_and_the_next_poll_applies()
     assert_eq!(engine.follow(update).await, Ok(FollowOutcome::Skipped));
     assert_eq!(
         harness.take_calls(),
-        [CallKind::ForkchoiceUpdated, CallKind::Blocks]
+        [
+            CallKind::Blocks,
+            CallKind::ForkchoiceUpdated,
+            CallKind::Blocks
+        ]
     );
     assert_eq!(harness.state().safe_head, chain[4].block_ref());
     assert_eq!(harness.follow(update).await, FollowOutcome::Applied);

@@ -194,7 +194,7 @@ async fn row_2b_an_el_that_cannot_be_asked_skips_the_update_and_the_next_poll_go
 }
 
 #[tokio::test(start_paused = true)]
-async fn row_3_labels_move_with_one_forkchoice_and_no_read_if_all_is_remembered() {
+async fn row_3_labels_move_with_one_look_at_the_els_own_head_and_one_forkchoice() {
     let mut harness = Harness::fresh().await;
     let chain = harness.chain(6);
     for block in &chain {
@@ -204,7 +204,10 @@ async fn row_3_labels_move_with_one_forkchoice_and_no_read_if_all_is_remembered(
     let update = Harness::update(&chain[3], Some(&chain[1]));
     let engine = harness.engine.clone();
     assert_eq!(engine.follow(update).await, Ok(FollowOutcome::Applied));
-    assert_eq!(harness.take_calls(), [CallKind::ForkchoiceUpdated]);
+    assert_eq!(
+        harness.take_calls(),
+        [CallKind::Blocks, CallKind::ForkchoiceUpdated]
+    );
     let hashes = (chain[5].hash(), chain[3].hash(), chain[1].hash());
     assert_eq!(harness.forkchoices(), [hashes]);
     assert_eq!(

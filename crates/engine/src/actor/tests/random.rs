@@ -15,6 +15,8 @@ enum Event {
     Reorg(usize),
     /// It is polled.
     Poll,
+    /// It claims a wrong L1 origin for the block this much above its safe head.
+    Lie(usize),
     /// A payload of any branch comes by gossip.
     Gossip(usize),
     /// The EL gets a block of any branch from its peers.
@@ -36,6 +38,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (1usize..4).prop_map(Event::Advance),
         1 => (1usize..6).prop_map(Event::Reorg),
         4 => Just(Event::Poll),
+        2 => (0usize..10).prop_map(Event::Lie),
         6 => (0usize..1_000).prop_map(Event::Gossip),
         6 => (0usize..1_000).prop_map(Event::Peers),
         1 => (1usize..20).prop_map(Event::Lose),
@@ -120,6 +123,14 @@ impl World {
                 self.poll().await;
             }
             Event::Poll => drop(self.poll().await),
+            Event::Lie(above) => {
+                let block = &self.chain[(self.safe + above).min(MAIN - 1)];
+                let mut update = Harness::update(block, None);
+                update.state.safe.l1_origin = ChainBuilder::l1_block(200, 0).id();
+                update.state.local_safe.l1_origin = update.state.safe.l1_origin;
+                update.safe_may_move = self.moved;
+                self.harness.follow(update).await;
+            }
             Event::Gossip(index) => {
                 let block = &self.all[index % self.all.len()];
                 let taken = self
