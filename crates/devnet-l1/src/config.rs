@@ -11,12 +11,15 @@ use thiserror::Error;
 /// Chain id of the devnet's L1; the one that OP Stack devnets use, and not that of any public chain.
 pub const DEVNET_L1_CHAIN_ID: u64 = 900;
 
+/// The longest slot. A devnet that mines more rarely helps nobody, and times stay far from what their types hold.
+pub const L1_BLOCK_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// Everything that fixes an embedded L1 before its first block.
 #[derive(Clone, Debug)]
 pub struct L1SimConfig {
     /// Chain id, by default [`DEVNET_L1_CHAIN_ID`].
     pub chain_id: u64,
-    /// Length of a slot. Whole seconds, because block timestamps are.
+    /// Length of a slot, up to [`L1_BLOCK_TIME_MAX`]. Whole seconds, because block timestamps are.
     pub block_time: Duration,
     /// Unix time of block 0 in seconds; slot `n` is at `genesis_time + n * block_time`.
     pub genesis_time: u64,
@@ -59,7 +62,8 @@ impl L1SimConfig {
     /// The first rule that the configuration breaks.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let contracts = [self.contracts.portal, self.contracts.system_config];
-        if self.block_time.as_secs() == 0 || self.block_time.subsec_nanos() != 0 {
+        let is_possible = (Duration::from_secs(1)..=L1_BLOCK_TIME_MAX).contains(&self.block_time);
+        if !is_possible || self.block_time.subsec_nanos() != 0 {
             return Err(ConfigError::BlockTime {
                 block_time: self.block_time,
             });
@@ -84,7 +88,9 @@ impl L1SimConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
     /// Timestamps are whole seconds, so slots must be.
-    #[error("block time {block_time:?} is not a positive number of whole seconds")]
+    #[error(
+        "block time {block_time:?} is not a number of whole seconds from 1 s to {L1_BLOCK_TIME_MAX:?}"
+    )]
     BlockTime {
         /// The refused length of a slot.
         block_time: Duration,

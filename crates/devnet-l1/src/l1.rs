@@ -128,6 +128,11 @@ impl EmbeddedL1 {
         format!("http://{}", self.shared.address)
     }
 
+    /// URL of the beacon API, which shares the port.
+    pub fn beacon_url(&self) -> String {
+        self.url()
+    }
+
     /// Reads the chain. The lock is held meanwhile: take what is needed and return.
     pub fn with_chain<T>(&self, read: impl FnOnce(&Chain) -> T) -> T {
         read(&self.lock().chain)

@@ -31,7 +31,8 @@ const MAX_TRANSACTION_BYTES: usize = 128 << 10;
 const PRICE_BUMP_PERCENT: u128 = 10;
 
 /// A transaction as it comes over the network: blob transactions with their blobs.
-type NetworkTransaction = EthereumTxEnvelope<TxEip4844WithSidecar<BlobTransactionSidecarVariant>>;
+pub(crate) type NetworkTransaction =
+    EthereumTxEnvelope<TxEip4844WithSidecar<BlobTransactionSidecarVariant>>;
 
 /// A waiting transaction.
 #[derive(Clone, Debug)]

@@ -1,8 +1,14 @@
 //! What this crate's tests share: keys, signed transactions, and a chain that funds them.
 
-use crate::{Chain, L1SimConfig};
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
-use alloy_eips::eip2718::Encodable2718;
+use crate::{Chain, L1SimConfig, pool::NetworkTransaction};
+use alloy_consensus::{
+    SignableTransaction, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope,
+};
+use alloy_eips::{
+    eip2718::Encodable2718,
+    eip4844::{Blob, BlobTransactionSidecar, Bytes48},
+    eip7594::BlobTransactionSidecarVariant,
+};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
@@ -69,4 +75,39 @@ pub(crate) fn call(index: u8, nonce: u64, to: Address, value: U256, input: Bytes
             ..transaction(nonce, to)
         },
     )
+}
+
+/// A signed transaction with blobs, of which no two are the same. Their commitments are only hashed, never verified;
+/// `spoil` lets the first versioned hash be another's.
+pub(crate) fn blob_transaction(index: u8, nonce: u64, blobs: u8, spoil: bool) -> Bytes {
+    let first = index.wrapping_mul(16);
+    let bytes = (0..blobs).map(|blob| first.wrapping_add(blob));
+    let sidecar = BlobTransactionSidecar::new(
+        bytes.clone().map(Blob::repeat_byte).collect(),
+        bytes.map(Bytes48::repeat_byte).collect(),
+        vec![Bytes48::ZERO; blobs.into()],
+    );
+    let mut hashes = sidecar.versioned_hashes().collect::<Vec<_>>();
+    if spoil {
+        hashes[0] = B256::repeat_byte(1);
+    }
+    let tx = TxEip4844 {
+        chain_id: 900,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 100_000_000_000,
+        max_priority_fee_per_gas: 1,
+        to: Address::repeat_byte(9),
+        max_fee_per_blob_gas: 1_000,
+        blob_versioned_hashes: hashes,
+        ..TxEip4844::default()
+    };
+    let signature = key(index)
+        .sign_hash_sync(&tx.signature_hash())
+        .expect("a local key signs");
+    let variant = BlobTransactionSidecarVariant::Eip4844(sidecar);
+    let tx = TxEip4844WithSidecar::from_tx_and_sidecar(tx, variant);
+    NetworkTransaction::from(tx.into_signed(signature))
+        .encoded_2718()
+        .into()
 }

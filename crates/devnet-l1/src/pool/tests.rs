@@ -1,12 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::testing::{call, chain, ether, key, sign, transaction};
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEip4844, TxEip7702, TxEnvelope, TxLegacy};
-use alloy_eips::{
-    eip2718::Encodable2718,
-    eip4844::{Blob, BlobTransactionSidecar, Bytes48},
-};
+use crate::testing::{blob_transaction, call, chain, ether, key, sign, transaction};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702, TxEnvelope, TxLegacy};
+use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Bytes, TxKind, U256};
 use alloy_signer::SignerSync;
 
@@ -14,38 +11,6 @@ const TO: Address = Address::repeat_byte(9);
 
 fn pay(index: u8, nonce: u64) -> Bytes {
     call(index, nonce, TO, U256::from(1), Bytes::new())
-}
-
-/// A blob transaction whose commitments are only hashed, never verified.
-fn blob_transaction(nonce: u64, blobs: usize, spoil: bool) -> Bytes {
-    let sidecar = BlobTransactionSidecar::new(
-        vec![Blob::repeat_byte(3); blobs],
-        (0..blobs)
-            .map(|index| Bytes48::repeat_byte(index as u8))
-            .collect(),
-        vec![Bytes48::ZERO; blobs],
-    );
-    let mut hashes = sidecar.versioned_hashes().collect::<Vec<_>>();
-    if spoil {
-        hashes[0] = B256::repeat_byte(1);
-    }
-    let tx = TxEip4844 {
-        chain_id: 900,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 100_000_000_000,
-        max_priority_fee_per_gas: 1,
-        to: TO,
-        max_fee_per_blob_gas: 1_000,
-        blob_versioned_hashes: hashes,
-        ..TxEip4844::default()
-    };
-    let signature = key(1).sign_hash_sync(&tx.signature_hash()).unwrap();
-    let variant = BlobTransactionSidecarVariant::Eip4844(sidecar);
-    let tx = TxEip4844WithSidecar::from_tx_and_sidecar(tx, variant);
-    NetworkTransaction::from(tx.into_signed(signature))
-        .encoded_2718()
-        .into()
 }
 
 #[test]
@@ -234,13 +199,13 @@ fn a_nonce_that_was_used_is_too_low_and_a_mined_transaction_already_known() {
 fn blob_transactions_need_their_blobs_and_leave_them_at_their_slot() {
     let mut chain = chain();
     assert_eq!(
-        chain.submit(&blob_transaction(0, 1, true)),
+        chain.submit(&blob_transaction(1, 0, 1, true)),
         Err(PoolError::Sidecar)
     );
     let count = PoolError::BlobCount { count: 10, max: 9 };
-    assert_eq!(chain.submit(&blob_transaction(0, 10, false)), Err(count));
-    chain.submit(&blob_transaction(0, 6, false)).unwrap();
-    chain.submit(&blob_transaction(1, 4, false)).unwrap();
+    assert_eq!(chain.submit(&blob_transaction(1, 0, 10, false)), Err(count));
+    chain.submit(&blob_transaction(1, 0, 6, false)).unwrap();
+    chain.submit(&blob_transaction(1, 1, 4, false)).unwrap();
 
     // Nine blobs fit into a block, so the second transaction waits for the next one.
     let block = chain.mine(3);

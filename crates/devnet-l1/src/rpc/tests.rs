@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod beacon;
 mod protocol;
 
 use super::*;

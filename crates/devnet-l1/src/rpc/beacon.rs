@@ -1,0 +1,133 @@
+//! The beacon API, as far as a rollup node asks for blobs: version, genesis, slot length, and the blobs of a slot. There is no
+//! beacon chain, so everything that would need its roots or signatures (headers, blob sidecars) answers 404.
+
+use super::{Answer, CLIENT_VERSION, Server, connection::Cutter, under_faults};
+use crate::l1::EmbeddedL1;
+use alloy_eips::eip4844::Blob;
+use alloy_primitives::{B256, hex};
+use axum::{
+    Router,
+    extract::{ConnectInfo, RawQuery, State},
+    http::{StatusCode, Uri},
+    response::Response,
+    routing::get,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Most versioned hashes of one request. A block holds nine blobs.
+const MAX_HASHES: usize = 64;
+
+/// Everything under `/eth`.
+pub(super) fn routes() -> Router<Server> {
+    Router::new().route("/eth/{*path}", get(handle))
+}
+
+async fn handle(
+    State(server): State<Server>,
+    ConnectInfo(cutter): ConnectInfo<Cutter>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let answer = || {
+        route(&server.l1, uri.path(), query.as_deref().unwrap_or_default()).unwrap_or_else(refused)
+    };
+    under_faults(&server, &cutter, answer).await
+}
+
+/// Why a request has no answer: a status and a message in the form of the beacon API.
+type Refused = (StatusCode, String);
+
+fn refused((status, message): Refused) -> Answer {
+    let body = json!({ "code": status.as_u16(), "message": message });
+    Answer { status, body }
+}
+
+fn not_found(message: &str) -> Refused {
+    (StatusCode::NOT_FOUND, message.to_owned())
+}
+
+fn route(l1: &EmbeddedL1, path: &str, query: &str) -> Result<Answer, Refused> {
+    let body = match path {
+        "/eth/v1/node/version" => json!({ "data": { "version": CLIENT_VERSION } }),
+        "/eth/v1/beacon/genesis" => genesis(l1),
+        "/eth/v1/config/spec" => spec(l1),
+        path => {
+            let id = path
+                .strip_prefix("/eth/v1/beacon/blobs/")
+                .ok_or_else(|| not_found("this L1 has no such endpoint"))?;
+            blobs(l1, id, query)?
+        }
+    };
+    Ok(Answer::ok(body))
+}
+
+fn genesis(l1: &EmbeddedL1) -> Value {
+    let time = l1.with_chain(|chain| chain.config().genesis_time);
+    json!({ "data": {
+        "genesis_time": time.to_string(),
+        "genesis_validators_root": B256::ZERO,
+        "genesis_fork_version": "0x00000000",
+    } })
+}
+
+fn spec(l1: &EmbeddedL1) -> Value {
+    let slot = l1.with_chain(|chain| chain.config().block_time);
+    json!({ "data": {
+        "SECONDS_PER_SLOT": slot.as_secs().to_string(),
+        "SLOT_DURATION_MS": slot.as_millis().to_string(),
+    } })
+}
+
+/// The blobs of a block, in block order: those that are asked for, or all.
+fn blobs(l1: &EmbeddedL1, id: &str, query: &str) -> Result<Value, Refused> {
+    let mut wanted = versioned_hashes(query)?;
+    let found: Option<(bool, Vec<(B256, Arc<Blob>)>)> = l1.with_chain(|chain| {
+        let slot = match id {
+            "head" => chain.head().slot(),
+            "genesis" => 0,
+            slot => slot.parse().ok()?,
+        };
+        let finalized = chain.heads().finalized;
+        let finalized_slot = finalized
+            .and_then(|block| chain.block_by_hash(block.hash))
+            .map_or(0, |block| block.slot());
+        Some((slot <= finalized_slot, chain.blobs_at_slot(slot)?))
+    });
+    let (is_finalized, mut blobs) = found.ok_or_else(|| not_found("block not found"))?;
+    if !wanted.is_empty() {
+        // A blob may stand in a block twice. Clients count: as many come back as were asked for.
+        blobs.retain(|(hash, _)| {
+            let asked = wanted.iter().position(|one| one == hash);
+            asked.map(|index| wanted.swap_remove(index)).is_some()
+        });
+    }
+    let data: Vec<String> = blobs
+        .iter()
+        .map(|(_, blob)| hex::encode_prefixed(blob.as_slice()))
+        .collect();
+    Ok(json!({ "execution_optimistic": false, "finalized": is_finalized, "data": data }))
+}
+
+/// The `versioned_hashes` of a query: the parameter repeated, its values joined by commas, or both.
+fn versioned_hashes(query: &str) -> Result<Vec<B256>, Refused> {
+    let bad = |message: String| (StatusCode::BAD_REQUEST, message);
+    let values = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| *name == "versioned_hashes")
+        .map(|(_, value)| value.replace("%2C", ",").replace("%2c", ","));
+    let mut hashes = Vec::new();
+    for value in values {
+        for hash in value.split(',').filter(|hash| !hash.is_empty()) {
+            if hashes.len() == MAX_HASHES {
+                return Err(bad(format!("more than {MAX_HASHES} versioned hashes")));
+            }
+            let hash = hash
+                .parse()
+                .map_err(|cause| bad(format!("malformed versioned hash: {cause}")))?;
+            hashes.push(hash);
+        }
+    }
+    Ok(hashes)
+}
