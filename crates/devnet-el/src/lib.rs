@@ -31,7 +31,7 @@ pub use execution::{
 };
 pub use genesis::{DevnetGenesis, GenesisError};
 pub use in_process::InProcessEngine;
-pub use pool::{PoolError, PoolLimits, TransactionPool};
+pub use pool::{DaLimits, PoolError, PoolLimits, TransactionPool};
 pub use predeploys::SEQUENCER_FEE_VAULT;
 pub use server::{ElServer, ElServerConfig, ElServerError, ElServerHandle};
 pub use spec::ElSpec;

@@ -2,8 +2,10 @@
 //! they are mined or can never be. Nothing else removes a transaction, so the pool is bounded by count, by bytes and per
 //! sender, and a full pool refuses.
 
+mod da_limits;
 mod error;
 
+pub use da_limits::DaLimits;
 pub use error::PoolError;
 
 use crate::{
@@ -61,6 +63,7 @@ pub struct TransactionPool {
     by_hash: HashMap<B256, (Address, u64)>,
     bytes: usize,
     generation: u64,
+    da_limits: DaLimits,
 }
 
 impl TransactionPool {
@@ -71,12 +74,21 @@ impl TransactionPool {
             by_hash: HashMap::new(),
             bytes: 0,
             generation: 0,
+            da_limits: DaLimits::default(),
         }
     }
 
-    /// Grows with every transaction that is added.
+    /// Grows with every transaction that is added, and with every change of what a block may hold.
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Limits what the next blocks bring to L1.
+    pub fn set_da_limits(&mut self, limits: DaLimits) {
+        if self.da_limits != limits {
+            self.da_limits = limits;
+            self.generation += 1;
+        }
     }
 
     /// Number of waiting transactions.
@@ -168,7 +180,7 @@ impl TransactionPool {
     }
 
     /// What a block of `base_fee` on `state` should hold: always the transaction that tips most among the next ones of all
-    /// senders.
+    /// senders. One that the DA limits keep out holds back those that follow it.
     pub(crate) fn best(
         &self,
         base_fee: u64,
@@ -183,15 +195,16 @@ impl TransactionPool {
         for sender in self.by_sender.keys() {
             next.extend(candidate(*sender, state.nonce(sender)));
         }
-        let mut best = Vec::with_capacity(self.len());
+        let (mut best, mut da_bytes) = (Vec::with_capacity(self.len()), 0);
         while let Some((_, sender, nonce)) = next.pop_first() {
-            best.extend(
-                self.by_sender
-                    .get(&sender)
-                    .and_then(|waiting| waiting.get(&nonce))
-                    .map(|waiting| waiting.transaction.clone()),
-            );
-            next.extend(candidate(sender, nonce + 1));
+            let waiting = self.by_sender.get(&sender).and_then(|own| own.get(&nonce));
+            let fitting = waiting
+                .map(|waiting| &waiting.transaction)
+                .filter(|transaction| self.da_limits.admit(transaction, &mut da_bytes));
+            if let Some(transaction) = fitting {
+                best.push(transaction.clone());
+                next.extend(candidate(sender, nonce + 1));
+            }
         }
         best
     }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod probes;
+
 use crate::{
     ExecutedBlock, MESSAGE_PASSER,
     testing::{
@@ -13,7 +15,8 @@ use light_node_protocol::Hardfork;
 use op_alloy_rpc_types_engine::OpExecutionData;
 use proptest::prelude::*;
 
-/// Three blocks with transfers, a withdrawal and a deposit that mints, executed a second time by another node.
+/// Three blocks with transfers, a withdrawal and a deposit that mints. The last one also holds the probes, whose outcome
+/// differs from fork to fork.
 fn eventful_blocks(fork: Hardfork) -> (TestChain, Vec<ExecutedBlock>) {
     let chain = TestChain::new(fork);
     let mut blocks = Vec::new();
@@ -28,6 +31,10 @@ fn eventful_blocks(fork: Hardfork) -> (TestChain, Vec<ExecutedBlock>) {
         if number == 1 {
             let transactions = attributes.transactions.as_mut().unwrap();
             transactions.push(user_deposit(RECIPIENT));
+        }
+        if number == 2 {
+            let transactions = attributes.transactions.as_mut().unwrap();
+            transactions.extend(probes::transactions());
         }
         let block = chain.build(head.hash, attributes).block().clone();
         chain.insert(&block);
@@ -50,12 +57,16 @@ fn a_block_built_here_is_valid_elsewhere_in_every_fork() {
         let (chain, blocks) = eventful_blocks(fork);
         let elsewhere = TestChain::new(fork);
         for block in &blocks {
-            assert_eq!(
-                block.block.body.transactions.len(),
-                if block.number() == 2 { 7 } else { 6 },
-                "{fork}"
-            );
-            assert!(block.receipts.iter().all(TxReceipt::status), "{fork}");
+            let probes = match block.number() {
+                3 => probes::count(fork),
+                _ => 0,
+            };
+            let others = if block.number() == 2 { 7 } else { 6 };
+            assert_eq!(block.receipts.len(), others + probes, "{fork}");
+            // Probes come after the L1-info deposit.
+            let usual = block.receipts.iter().take(1);
+            let mut usual = usual.chain(block.receipts.iter().skip(1 + probes));
+            assert!(usual.all(TxReceipt::status), "{fork}");
             let status = elsewhere.el.new_payload(through_json(block));
             assert!(status.is_valid(), "{fork}: {status:?}");
             assert!(elsewhere.choose(block.hash).is_valid());

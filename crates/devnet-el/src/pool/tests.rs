@@ -218,3 +218,41 @@ fn karst_bounds_the_gas_of_one_transaction() {
     let error = refused(&TestChain::new(Hardfork::Karst), &raw);
     assert!(matches!(error, PoolError::GasLimitTooHigh { .. }));
 }
+
+#[test]
+fn da_limits_hold_back_what_would_bring_too_much_to_l1() {
+    let chain = chain();
+    let noise: Vec<u8> = (0u32..400)
+        .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let large = changed(|one| {
+        one.input = noise.into();
+        one.gas_limit = 100_000;
+    });
+    // The large one is first by its tip alone, and a small one follows it.
+    chain.submit(&large);
+    chain.submit(&transfer(0, 1));
+    for from in 1..4 {
+        chain.submit(&transfer(from, 0));
+    }
+    let generation = chain.el.pool().generation();
+    let mut limited = |max_transaction_bytes, max_block_bytes| {
+        chain.el.pool().set_da_limits(DaLimits {
+            max_transaction_bytes,
+            max_block_bytes,
+        });
+        best(&chain, 1).len()
+    };
+    assert_eq!(limited(0, 0), 5);
+    assert_eq!(limited(1_000, 0), 5);
+    // Small transactions count a hundred bytes each, the least there is.
+    assert_eq!(limited(150, 0), 3);
+    assert_eq!(limited(0, 200), 2);
+    assert_eq!(limited(150, 100), 1);
+    assert_eq!(limited(1, 0), 0);
+    assert!(
+        chain.el.pool().generation() > generation,
+        "a build is made again"
+    );
+    assert_eq!(limited(0, 0), 5);
+}

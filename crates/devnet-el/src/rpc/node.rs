@@ -1,11 +1,12 @@
-//! What a client asks about the node itself: `net`, `web3`, `txpool`, and raw blocks of `debug`.
+//! What a client asks about the node itself: `net`, `web3`, `txpool`, raw blocks of `debug`, and the one method of `miner` by
+//! which a batcher throttles the sequencer.
 
 use super::{
     Lane, Registered, RpcContext,
     error::{RpcResult, unknown_block},
     execute, read,
 };
-use crate::{el::CLIENT_VERSION, execution::ExecutedBlock};
+use crate::{el::CLIENT_VERSION, execution::ExecutedBlock, pool::DaLimits};
 use alloy_eips::{BlockId, Encodable2718};
 use alloy_primitives::{Bytes, U64, keccak256};
 use jsonrpsee::RpcModule;
@@ -27,6 +28,14 @@ pub(super) fn register(module: &mut RpcModule<RpcContext>) -> Registered {
     read(module, "txpool_status", |context, _| {
         let pending = U64::from(context.el.pool().len());
         Ok(json!({ "pending": pending, "queued": U64::ZERO }))
+    })?;
+    read(module, "miner_setMaxDASize", |context, params| {
+        let (transaction, block): (U64, U64) = (params.next()?, params.next()?);
+        context.el.pool().set_da_limits(DaLimits {
+            max_transaction_bytes: transaction.to(),
+            max_block_bytes: block.to(),
+        });
+        Ok(true)
     })?;
     execute(
         module,

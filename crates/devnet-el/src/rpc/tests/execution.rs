@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     MESSAGE_PASSER,
     predeploys::selector,
-    testing::{RECIPIENT, sign_1559, transfer_fields, wallet, withdrawal_calldata},
+    testing::{RECIPIENT, sign_1559, transfer, transfer_fields, wallet, withdrawal_calldata},
 };
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex as hex_bytes};
@@ -175,4 +175,20 @@ async fn estimates_are_bounded_by_gas_and_by_money() {
     let endless = json!({ "data": "0x5b5f56" });
     let (code, _) = served.failure("eth_call", json!([endless])).await;
     assert_eq!(code, -32000);
+}
+
+#[tokio::test]
+async fn a_batcher_throttles_the_sequencer_by_the_size_of_its_data() {
+    let served = Served::new(Hardfork::Jovian);
+    for from in 0..3 {
+        served.chain.submit(&transfer(from, 0));
+    }
+    let limits = json!(["0x0", "0xc8"]);
+    assert_eq!(served.call("miner_setMaxDASize", limits).await, json!(true));
+    // Two of a hundred bytes each, after the L1-info deposit.
+    assert_eq!(served.chain.extend().receipts.len(), 3);
+    served
+        .call("miner_setMaxDASize", json!(["0x0", "0x0"]))
+        .await;
+    assert_eq!(served.chain.extend().receipts.len(), 2);
 }
