@@ -14,8 +14,8 @@ use crate::{
 use core::{future::Future, pin::Pin};
 use light_node_actor::{Backoff, CancellationToken};
 use light_node_engine::{
-    DerivationState, ElSyncState, EngineGone, EngineHandle, FollowOutcome, FollowRefusal,
-    FollowUpdate,
+    DerivationState, ElSyncState, EngineGone, EngineHandle, EngineStatus, FollowOutcome,
+    FollowRefusal, FollowUpdate,
 };
 use light_node_l1::L1Handle;
 use std::{sync::Arc, time::Duration};
@@ -138,7 +138,7 @@ impl FollowActor {
                 outcome = pending_or(&mut engine_call) => {
                     engine_call = None;
                     let Ok(outcome) = outcome else { return Ok(()) };
-                    self.handle_outcome(outcome);
+                    self.handle_outcome(outcome, &engine);
                 }
                 report = pending_or(&mut poll_call) => {
                     poll_call = None;
@@ -339,12 +339,13 @@ impl FollowActor {
     /// Without L1 nobody can tell whether the source is fresh.
     fn l1_trouble(&self, l1: &L1Handle) -> Option<NotReady> {
         let status = l1.status();
-        let is_old = status
-            .last_success_age
-            .is_none_or(|age| age > self.config.max_age);
-        is_old.then(|| NotReady::L1Unreachable {
-            cause: status.last_error.unwrap_or_default(),
-        })
+        let cause = match status.last_success_age {
+            Some(age) if age <= self.config.max_age => return None,
+            Some(age) => format!("the last answer is {} s old", age.as_secs()),
+            None => "there was no answer yet".to_owned(),
+        };
+        let cause = status.last_error.unwrap_or(cause);
+        Some(NotReady::L1Unreachable { cause })
     }
 
     /// Check 5. `None` if the heads hold.
@@ -375,7 +376,7 @@ impl FollowActor {
         None
     }
 
-    fn handle_outcome(&mut self, outcome: FollowOutcome) {
+    fn handle_outcome(&mut self, outcome: FollowOutcome, engine: &EngineHandle) {
         let Some(sent) = self.in_flight.take() else {
             return;
         };
@@ -394,8 +395,8 @@ impl FollowActor {
                     .note(PollOutcome::Syncing, Some(NotReady::ElSyncing));
             }
             FollowOutcome::Skipped => {
-                self.state
-                    .note(PollOutcome::Skipped, Some(NotReady::ElUnavailable));
+                let trouble = el_trouble(&engine.status());
+                self.state.note(PollOutcome::Skipped, Some(trouble));
             }
             FollowOutcome::Superseded => self.state.count(PollOutcome::Skipped),
             FollowOutcome::Refused(refusal) => self.handle_refusal(refusal),
@@ -442,6 +443,16 @@ impl FollowActor {
             .poll_interval
             .mul_f64(rand::random_range(0.9..=1.1))
     }
+}
+
+/// Why the engine has skipped an update.
+fn el_trouble(status: &EngineStatus) -> NotReady {
+    let cause = match &status.last_error {
+        Some(cause) => cause.to_string(),
+        None if status.probed => return NotReady::ElDeclined,
+        None => "it has not answered yet".to_owned(),
+    };
+    NotReady::ElUnavailable { cause }
 }
 
 /// The answer of the call in flight; pends while there is none.

@@ -57,7 +57,12 @@ pub enum NotReady {
     /// The EL fetches the blocks of the last update.
     ElSyncing,
     /// The EL could not be asked.
-    ElUnavailable,
+    ElUnavailable {
+        /// The error in words.
+        cause: String,
+    },
+    /// The EL answers, but the update does not stand there: a label was refused, or the head does not move.
+    ElDeclined,
     /// The source's finalized head contradicts ours.
     FinalizedContradicted,
     /// The source's safe head lies below our finalized head.
@@ -84,7 +89,8 @@ impl NotReady {
             Self::L1Behind { .. } => "l1_behind",
             Self::L1Unreachable { .. } => "l1_unreachable",
             Self::ElSyncing => "el_syncing",
-            Self::ElUnavailable => "el_unavailable",
+            Self::ElUnavailable { .. } => "el_unavailable",
+            Self::ElDeclined => "el_declined",
             Self::FinalizedContradicted => "finalized_contradicted",
             Self::BelowFinalized => "below_finalized",
             Self::Refused { .. } => "refused",
@@ -108,7 +114,8 @@ impl NotReady {
             | Self::L1Behind { .. }
             | Self::L1Unreachable { .. }
             | Self::ElSyncing
-            | Self::ElUnavailable => false,
+            | Self::ElUnavailable { .. }
+            | Self::ElDeclined => false,
         }
     }
 
@@ -137,7 +144,8 @@ impl NotReady {
             | Self::L1Behind { .. }
             | Self::L1Unreachable { .. }
             | Self::ElSyncing
-            | Self::ElUnavailable => false,
+            | Self::ElUnavailable { .. }
+            | Self::ElDeclined => false,
         }
     }
 }
@@ -174,7 +182,10 @@ impl fmt::Display for NotReady {
             }
             Self::L1Unreachable { cause } => write!(f, "l1 could not be asked: {cause}"),
             Self::ElSyncing => f.write_str("the execution layer is syncing"),
-            Self::ElUnavailable => f.write_str("the execution layer could not be asked"),
+            Self::ElUnavailable { cause } => {
+                write!(f, "the execution layer could not be asked: {cause}")
+            }
+            Self::ElDeclined => f.write_str("the execution layer did not take the update"),
             Self::FinalizedContradicted => {
                 f.write_str("the source's finalized head contradicts ours")
             }
@@ -245,7 +256,7 @@ pub enum PollOutcome {
     FinalizedLower,
     /// The EL is syncing towards the update.
     Syncing,
-    /// The EL could not be asked, or a newer update took its place.
+    /// The EL could not be asked or did not take the update, or a newer one took its place.
     Skipped,
     /// The engine refused the update.
     Refused,

@@ -35,10 +35,28 @@ async fn an_el_that_syncs_is_given_the_newest_update_with_each_poll() {
     }
     let status = world.until(|status| status.trouble.is_some()).await;
     assert_eq!(not_ready(&status), Some("el_syncing"));
-    world.next_answered(FollowOutcome::Skipped).await;
-    world
-        .until(|status| trouble(status) == Some("el_unavailable"))
-        .await;
+    world.next_applied().await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_el_that_cannot_be_asked_is_told_from_one_that_does_not_take_an_update() {
+    let mut world = World::start().await;
+    for (probed, last_error, words) in [
+        (false, None, "it has not answered yet"),
+        (true, None, "did not take the update"),
+        (true, Some("connection refused"), "connection refused"),
+    ] {
+        world.engine.report(EngineStatus {
+            probed,
+            last_error: last_error.map(Into::into),
+            ..EngineStatus::default()
+        });
+        world.next_answered(FollowOutcome::Skipped).await;
+        let said = |status: &FollowStatus| status.trouble.as_ref()?.to_string().find(words);
+        let status = world.until(|status| said(status).is_some()).await;
+        assert_eq!(status.last_outcome, Some(PollOutcome::Skipped));
+    }
     world.next_applied().await;
     world.stop().await;
 }
