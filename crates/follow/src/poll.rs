@@ -175,6 +175,7 @@ async fn check_l1(plan: &Plan, said: DerivationState) -> Result<CheckedAnswer, F
             safe_origin_left: left(safe_origin),
             // The cursor stands on the origin, also where L1 is too short now to show that it has gone.
             cursor_left: left(safe_origin) || left(cursor),
+            cursor_out_of_reach: *cursor == Canonicality::Ahead,
         },
         _ => L1Facts::default(),
     };

@@ -18,6 +18,8 @@ pub struct L1Facts {
     pub safe_origin_left: bool,
     /// Its L1 cursor has left our L1.
     pub cursor_left: bool,
+    /// Our L1 once had its cursor and is too short for it now. A rollback, or an endpoint that lags: no proof of a reorg.
+    pub cursor_out_of_reach: bool,
 }
 
 /// An answer of the source that has passed checks 1 to 4.
@@ -134,7 +136,9 @@ impl Regression {
         if facts.safe_origin_left || facts.cursor_left {
             return send(state, true, finalized_kept);
         }
-        if is_replay {
+        // An L1 that became too short may explain the lower cursor; whether it does, shows when the source stays with it.
+        let may_be_rollback = facts.cursor_out_of_reach && answer.has_usable_cursor();
+        if is_replay && !may_be_rollback {
             self.pending = None;
             return Verdict::Replaying;
         }
@@ -179,7 +183,7 @@ fn first_update(answer: &CheckedAnswer) -> DerivationState {
 }
 
 /// What the source says, but with our finalized head where its own is lower, and with the old cursor where the new one
-/// cannot be used or is lower although the old one still stands.
+/// cannot be used, or is lower although the old one still stands.
 fn next_state(
     applied: &DerivationState,
     answer: &CheckedAnswer,
@@ -190,7 +194,8 @@ fn next_state(
         state.finalized = applied.finalized;
     }
     let forward = state.current_l1.number >= applied.current_l1.number;
-    if !answer.has_usable_cursor() || !forward && !answer.facts.cursor_left {
+    let stands = !answer.facts.cursor_left && !answer.facts.cursor_out_of_reach;
+    if !answer.has_usable_cursor() || !forward && stands {
         state.current_l1 = applied.current_l1;
     }
     state

@@ -148,6 +148,7 @@ fn a_safe_head_below_our_finalized_one_is_never_accepted() {
     let gone = L1Facts {
         safe_origin_left: true,
         cursor_left: true,
+        cursor_out_of_reach: false,
     };
     for seconds in 0..60 {
         let deep = CheckedAnswer {
@@ -176,6 +177,7 @@ fn a_regression_whose_origin_or_cursor_left_l1_is_accepted_at_once() {
         let facts = L1Facts {
             safe_origin_left,
             cursor_left,
+            cursor_out_of_reach: false,
         };
         let update = sent(regression.judge(
             &CheckedAnswer {
@@ -269,19 +271,48 @@ fn a_cursor_alone_goes_back_only_when_the_old_one_left_l1() {
             safe_may_move: false
         }
     );
-    let facts = L1Facts {
-        cursor_left: true,
-        safe_origin_left: false,
-    };
-    let update = sent(regression.judge(
-        &CheckedAnswer {
+    for (cursor_left, cursor_out_of_reach) in [(true, false), (false, true)] {
+        let facts = L1Facts {
+            safe_origin_left: false,
+            cursor_left,
+            cursor_out_of_reach,
+        };
+        let back = CheckedAnswer {
             facts,
             ..answer(said)
-        },
-        at(0),
-    ));
-    assert_eq!(update.state.current_l1, said.current_l1);
-    assert!(!update.safe_may_move);
+        };
+        let update = sent(regression.judge(&back, at(0)));
+        assert_eq!(update.state.current_l1, said.current_l1);
+        assert!(!update.safe_may_move);
+        // The source still names the old one, or none.
+        for cursor in [applied.current_l1, L1BlockRef::default()] {
+            let mut stuck = back;
+            stuck.cursor_is_canonical = false;
+            stuck.said.current_l1 = cursor;
+            let update = sent(regression.judge(&stuck, at(0)));
+            assert_eq!(update.state.current_l1, applied.current_l1);
+        }
+    }
+}
+
+#[test]
+fn lower_heads_over_an_l1_that_became_too_short_are_no_replay_but_need_patience() {
+    let (mut regression, _) = after_first();
+    let out_of_reach = L1Facts {
+        cursor_out_of_reach: true,
+        ..L1Facts::default()
+    };
+    let said = says(12, 20, 0, 8);
+    let lower = CheckedAnswer {
+        facts: out_of_reach,
+        ..answer(said)
+    };
+    for seconds in 0..10 {
+        assert_eq!(regression.judge(&lower, at(seconds)), Verdict::Waiting);
+    }
+    let update = sent(regression.judge(&lower, at(10)));
+    assert!(update.safe_may_move);
+    assert_eq!(update.state, said);
 }
 
 #[test]
@@ -298,12 +329,13 @@ prop_compose! {
         finalized in 0..60_u64, up in 0..30_u64, branch in 0..4_u8, cursor in 0..12_u64,
         no_finalized in prop::bool::weighted(0.1), cursor_is_canonical in any::<bool>(),
         safe_origin_left in prop::bool::weighted(0.2), cursor_left in prop::bool::weighted(0.2),
+        cursor_out_of_reach in prop::bool::weighted(0.2),
     ) -> CheckedAnswer {
         let mut said = says(finalized, finalized + up, branch, cursor);
         if no_finalized {
             said.finalized = L2BlockRef::default();
         }
-        CheckedAnswer { said, cursor_is_canonical, facts: L1Facts { safe_origin_left, cursor_left } }
+        CheckedAnswer { said, cursor_is_canonical, facts: L1Facts { safe_origin_left, cursor_left, cursor_out_of_reach } }
     }
 }
 

@@ -92,6 +92,16 @@ async fn a_silent_l1_makes_us_unready_even_when_the_source_says_nothing_new() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_l1_that_never_failed_and_is_only_old_is_named_with_its_age() {
+    let mut world = World::start_without_watcher().await;
+    world.next_applied().await;
+    sleep(seconds(130)).await;
+    let trouble = world.follow.status().trouble.unwrap().to_string();
+    assert!(trouble.contains("the last answer is 1"), "{trouble}");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cursor_that_our_l1_does_not_have_yet_keeps_the_old_one_while_the_heads_move() {
     let mut world = World::start().await;
     let first = world.next_applied().await;
@@ -162,6 +172,23 @@ async fn after_an_l1_reorg_to_a_shorter_branch_the_cursor_goes_back_with_the_hea
     assert_eq!(update.state, world.source.state());
     assert_eq!(update.state.current_l1, world.l1_memory.head());
     assert!(update.safe_may_move);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_that_our_shortened_l1_no_longer_reaches_gives_way_to_the_source_s_new_one() {
+    let mut world = World::start().await;
+    world.source.set_cursor(Some(world.l1_memory.head()));
+    world.next_applied().await;
+    world.l1_memory.roll_back(2);
+    sleep(seconds(30)).await;
+    // The source has not noticed yet: there is nothing better than the old cursor.
+    world.engine_is_idle().await;
+    world.source.set_cursor(Some(world.l1_memory.head()));
+    let update = world.next_applied().await;
+    assert_eq!(update.state, world.source.state());
+    assert_eq!(update.state.current_l1, world.l1_memory.head());
+    assert!(!update.safe_may_move);
     world.stop().await;
 }
 
