@@ -52,10 +52,18 @@ pub(crate) fn outcome(answer: Result<PayloadStatus, ElError>) -> Result<Outcome,
 }
 
 /// The forkchoice last sent and the one last confirmed.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Forkchoices {
     requested: Option<ForkchoiceState>,
     confirmed: Option<ForkchoiceState>,
+    refused: Option<RefusedLabels>,
+}
+
+/// A refusal that was said already. It is the state of things until the EL takes these labels, or moves others.
+#[derive(Debug)]
+struct RefusedLabels {
+    labels: [B256; 2],
+    reason: String,
 }
 
 impl Forkchoices {
@@ -76,8 +84,23 @@ impl Forkchoices {
             safe_block_hash: kept(requested.safe_block_hash, before.safe_block_hash),
             finalized_block_hash: kept(requested.finalized_block_hash, before.finalized_block_hash),
         };
+        if self.refused.as_ref().is_some_and(|refused| {
+            labels(&requested) == refused.labels || labels(&confirmed) != labels(&before)
+        }) {
+            self.refused = None;
+        }
         self.requested = Some(confirmed);
         self.confirmed = Some(confirmed);
+    }
+
+    /// The requested one was refused for `reason`. True if that is news, and not what the EL says to each poll.
+    pub(crate) fn refuse(&mut self, reason: &str) -> bool {
+        let before = self.refused.take();
+        self.refused = Some(RefusedLabels {
+            labels: labels(&self.requested.unwrap_or_default()),
+            reason: reason.to_owned(),
+        });
+        before.is_none_or(|before| before.reason != reason)
     }
 
     /// The EL's own words about its three labels, read after a refusal: what we asked for last does not stand.
@@ -101,6 +124,10 @@ impl Forkchoices {
     pub(crate) const fn is_confirmed(&self) -> bool {
         self.confirmed.is_some()
     }
+}
+
+const fn labels(state: &ForkchoiceState) -> [B256; 2] {
+    [state.safe_block_hash, state.finalized_block_hash]
 }
 
 /// The forkchoice with `head` for a block that the EL may not have: its labels are left as they are.
@@ -223,6 +250,34 @@ mod tests {
         forkchoices.request(without_labels(hash(4)));
         forkchoices.confirm();
         assert!(!forkchoices.must_send(state(4, 2, 1)));
+    }
+
+    #[test]
+    fn a_refusal_is_news_once_and_again_when_its_reason_changes_or_labels_went_through() {
+        let mut forkchoices = Forkchoices::default();
+        let ask = |forkchoices: &mut Forkchoices, asked, refusal: Option<&str>| {
+            forkchoices.request(asked);
+            match refusal {
+                Some(reason) => forkchoices.refuse(reason),
+                None => {
+                    forkchoices.confirm();
+                    false
+                }
+            }
+        };
+        ask(&mut forkchoices, state(3, 2, 1), None);
+        assert!(ask(&mut forkchoices, state(4, 3, 1), Some("unknown safe")));
+        assert!(!ask(&mut forkchoices, state(5, 4, 1), Some("unknown safe")));
+        // Heads and heartbeats that the EL takes without these labels change nothing about them.
+        ask(&mut forkchoices, without_labels(hash(5)), None);
+        ask(&mut forkchoices, state(5, 2, 1), None);
+        assert!(!ask(&mut forkchoices, state(5, 4, 1), Some("unknown safe")));
+        assert!(ask(&mut forkchoices, state(5, 4, 1), Some("unknown final")));
+        // The same labels, then others.
+        ask(&mut forkchoices, state(5, 4, 1), None);
+        assert!(ask(&mut forkchoices, state(6, 5, 1), Some("unknown final")));
+        ask(&mut forkchoices, state(7, 6, 1), None);
+        assert!(ask(&mut forkchoices, state(8, 7, 1), Some("unknown final")));
     }
 
     #[test]

@@ -46,13 +46,15 @@ pub(crate) async fn send_and_build(
     match &outcome {
         Outcome::Applied => ctx.forkchoices.confirm(),
         Outcome::Rejected(Rejection::Inconsistent { message }) => {
-            warn!(
-                head = %wanted.head_block_hash,
-                safe = %wanted.safe_block_hash,
-                finalized = %wanted.finalized_block_hash,
-                reason = message,
-                "the execution layer refused the labels of a forkchoice"
-            );
+            if ctx.forkchoices.refuse(message) {
+                warn!(
+                    head = %wanted.head_block_hash,
+                    safe = %wanted.safe_block_hash,
+                    finalized = %wanted.finalized_block_hash,
+                    reason = message,
+                    "the execution layer refused the labels of a forkchoice"
+                );
+            }
             reread_labels(el, ctx).await?;
         }
         Outcome::Accepted | Outcome::Rejected(Rejection::Invalid { .. }) => {}
@@ -90,8 +92,10 @@ pub(crate) async fn heartbeat(el: &dyn EngineApi, ctx: &mut Context) -> Result<(
         }
         Outcome::Rejected(Rejection::Invalid { reason }) => {
             let head = ctx.state.unsafe_head;
-            warn!(number = head.number, hash = %head.hash, reason,
-                "the execution layer calls our unsafe head invalid");
+            if ctx.forkchoices.refuse(&reason) {
+                warn!(number = head.number, hash = %head.hash, reason,
+                    "the execution layer calls our unsafe head invalid");
+            }
             Ok(())
         }
         Outcome::Applied => adopt_where_it_stands(el, ctx).await,

@@ -51,12 +51,14 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
         blocks.holds(genesis) && latest.number >= anchor.number && on_chain
     });
     let Some(latest) = latest else {
+        if !ctx.is_lost() {
+            warn!(
+                unsafe_number = state.unsafe_head.number,
+                safe_number = state.safe_head.number,
+                "the execution layer has lost the safe chain; heads hold until it has it again"
+            );
+        }
         ctx.lose(true, now);
-        warn!(
-            unsafe_number = state.unsafe_head.number,
-            safe_number = state.safe_head.number,
-            "the execution layer has lost the safe chain; heads hold until it has it again"
-        );
         return Ok(());
     };
     ctx.lose(false, now);
