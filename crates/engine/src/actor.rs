@@ -173,12 +173,15 @@ impl EngineActor {
 
     fn timers(&self) -> [Option<(Instant, Timer)>; 4] {
         let look_again = self.ctx.is_lost() && self.ctx.target().is_none();
+        let is_failing = self.status.borrow().failing_since.is_some();
         [
             self.ctx
                 .target()
                 .map(|target| (target.due(), Timer::AskForTarget)),
             look_again.then_some((self.look_again_at, Timer::LookAgain)),
-            self.ctx.heartbeat_due().map(|due| (due, Timer::Heartbeat)),
+            self.ctx
+                .heartbeat_due(is_failing)
+                .map(|due| (due, Timer::Heartbeat)),
             self.ctx.gap_due().map(|due| (due, Timer::TargetGap)),
         ]
     }
@@ -232,7 +235,10 @@ impl EngineActor {
             Some(error) => self.note_failure(&error),
             None if self.status.borrow().last_error.is_some() => {
                 info!("the execution layer answers again");
-                self.status.send_modify(|status| status.last_error = None);
+                self.status.send_modify(|status| {
+                    status.last_error = None;
+                    status.failing_since = None;
+                });
             }
             None => {}
         }
@@ -244,8 +250,11 @@ impl EngineActor {
             return;
         }
         warn!(cause = words, "the execution layer cannot be asked");
-        self.status
-            .send_modify(|status| status.last_error = Some(words.into()));
+        let now = Instant::now();
+        self.status.send_modify(|status| {
+            status.last_error = Some(words.into());
+            status.failing_since.get_or_insert(now);
+        });
     }
 
     fn publish(&mut self) {

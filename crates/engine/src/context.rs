@@ -25,7 +25,10 @@ const CALM: Duration = Duration::from_secs(10);
 const GAP_BLOCKS: u32 = 2;
 
 /// Between two forkchoices when nothing moves: both ELs warn their operator after 2 minutes without one.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// The same while the EL cannot be asked: the node is not ready then, and should be again soon after the EL is back.
+const HEARTBEAT_WHILE_FAILING: Duration = Duration::from_secs(5);
 
 /// Why the unsafe chain was reorganised, for the log and for status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,11 +327,16 @@ impl Context {
     }
 
     /// When the next heartbeat is due: not before the first confirmed forkchoice, and not while a target is asked for.
-    pub(crate) fn heartbeat_due(&self) -> Option<Instant> {
+    pub(crate) fn heartbeat_due(&self, is_failing: bool) -> Option<Instant> {
         let confirmed = self.forkchoices.is_confirmed() && self.target.is_none();
+        let pause = if is_failing {
+            HEARTBEAT_WHILE_FAILING
+        } else {
+            HEARTBEAT
+        };
         self.last_forkchoice_at
             .filter(|_| confirmed)
-            .map(|last| last + HEARTBEAT)
+            .map(|last| last + pause)
     }
 
     fn note_sync(&mut self) {

@@ -2,7 +2,7 @@
 //! Pure; `tasks/follow.rs` acts on it.
 
 use crate::{
-    request::{FollowRefusal, FollowUpdate},
+    request::{FollowOutcome, FollowRefusal, FollowUpdate},
     state::EngineState,
 };
 use alloy_primitives::B256;
@@ -78,6 +78,18 @@ pub(crate) fn case_after_reads(view: &FollowView, at_local_safe: Option<B256>) -
         (None, None) => FollowCase::LostBlocks,
         (_, Some(hash)) if hash == view.local_safe.hash => FollowCase::Consolidate,
         (_, Some(_)) => FollowCase::Reorg,
+    }
+}
+
+/// The row and the answer of an update that was on its way through `row`. Whichever call to the EL failed, and whatever the
+/// ones before it did, it is row 2b then: the update is not tried again, because the next poll brings a newer one.
+pub(crate) fn answered<E>(
+    row: Option<FollowCase>,
+    answer: &Result<FollowOutcome, E>,
+) -> (Option<FollowCase>, FollowOutcome) {
+    match answer {
+        Ok(outcome) => (row, *outcome),
+        Err(_) => (Some(FollowCase::Unanswered), FollowOutcome::Skipped),
     }
 }
 
@@ -200,6 +212,20 @@ mod tests {
         let below = view(at(11, 11), Some(at(12, 12)));
         assert_eq!(case_before_reads(&below), None);
         assert_eq!(case_after_reads(&below, None), FollowCase::TargetPending);
+    }
+
+    #[test]
+    fn row_2b_a_failed_call_in_any_row_skips_the_update() {
+        let rows = [None, Some(FollowCase::Ahead), Some(FollowCase::Consolidate)];
+        for row in rows {
+            assert_eq!(
+                answered(row, &Err(())),
+                (Some(FollowCase::Unanswered), FollowOutcome::Skipped)
+            );
+            for outcome in [FollowOutcome::Applied, FollowOutcome::Skipped] {
+                assert_eq!(answered::<()>(row, &Ok(outcome)), (row, outcome));
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::time::Instant;
 
-/// A snapshot of the engine's insides.
+/// A snapshot of the engine's insides. Its methods say the same in the words of a report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineStatus {
     /// The execution layer has answered and is the one that we want.
@@ -15,6 +15,8 @@ pub struct EngineStatus {
     pub el_version: Option<Arc<str>>,
     /// Why it could not be asked, while it cannot.
     pub last_error: Option<Arc<str>>,
+    /// Since when it could not be asked, while it cannot. An engine with nothing to do asks once a minute.
+    pub failing_since: Option<Instant>,
     /// Requests that wait, in the order of [`Lane::ALL`].
     pub queue_depths: [usize; Lane::ALL.len()],
     /// Unsafe payloads that wait for their parents.
@@ -25,6 +27,28 @@ pub struct EngineStatus {
     pub target_since: Option<Instant>,
     /// The row of the table that the last update of the follow source took.
     pub last_follow_case: Option<FollowCase>,
+}
+
+impl EngineStatus {
+    /// True if the execution layer has been found to be ours, and the last call to it did not fail.
+    pub const fn is_answering(&self) -> bool {
+        self.probed && self.failing_since.is_none()
+    }
+
+    /// For how long the execution layer could not be asked, while it cannot.
+    pub fn failing_age(&self) -> Option<Duration> {
+        self.failing_since.map(|since| since.elapsed())
+    }
+
+    /// For how long the execution layer has been asked for a head that it does not have.
+    pub fn target_age(&self) -> Option<Duration> {
+        self.target_since.map(|since| since.elapsed())
+    }
+
+    /// The name of each lane, highest first, and how many requests wait in it.
+    pub fn queue(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        Lane::ALL.map(Lane::name).into_iter().zip(self.queue_depths)
+    }
 }
 
 /// Why the engine cannot work with this execution layer. Found only before the first successful probe; later the same
@@ -64,4 +88,24 @@ pub enum EngineError {
         /// How long every attempt has been refused.
         period: Duration,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_is_reported_by_the_names_of_its_lanes() {
+        let status = EngineStatus {
+            queue_depths: [0, 0, 0, 7, 1, 0, 0],
+            ..Default::default()
+        };
+        let waiting: Vec<_> = status.queue().filter(|(_, depth)| *depth > 0).collect();
+        assert_eq!(waiting, [("insert_unsafe", 7), ("follow", 1)]);
+    }
+
+    #[test]
+    fn an_el_that_was_never_probed_does_not_answer() {
+        assert!(!EngineStatus::default().is_answering());
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::EngineActor;
 use crate::{
-    follow_case::FollowCase,
+    follow_case::{FollowCase, answered},
     payload::Payload,
     queue::{Lane, Task},
     request::{
@@ -91,20 +91,17 @@ impl EngineActor {
         update: FollowUpdate,
         reply: oneshot::Sender<FollowOutcome>,
     ) {
-        let outcome = match follow::follow(el, &mut self.ctx, update).await {
-            Ok(outcome) => {
-                // The other outcomes may stand without the EL having been asked.
-                if matches!(outcome, FollowOutcome::Applied | FollowOutcome::Syncing) {
-                    self.note(None);
-                }
-                outcome
-            }
-            Err(error) => {
-                self.ctx.last_case = Some(FollowCase::Unanswered);
-                self.note(Some(error));
-                FollowOutcome::Skipped
-            }
-        };
+        let answer = follow::follow(el, &mut self.ctx, update).await;
+        let (row, outcome) = answered(self.ctx.last_case, &answer);
+        self.ctx.last_case = row;
+        match (answer, row) {
+            (Err(error), _) => self.note(Some(error)),
+            // What a pending target says of the EL is noted when that is asked for.
+            (Ok(FollowOutcome::Syncing), Some(FollowCase::TargetPending)) => {}
+            (Ok(FollowOutcome::Applied | FollowOutcome::Syncing), _) => self.note(None),
+            // These may stand without the EL having been asked.
+            (Ok(_), _) => {}
+        }
         self.publish();
         // Whoever asked may have given up.
         let _ = reply.send(outcome);

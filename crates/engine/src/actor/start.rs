@@ -55,6 +55,7 @@ impl EngineActor {
                     status.probed = true;
                     status.el_version = version.map(Arc::from);
                     status.last_error = None;
+                    status.failing_since = None;
                 });
                 return Ok(());
             }

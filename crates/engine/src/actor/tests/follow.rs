@@ -186,10 +186,55 @@ async fn row_2b_an_el_that_cannot_be_asked_skips_the_update_and_the_next_poll_go
         Some(FollowCase::Unanswered)
     );
     assert_eq!(harness.state(), before);
+    let status = harness.engine.status();
+    assert!(!status.is_answering());
+    assert_eq!(status.failing_age(), Some(seconds(5)));
     harness.el.set_down(false);
     harness.el.add(&chain);
     assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
-    assert_eq!(harness.engine.status().last_error, None);
+    let status = harness.engine.status();
+    assert!(status.is_answering());
+    assert_eq!((status.last_error, status.failing_since), (None, None));
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_engine_finds_a_dead_el_within_a_minute_and_one_that_is_back_within_seconds() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(1);
+    harness.el.add_canonical(&chain);
+    let update = Harness::update(&chain[0], None);
+    harness.follow(update).await;
+    harness.el.set_down(true);
+    harness.pass(seconds(59)).await;
+    assert!(harness.engine.status().is_answering());
+    harness.pass(seconds(2)).await;
+    assert!(!harness.engine.status().is_answering());
+    harness.pass(seconds(300)).await;
+    // An answer that needs no EL says nothing of it.
+    assert_eq!(harness.follow(update).await, FollowOutcome::Unchanged);
+    let failing = harness.engine.status().failing_age();
+    assert!(failing.is_some_and(|age| age >= seconds(300)));
+    harness.el.set_down(false);
+    harness.pass(seconds(6)).await;
+    assert!(harness.engine.status().is_answering());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_that_wait_for_a_target_do_not_hide_that_the_el_is_dead() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(4);
+    let update = Harness::update(&chain[3], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    harness.el.set_down(true);
+    for _ in 0..60 {
+        assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+        harness.pass(seconds(1)).await;
+    }
+    let status = harness.engine.status();
+    assert_eq!(status.target_age(), Some(seconds(60)));
+    assert!(status.failing_age() >= Some(seconds(58)), "{status:?}");
     harness.stop().await;
 }
 
