@@ -1,7 +1,7 @@
 //! Our own view of L1.
 
 use crate::args::value::{self, Endpoint};
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 use std::time::Duration;
 
 /// Flags of the L1 client.
@@ -51,6 +51,6 @@ pub(crate) struct L1Args {
 
     /// Believe the block hashes that the endpoint announces instead of recomputing them from the headers: for an L1 whose
     /// headers have fields that this version does not know.
-    #[arg(long = "l1.trust-rpc", env = "LIGHT_NODE_L1_TRUST_RPC")]
+    #[arg(long = "l1.trust-rpc", env = "LIGHT_NODE_L1_TRUST_RPC", value_parser = BoolishValueParser::new())]
     pub(crate) trust_rpc: bool,
 }

@@ -1,6 +1,6 @@
 //! The node's own JSON-RPC server.
 
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 use std::net::{IpAddr, SocketAddr};
 
 /// Flags of the RPC server.
@@ -26,7 +26,7 @@ pub(crate) struct RpcArgs {
     pub(crate) port: u16,
 
     /// Serve the admin namespace. Whoever reaches the port can then post unsafe blocks.
-    #[arg(long = "rpc.enable-admin", env = "LIGHT_NODE_RPC_ENABLE_ADMIN")]
+    #[arg(long = "rpc.enable-admin", env = "LIGHT_NODE_RPC_ENABLE_ADMIN", value_parser = BoolishValueParser::new())]
     pub(crate) enable_admin: bool,
 }
 

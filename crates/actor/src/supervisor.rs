@@ -7,18 +7,24 @@ use std::{any::Any, collections::HashMap, fmt::Display, future::Future, time::Du
 use thiserror::Error;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 /// Why the set of tasks ended badly.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TaskFailure {
-    /// A task ended although nobody had asked for the end.
-    #[error("{task} ended unexpectedly: {cause}")]
-    Ended {
+    /// A task ended with an error: it cannot go on.
+    #[error("{task}: {cause}")]
+    Failed {
         /// Name of the task.
         task: &'static str,
-        /// Its error with all sources, or "finished".
+        /// Its error in words.
         cause: String,
+    },
+    /// A task finished although nobody had asked for the end.
+    #[error("{task} finished although nobody asked it to")]
+    Finished {
+        /// Name of the task.
+        task: &'static str,
     },
     /// A task panicked.
     #[error("{task} panicked: {cause}")]
@@ -84,7 +90,7 @@ impl Supervisor {
         };
         match &failure {
             Some(failure) => error!(%failure, "task ended, stopping the others"),
-            None => info!("stopping"),
+            None => debug!("stopping"),
         }
         token.cancel();
         let drained = tokio::time::timeout(grace, self.drain(&mut failure)).await;
@@ -132,11 +138,8 @@ impl Outcome {
     /// What it means that `task` ended although nobody had asked for it.
     fn into_early_end(self, task: &'static str) -> TaskFailure {
         match self {
-            Self::Finished => TaskFailure::Ended {
-                task,
-                cause: "finished".to_owned(),
-            },
-            Self::Failed(cause) => TaskFailure::Ended { task, cause },
+            Self::Finished => TaskFailure::Finished { task },
+            Self::Failed(cause) => TaskFailure::Failed { task, cause },
             Self::Panicked(cause) => TaskFailure::Panicked { task, cause },
         }
     }

@@ -25,7 +25,9 @@ pub enum ElError {
         deadline: Duration,
     },
     /// HTTP 401 or 403: the JWT was refused.
-    #[error("the execution layer refused the JWT (HTTP {status})")]
+    #[error(
+        "the execution layer refused the JWT (HTTP {status}): the secrets or the clocks differ"
+    )]
     Unauthorized {
         /// HTTP status code.
         status: u16,

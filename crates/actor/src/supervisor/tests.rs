@@ -63,10 +63,7 @@ async fn task_that_finishes_without_being_asked_is_a_failure() {
     let mut supervisor = Supervisor::default();
     supervisor.spawn("engine", obedient(supervisor.token(), Duration::ZERO));
     supervisor.spawn("rpc", async { Ok::<_, Infallible>(()) });
-    let expected = TaskFailure::Ended {
-        task: "rpc",
-        cause: "finished".to_owned(),
-    };
+    let expected = TaskFailure::Finished { task: "rpc" };
     assert_eq!(supervisor.run(GRACE).await, Err(expected));
 }
 
@@ -79,7 +76,7 @@ async fn only_the_first_failure_is_reported() {
         token.cancelled().await;
         Err("l1 is gone")
     });
-    let expected = TaskFailure::Ended {
+    let expected = TaskFailure::Failed {
         task: "l1",
         cause: "first".to_owned(),
     };
@@ -188,7 +185,7 @@ async fn early_end_is_the_failure_even_if_others_get_stuck() {
     let mut supervisor = Supervisor::default();
     supervisor.spawn("rpc", pending::<Result<(), Infallible>>());
     supervisor.spawn("engine", async { Err("no such chain") });
-    let expected = TaskFailure::Ended {
+    let expected = TaskFailure::Failed {
         task: "engine",
         cause: "no such chain".to_owned(),
     };
