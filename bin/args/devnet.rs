@@ -1,7 +1,9 @@
 //! The devnet: an OP Stack chain in this process.
 
 use clap::{Args, ValueEnum};
-use light_node_devnet::{DevnetConfig, EngineKind};
+use light_node_devnet::{
+    BLOCK_TIME_MAX, DevnetConfig, EL_SYNC_DELAY_MAX, EngineKind, MAX_FOLLOWERS,
+};
 use light_node_protocol::Hardfork;
 use std::{path::PathBuf, time::Duration};
 
@@ -18,36 +20,37 @@ pub(crate) struct DevnetArgs {
     )]
     pub(crate) fork: ForkArg,
 
-    /// Time between two L2 blocks, in whole seconds.
+    /// Time between two L2 blocks, in whole seconds from 1s to 60s.
     #[arg(
         long,
         value_name = "DURATION",
         env = "LIGHT_NODE_DEVNET_BLOCK_TIME",
         default_value = "2s",
-        value_parser = humantime::parse_duration
+        value_parser = block_time
     )]
     pub(crate) block_time: Duration,
 
-    /// Time between two L1 blocks, in whole seconds. Finality is eight of them behind.
+    /// Time between two L1 blocks, in whole seconds from 1s to 60s. Finality is eight of them behind.
     #[arg(
         long,
         value_name = "DURATION",
         env = "LIGHT_NODE_DEVNET_L1_BLOCK_TIME",
         default_value = "3s",
-        value_parser = humantime::parse_duration
+        value_parser = block_time
     )]
     pub(crate) l1_block_time: Duration,
 
-    /// How many light-nodes run in this process, each on an execution layer of its own.
+    /// How many light-nodes run in this process, each on an execution layer of its own; at most 16.
     #[arg(
         long,
         value_name = "N",
         env = "LIGHT_NODE_DEVNET_FOLLOWERS",
-        default_value_t = 1
+        default_value_t = 1,
+        value_parser = followers
     )]
     pub(crate) followers: usize,
 
-    /// Listen on fixed ports: L1 18545, source 17545, sequencer 19545, light-nodes from 17645, their execution layers from
+    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 19545, light-nodes from 17645, their execution layers from
     /// 19645 (Engine API 19651) in steps of ten, spare execution layer 19945 (19951). Without it all ports are free ones.
     #[arg(long, env = "LIGHT_NODE_DEVNET_STABLE_PORTS")]
     pub(crate) stable_ports: bool,
@@ -61,20 +64,46 @@ pub(crate) struct DevnetArgs {
     )]
     pub(crate) engine: EngineArg,
 
-    /// Directory for genesis.json, rollup.json, l1-genesis.json, jwt.hex and endpoints.json. By default a new temporary one,
-    /// which is removed at the end.
+    /// Directory for genesis.json, rollup.json, l1-genesis.json, jwt.hex and endpoints.json, and on a terminal for the log,
+    /// light-node.log. By default a new temporary one, which is removed at the end.
     #[arg(long, value_name = "DIR", env = "LIGHT_NODE_DEVNET_DATADIR")]
     pub(crate) datadir: Option<PathBuf>,
 
-    /// Artificial wait before each request of an execution layer that syncs from the sequencer's.
+    /// Artificial wait before each request of an execution layer that syncs from the sequencer's; at most 1h.
     #[arg(
         long,
         value_name = "DURATION",
         env = "LIGHT_NODE_DEVNET_EL_SYNC_DELAY",
         default_value = "0s",
-        value_parser = humantime::parse_duration
+        value_parser = el_sync_delay
     )]
     pub(crate) el_sync_delay: Duration,
+}
+
+fn block_time(typed: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(typed).map_err(|cause| cause.to_string())?;
+    let is_possible = (Duration::from_secs(1)..=BLOCK_TIME_MAX).contains(&time);
+    if !is_possible || time.subsec_nanos() != 0 {
+        let max = BLOCK_TIME_MAX.as_secs();
+        return Err(format!("must be whole seconds from 1s to {max}s"));
+    }
+    Ok(time)
+}
+
+fn el_sync_delay(typed: &str) -> Result<Duration, String> {
+    let delay = humantime::parse_duration(typed).map_err(|cause| cause.to_string())?;
+    if delay > EL_SYNC_DELAY_MAX {
+        let max = humantime::format_duration(EL_SYNC_DELAY_MAX);
+        return Err(format!("must be at most {max}"));
+    }
+    Ok(delay)
+}
+
+fn followers(typed: &str) -> Result<usize, String> {
+    let number = typed.parse::<usize>().ok();
+    number
+        .filter(|number| *number <= MAX_FOLLOWERS)
+        .ok_or_else(|| format!("must be a number from 0 to {MAX_FOLLOWERS}"))
 }
 
 /// The forks that the devnet runs.
@@ -128,5 +157,29 @@ impl From<ForkArg> for Hardfork {
             ForkArg::Jovian => Self::Jovian,
             ForkArg::Karst => Self::Karst,
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_devnet_can_run_with_is_refused_with_the_bounds() {
+        assert_eq!(block_time("60s").unwrap(), BLOCK_TIME_MAX);
+        for typed in ["0s", "1500ms", "61s", "100000d"] {
+            let message = block_time(typed).unwrap_err();
+            assert_eq!(message, "must be whole seconds from 1s to 60s");
+        }
+        // More than the type holds.
+        assert!(block_time("500000000000y").is_err());
+        assert_eq!(el_sync_delay("0s").unwrap(), Duration::ZERO);
+        assert_eq!(el_sync_delay("61m").unwrap_err(), "must be at most 1h");
+        assert_eq!(followers("16").unwrap(), 16);
+        assert_eq!(
+            followers("17").unwrap_err(),
+            "must be a number from 0 to 16"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Runs the devnet until a signal: prints its banner, then keeps one line per node up to date.
+//! Runs the devnet until a signal: prints its banner, then keeps one line per node up to date. On a terminal its logs go to a
+//! file beside the others.
 
 use crate::{
     args::{devnet::DevnetArgs, log::LogArgs},
@@ -8,6 +9,7 @@ use crate::{
 use eyre::Context;
 use light_node_devnet::{Devnet, StatusLines};
 use std::{
+    fs::File,
     io::{IsTerminal, stdout},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -19,8 +21,14 @@ use std::{
 /// # Errors
 /// If it does not start, or a part of it ends by itself.
 pub(crate) fn run(args: &DevnetArgs, log: &LogArgs) -> eyre::Result<()> {
-    telemetry::init(log, "warn")?;
     let datadir = DataDir::new(args.datadir.as_deref())?;
+    let is_terminal = stdout().is_terminal();
+    // Logs would tear up lines that are drawn in place.
+    if is_terminal {
+        telemetry::init(log, "info", Some(datadir.log_file()?))?;
+    } else {
+        telemetry::init(log, "warn", None)?;
+    }
     let config = args.config(datadir.path.clone());
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -29,7 +37,7 @@ pub(crate) fn run(args: &DevnetArgs, log: &LogArgs) -> eyre::Result<()> {
             let token = shutdown::on_signal()?;
             let mut devnet = Devnet::start(config, token.clone()).await?;
             println!("{}", devnet.banner());
-            let lines = StatusLines::new(&devnet).show(stdout(), stdout().is_terminal(), token);
+            let lines = StatusLines::new(&devnet).show(stdout(), is_terminal, token);
             // Whoever reads the lines may go before the devnet does: then it runs on in silence.
             tokio::spawn(lines);
             Ok(devnet.wait().await?)
@@ -60,6 +68,12 @@ impl DataDir {
                 is_temporary: given.is_none(),
             })
             .wrap_err_with(|| format!("cannot create --datadir={}", path.display()))
+    }
+
+    /// A new file for the logs.
+    fn log_file(&self) -> eyre::Result<File> {
+        let path = self.path.join("light-node.log");
+        File::create(&path).wrap_err_with(|| format!("cannot write {}", path.display()))
     }
 }
 

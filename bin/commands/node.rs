@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// # Errors
 /// If the configuration is wrong, or an actor cannot go on.
 pub(crate) fn run(args: &NodeArgs, log: &LogArgs) -> eyre::Result<()> {
-    telemetry::init(log, "info")?;
+    telemetry::init(log, "info", None)?;
     let config = config(args)?;
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -16,6 +16,7 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints) -> String {
             "L1",
             format!("{}  chain {}", endpoints.l1, endpoints.l1_chain_id),
         ),
+        ("beacon API", endpoints.beacon.clone()),
         ("source", endpoints.source.clone()),
         (
             "sequencer EL",
@@ -113,6 +114,7 @@ mod tests {
             l1_chain_id: 900,
             l2_chain_id: 901,
             l1: "http://127.0.0.1:18545".to_owned(),
+            beacon: "http://127.0.0.1:18545".to_owned(),
             source: "http://127.0.0.1:17545".to_owned(),
             sequencer: el(19_545),
             followers: vec![FollowerEndpoints {
@@ -125,6 +127,7 @@ mod tests {
         let text = render(&config, &endpoints);
         for expected in [
             "jovian from genesis, L2 block every 2 s, L1 block every 3 s",
+            "beacon API    http://127.0.0.1:18545\n",
             "light-node    http://127.0.0.1:17645  EL http://127.0.0.1:19645  engine http://127.0.0.1:19651",
             "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f  0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97  batcher",
             "light-node --l2.follow.source=http://127.0.0.1:17545 --l2=http://127.0.0.1:19951 \

@@ -1,16 +1,23 @@
 //! What a devnet is made of: forks, times, followers, ports. The defaults are those of `light-node devnet`.
 
+use light_node_devnet_l1::L1_BLOCK_TIME_MAX;
 use light_node_protocol::Hardfork;
 use std::{path::PathBuf, time::Duration};
+
+/// The longest time between two L2 blocks; as long as the longest slot of the L1.
+pub const BLOCK_TIME_MAX: Duration = L1_BLOCK_TIME_MAX;
+
+/// The longest artificial delay of an execution layer's sync.
+pub const EL_SYNC_DELAY_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Everything that fixes a devnet before its first block.
 #[derive(Clone, Debug)]
 pub struct DevnetConfig {
     /// The latest hardfork, active from genesis on together with all before it; Ecotone to Karst.
     pub fork: Hardfork,
-    /// Time between two L2 blocks, in whole seconds.
+    /// Time between two L2 blocks, in whole seconds up to [`BLOCK_TIME_MAX`].
     pub block_time: Duration,
-    /// Time between two L1 blocks, in whole seconds.
+    /// Time between two L1 blocks, in whole seconds up to [`L1_BLOCK_TIME_MAX`].
     pub l1_block_time: Duration,
     /// How many blocks the L1's `safe` label stays behind its head.
     pub l1_safe_lag: u64,
@@ -24,7 +31,8 @@ pub struct DevnetConfig {
     pub stable_ports: bool,
     /// Where the files go; must exist.
     pub datadir: PathBuf,
-    /// Artificial delay of each request of the embedded execution layers' sync, to make it visible.
+    /// Artificial delay of each request of the embedded execution layers' sync, to make it visible; up to
+    /// [`EL_SYNC_DELAY_MAX`].
     pub el_sync_delay: Duration,
     /// Who makes blocks.
     pub blocks: Blocks,

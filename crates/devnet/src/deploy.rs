@@ -12,7 +12,7 @@ use crate::{
     accounts::{
         BALANCE_ETHER, BATCHER, DEV_ACCOUNTS, SYSTEM_CONFIG_OWNER, UNSAFE_BLOCK_SIGNER, ether,
     },
-    config::{Blocks, DevnetConfig},
+    config::{BLOCK_TIME_MAX, Blocks, DevnetConfig, EL_SYNC_DELAY_MAX},
 };
 use alloy_genesis::Genesis;
 use alloy_primitives::{B256, FixedBytes};
@@ -23,7 +23,7 @@ use light_node_devnet_l1::{
 use light_node_protocol::{
     BlockNumHash, ChainGenesis, ChainOpConfig, ConfigError, Hardfork, RollupConfig, SystemConfig,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// Chain id of the devnet's L2; the one that OP Stack devnets use.
@@ -60,8 +60,19 @@ pub enum DeployError {
         fork: Hardfork,
     },
     /// Timestamps are whole seconds.
-    #[error("the L2 block time must be a positive number of whole seconds")]
-    BlockTime,
+    #[error(
+        "the L2 block time {given:?} is not a number of whole seconds from 1 s to {BLOCK_TIME_MAX:?}"
+    )]
+    BlockTime {
+        /// The time asked for.
+        given: Duration,
+    },
+    /// Nobody waits that long.
+    #[error("the delay {given:?} of an execution layer sync is longer than {EL_SYNC_DELAY_MAX:?}")]
+    ElSyncDelay {
+        /// The delay asked for.
+        given: Duration,
+    },
     /// The L1 cannot be configured so.
     #[error("the L1 cannot start")]
     L1(#[from] L1ConfigError),
@@ -93,9 +104,7 @@ impl Deployment {
         if !(Hardfork::Ecotone..=Hardfork::Karst).contains(&config.fork) {
             return Err(DeployError::Fork { fork: config.fork });
         }
-        if config.block_time.as_secs() == 0 || config.block_time.subsec_nanos() != 0 {
-            return Err(DeployError::BlockTime);
-        }
+        check_times(config)?;
         let l1 = l1_config(config, genesis_time);
         l1.validate()?;
         let l2_genesis = DevnetGenesis {
@@ -119,6 +128,20 @@ impl Deployment {
             rollup_config: Arc::new(rollup_config),
         })
     }
+}
+
+/// The L1's own time is checked with the rest of its configuration.
+fn check_times(config: &DevnetConfig) -> Result<(), DeployError> {
+    let given = config.block_time;
+    let is_possible = (Duration::from_secs(1)..=BLOCK_TIME_MAX).contains(&given);
+    if !is_possible || given.subsec_nanos() != 0 {
+        return Err(DeployError::BlockTime { given });
+    }
+    let given = config.el_sync_delay;
+    if given > EL_SYNC_DELAY_MAX {
+        return Err(DeployError::ElSyncDelay { given });
+    }
+    Ok(())
 }
 
 fn l1_config(config: &DevnetConfig, genesis_time: u64) -> L1SimConfig {

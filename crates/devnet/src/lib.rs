@@ -24,7 +24,7 @@ pub use accounts::{
     UNSAFE_BLOCK_SIGNER,
 };
 pub use batcher::BatcherHandle;
-pub use config::{Blocks, DevnetConfig, EngineKind};
+pub use config::{BLOCK_TIME_MAX, Blocks, DevnetConfig, EL_SYNC_DELAY_MAX, EngineKind};
 pub use deploy::{DEVNET_L2_CHAIN_ID, DeployError, DeployedFiles, Deployment, FileError};
 pub use sequencer::{AttributesError, SequencerError, SequencerHandle};
 pub use source::{SourceHandle, SourceRpcError};

@@ -74,15 +74,13 @@ pub enum SequencerError {
     Ended,
 }
 
-enum Command {
-    Build(oneshot::Sender<Result<L2BlockRef, SequencerError>>),
-    SetRunning(bool),
-}
+/// Asks for a block, and says where the answer goes.
+type Build = oneshot::Sender<Result<L2BlockRef, SequencerError>>;
 
 /// Commands the sequencer. Clones command the same one.
 #[derive(Clone, Debug)]
 pub struct SequencerHandle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Build>,
 }
 
 impl SequencerHandle {
@@ -92,15 +90,9 @@ impl SequencerHandle {
     /// Why there is no block.
     pub async fn build(&self) -> Result<L2BlockRef, SequencerError> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.commands.send(Command::Build(answer)).await;
+        let sent = self.commands.send(answer).await;
         sent.map_err(|_| SequencerError::Ended)?;
         answered.await.map_err(|_| SequencerError::Ended)?
-    }
-
-    /// Switches building by the clock on or off. Blocks that were due meanwhile are built afterwards.
-    pub async fn set_running(&self, running: bool) {
-        // A sequencer that has ended builds nothing either way.
-        let _ = self.commands.send(Command::SetRunning(running)).await;
     }
 }
 
@@ -114,18 +106,19 @@ pub(crate) struct Sequencer {
     /// The source's view, for the labels that the execution layer is told.
     status: watch::Receiver<SyncStatus>,
     head: L2BlockRef,
-    running: bool,
-    commands: mpsc::Receiver<Command>,
+    /// Whether blocks are built by the clock, too.
+    by_clock: bool,
+    commands: mpsc::Receiver<Build>,
 }
 
 impl Sequencer {
-    /// A sequencer that starts at L2 genesis, with blocks by the clock if `running`.
+    /// A sequencer that starts at L2 genesis, with blocks by the clock if `by_clock`.
     pub(crate) fn new(
         config: Arc<RollupConfig>,
         engine: Arc<dyn EngineApi>,
         l1: EmbeddedL1,
         status: watch::Receiver<SyncStatus>,
-        running: bool,
+        by_clock: bool,
     ) -> (Self, SequencerHandle) {
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
         let sequencer = Self {
@@ -135,7 +128,7 @@ impl Sequencer {
             engine,
             l1,
             status,
-            running,
+            by_clock,
             commands,
         };
         (sequencer, SequencerHandle { commands: sender })
@@ -152,14 +145,13 @@ impl Sequencer {
                 biased;
                 () = token.cancelled() => return Ok(()),
                 command = self.commands.recv() => match command {
-                    Some(Command::Build(answer)) => {
+                    Some(answer) => {
                         // Whoever asked may have gone.
                         let _ = answer.send(self.build_next().await);
                     }
-                    Some(Command::SetRunning(running)) => self.running = running,
                     None => return Ok(()),
                 },
-                () = tokio::time::sleep_until(due.max(not_before)), if self.running => {
+                () = tokio::time::sleep_until(due.max(not_before)), if self.by_clock => {
                     match self.build_next().await {
                         Ok(_) => retry.reset(),
                         Err(error) => {

@@ -104,7 +104,7 @@ impl Devnet {
         &self.l1
     }
 
-    /// The sequencer: build blocks, pause.
+    /// The sequencer: build blocks.
     pub const fn sequencer(&self) -> &SequencerHandle {
         &self.sequencer
     }

@@ -236,7 +236,7 @@ fn da_limits_hold_back_what_would_bring_too_much_to_l1() {
         chain.submit(&transfer(from, 0));
     }
     let generation = chain.el.pool().generation();
-    let mut limited = |max_transaction_bytes, max_block_bytes| {
+    let limited = |max_transaction_bytes, max_block_bytes| {
         chain.el.pool().set_da_limits(DaLimits {
             max_transaction_bytes,
             max_block_bytes,

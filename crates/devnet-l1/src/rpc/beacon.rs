@@ -3,7 +3,6 @@
 
 use super::{Answer, CLIENT_VERSION, Server, connection::Cutter, under_faults};
 use crate::l1::EmbeddedL1;
-use alloy_eips::eip4844::Blob;
 use alloy_primitives::{B256, hex};
 use axum::{
     Router,
@@ -13,7 +12,6 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// Most versioned hashes of one request. A block holds nine blobs.
 const MAX_HASHES: usize = 64;
@@ -82,7 +80,7 @@ fn spec(l1: &EmbeddedL1) -> Value {
 /// The blobs of a block, in block order: those that are asked for, or all.
 fn blobs(l1: &EmbeddedL1, id: &str, query: &str) -> Result<Value, Refused> {
     let mut wanted = versioned_hashes(query)?;
-    let found: Option<(bool, Vec<(B256, Arc<Blob>)>)> = l1.with_chain(|chain| {
+    let found = l1.with_chain(|chain| {
         let slot = match id {
             "head" => chain.head().slot(),
             "genesis" => 0,

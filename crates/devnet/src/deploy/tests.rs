@@ -112,10 +112,24 @@ fn other_forks_and_times_are_refused() {
         let error = Deployment::new(&config, GENESIS_TIME).unwrap_err();
         assert!(matches!(error, DeployError::Fork { .. }));
     }
-    let config = DevnetConfig {
-        block_time: std::time::Duration::from_millis(500),
-        ..config
+    let refused = |change: &dyn Fn(&mut DevnetConfig)| {
+        let mut config = config.clone();
+        change(&mut config);
+        Deployment::new(&config, GENESIS_TIME).unwrap_err()
     };
-    let error = Deployment::new(&config, GENESIS_TIME).unwrap_err();
-    assert!(matches!(error, DeployError::BlockTime));
+    let days = Duration::from_secs(100_000 * 86_400);
+    for time in [
+        Duration::ZERO,
+        Duration::from_millis(1_500),
+        Duration::from_secs(61),
+        days,
+        Duration::MAX,
+    ] {
+        let error = refused(&|config| config.block_time = time);
+        assert!(matches!(error, DeployError::BlockTime { given } if given == time));
+        let error = refused(&|config| config.l1_block_time = time);
+        assert!(matches!(error, DeployError::L1(_)), "{error:?}");
+    }
+    let error = refused(&|config| config.el_sync_delay = days);
+    assert!(matches!(error, DeployError::ElSyncDelay { .. }));
 }

@@ -13,6 +13,8 @@ pub struct Endpoints {
     pub l2_chain_id: u64,
     /// JSON-RPC of the L1, with the `dev_*` methods that command it.
     pub l1: String,
+    /// Beacon API of the L1, for the blobs of its transactions.
+    pub beacon: String,
     /// JSON-RPC of the reference source, for `--l2.follow.source`.
     pub source: String,
     /// The sequencer's execution layer: transactions go here.

@@ -56,7 +56,8 @@ impl Starting {
             let given = config.followers;
             return Err(DevnetError::TooManyFollowers { given });
         }
-        let genesis_time = WallClock::new().now() - config.block_time.as_secs();
+        let now = WallClock::new().now();
+        let genesis_time = now.saturating_sub(config.block_time.as_secs());
         let deployment = Deployment::new(&config, genesis_time)?;
         let files = DeployedFiles::in_directory(&config.datadir);
         let jwt = files.write(&deployment)?;
@@ -121,6 +122,7 @@ impl Starting {
             l1_chain_id: self.deployment.rollup_config.l1_chain_id,
             l2_chain_id: self.deployment.rollup_config.l2_chain_id,
             l1: l1.url(),
+            beacon: l1.beacon_url(),
             source: source_handle.url(),
             sequencer: sequencer_el.endpoints,
             followers: follower_endpoints,
