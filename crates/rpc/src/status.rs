@@ -1,7 +1,7 @@
 //! `/status`: where the node stands, as JSON for people and scripts. Everything is read from memory.
 
 use crate::{context::RpcContext, readiness};
-use light_node_engine::{ElSyncState, EngineState};
+use light_node_engine::{ElSyncState, EngineState, EngineStatus};
 use light_node_follow::{FollowStatus, IdentityVerdict};
 use light_node_l1::{EndpointVerdict, L1Status};
 use light_node_protocol::SyncStatus;
@@ -23,7 +23,7 @@ pub(crate) fn status(context: &RpcContext) -> Value {
         },
         "heads": heads,
         "lags": lags(&heads, follow.reported.as_ref(), now_seconds()),
-        "execution_layer": execution_layer(&peers.engine.state()),
+        "execution_layer": execution_layer(&peers.engine.state(), &peers.engine.status()),
         "source": source(&follow),
         "l1": l1(&peers.l1.status()),
     })
@@ -47,8 +47,16 @@ fn lags(heads: &SyncStatus, source: Option<&SyncStatus>, now: u64) -> Value {
     })
 }
 
-fn execution_layer(state: &EngineState) -> Value {
+fn execution_layer(state: &EngineState, status: &EngineStatus) -> Value {
+    let queue: Map<String, Value> = status
+        .queue()
+        .map(|(lane, waiting)| (lane.to_owned(), waiting.into()))
+        .collect();
     json!({
+        "client": status.el_version,
+        "answering": status.is_answering(),
+        "failing_seconds": status.failing_age().map(seconds),
+        "last_error": status.last_error,
         "state": match state.el_sync {
             ElSyncState::Unknown => "unknown",
             ElSyncState::Synced => "synced",
@@ -56,7 +64,12 @@ fn execution_layer(state: &EngineState) -> Value {
             ElSyncState::LostBlocks => "lost_blocks",
         },
         "target": state.target.map(|target| json!({ "number": target.number, "hash": target.hash })),
+        "target_age_seconds": status.target_age().map(seconds),
         "epoch": state.epoch,
+        "last_follow_case": status.last_follow_case.map(|case| case.name()),
+        "buffered_payloads": status.buffered_payloads,
+        "buffered_bytes": status.buffered_bytes,
+        "queue": queue,
     })
 }
 
