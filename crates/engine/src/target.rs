@@ -6,17 +6,17 @@ use light_node_protocol::BlockNumHash;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// First pause before a target that the EL syncs to is asked for again; each one doubles. Short, because a gap of a few
-/// blocks is fetched in well under a second and nothing else tells us that it is done.
-const SYNC_RETRY: Duration = Duration::from_secs(1);
+/// First pause before a target that the EL syncs to is asked for again; each one doubles. Short, because both ELs fetch a
+/// gap of a few blocks in some 100 ms, nothing else tells us that it is done, and without gossip every update is such a gap.
+const SYNC_RETRY: Duration = Duration::from_millis(250);
 /// The pauses stay here: one L1 block. op-reth needs to hear of its target again after any other VALID.
 const SYNC_RETRY_MAX: Duration = Duration::from_secs(12);
 /// Pause between two looks at an EL that answered VALID and stayed on its branch.
 const READ_BACK: Duration = Duration::from_millis(500);
 /// Looks before we give up: 10 s. The next update of the safe source begins anew.
 const READ_BACK_ATTEMPTS: u32 = 20;
-/// A target that came from gossip yields to the safe source's block after the EL's head stood still for this time: its
-/// peers do not have that branch.
+/// A target yields to the block that the safe source names now after the EL's head stood still for this time: its peers do
+/// not have that branch, or there is no such block and the source once lied.
 const STUCK: Duration = Duration::from_secs(30);
 
 /// Who wants the target.
@@ -108,12 +108,12 @@ impl Target {
         matches!(self.phase, Phase::ReadBack { .. })
     }
 
-    /// Notes the EL's own head. True if the target came from gossip and that head has stood still for too long.
+    /// Notes the EL's own head. True if that head has stood still for too long.
     pub(crate) fn is_stuck(&mut self, latest: u64, now: Instant) -> bool {
         if latest != self.latest.0 {
             self.latest = (latest, now);
         }
-        self.origin == TargetOrigin::Payload && now.duration_since(self.latest.1) >= STUCK
+        self.origin != TargetOrigin::Restore && now.duration_since(self.latest.1) >= STUCK
     }
 }
 
@@ -126,16 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn sync_is_asked_about_after_1_s_doubling_to_12_s() {
+    fn sync_is_asked_about_after_250_ms_doubling_to_12_s() {
         let mut now = Instant::now();
         let mut target = target(TargetOrigin::Source, now);
         let mut pauses = Vec::new();
-        for _ in 0..6 {
+        for _ in 0..8 {
             target.wait_for_sync(now);
-            pauses.push((target.due() - now).as_secs());
+            pauses.push((target.due() - now).as_millis());
             now = target.due();
         }
-        assert_eq!(pauses, [1, 2, 4, 8, 12, 12]);
+        assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 12000, 12000]);
         target.ask_now(now);
         assert_eq!(target.due(), now);
     }
@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn only_a_gossip_target_yields_and_only_to_a_head_that_stands_still() {
+    fn a_target_yields_when_the_head_stands_still() {
         let start = Instant::now();
         let mut gossip = target(TargetOrigin::Payload, start);
         assert!(!gossip.is_stuck(5, start));
         assert!(!gossip.is_stuck(6, start + STUCK), "it moved");
         assert!(!gossip.is_stuck(6, start + STUCK));
         assert!(gossip.is_stuck(6, start + STUCK * 2));
-        let mut source = target(TargetOrigin::Source, start);
-        assert!(!source.is_stuck(0, start + STUCK * 2));
+        let mut own = target(TargetOrigin::Restore, start);
+        assert!(!own.is_stuck(0, start + STUCK * 2));
     }
 }

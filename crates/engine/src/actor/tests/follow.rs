@@ -119,9 +119,9 @@ async fn row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls(
         assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
         harness.pass(seconds(1)).await;
     }
-    // At 0, then after 1, 2, 4, 8, 12, 12 and 12 s.
+    // At 0, then after 0.25, 0.5, 1, 2, 4, 8, 12, 12 and 12 s.
     assert_eq!(start.elapsed(), seconds(60));
-    assert_eq!(harness.forkchoices(), [(chain[7].hash(), NONE, NONE); 8]);
+    assert_eq!(harness.forkchoices(), [(chain[7].hash(), NONE, NONE); 10]);
     let since = harness.engine.status().target_since.unwrap();
     assert_eq!(since.elapsed(), seconds(60));
 
@@ -137,6 +137,24 @@ async fn row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls(
         .published_until(|state| state.target.is_none())
         .await;
     assert_eq!(state.safe_head, longer[3].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn row_2a_one_false_answer_of_the_source_is_forgotten_when_the_el_stands_still() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(40);
+    let lie = harness.branch(&chain[39], 60, 1);
+    let false_answer = Harness::update(&lie[59], None);
+    assert_eq!(harness.follow(false_answer).await, FollowOutcome::Syncing);
+    harness.el.add(&chain);
+    let honest = Harness::update(&chain[3], None);
+    let start = Instant::now();
+    while harness.follow(honest).await != FollowOutcome::Applied {
+        harness.pass(seconds(1)).await;
+        assert!(start.elapsed() < seconds(60), "the node waits for ever");
+    }
+    assert_eq!(harness.state().safe_head, chain[3].block_ref());
     harness.stop().await;
 }
 
