@@ -1,12 +1,10 @@
-//! The running L1: the chain behind a lock, a miner on the clock, a server, and the handle that commands them all.
+//! The running L1: the chain behind a lock, and the handle by which miner, server and tests command it.
 
 use crate::{
     chain::{Chain, L1Block, L1Heads, LabelError, MAX_BLOCKS_PER_COMMAND, Reorg, ReorgError},
-    clock::SlotClock,
-    config::{ConfigError, L1SimConfig},
+    config::L1SimConfig,
     fault::{Fault, Faults},
     pool::{PoolError, PoolTransaction},
-    rpc,
 };
 use alloy_primitives::B256;
 use light_node_protocol::L1BlockRef;
@@ -15,26 +13,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::watch};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
-
-/// Why the L1 could not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The configuration is no chain.
-    #[error("invalid L1 configuration")]
-    Config(#[from] ConfigError),
-    /// The port is taken, or not ours to take.
-    #[error("cannot listen on {listen}")]
-    Listen {
-        /// The address asked for.
-        listen: SocketAddr,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-}
 
 /// More was asked for than one command may mine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -68,31 +49,8 @@ struct Inner {
 }
 
 impl EmbeddedL1 {
-    /// Binds the port, makes block 0 and starts mining. Slots that passed before the start have been missed.
-    ///
-    /// # Errors
-    /// The configuration is invalid or the port is taken.
-    pub async fn start(config: L1SimConfig, token: CancellationToken) -> Result<Self, StartError> {
-        config.validate()?;
-        let refused = |source| StartError::Listen {
-            listen: config.listen,
-            source,
-        };
-        let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-
-        let clock = SlotClock::new(config.genesis_time, config.block_time);
-        let l1 = Self::new(config, address);
-        let tasks = &l1.shared.tasks;
-        tasks.spawn(mine_on_the_clock(l1.clone(), clock, token.clone()));
-        tasks.spawn(rpc::serve(l1.clone(), listener, token));
-        tasks.close();
-        info!(%address, genesis = %l1.heads().latest.hash, "embedded L1 started");
-        Ok(l1)
-    }
-
     /// The chain at block 0, with nothing running around it.
-    fn new(config: L1SimConfig, address: SocketAddr) -> Self {
+    pub(crate) fn new(config: L1SimConfig, address: SocketAddr) -> Self {
         let mining = config.mining;
         let chain = Chain::new(config);
         let heads = watch::Sender::new(chain.heads());
@@ -272,12 +230,17 @@ impl EmbeddedL1 {
         self.shared.faults.met()
     }
 
+    /// What runs around the chain.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
+    }
+
     pub(crate) fn faults(&self) -> &Faults {
         &self.shared.faults
     }
 
     /// A slot begins: mine its block unless it is to be missed.
-    fn begin_slot(&self, slot: u64) {
+    pub(crate) fn begin_slot(&self, slot: u64) {
         let mut inner = self.lock();
         if !inner.mining || inner.chain.head().slot() >= slot {
             return;
@@ -310,18 +273,3 @@ impl EmbeddedL1 {
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Mines a block at the beginning of each slot.
-async fn mine_on_the_clock(l1: EmbeddedL1, clock: SlotClock, token: CancellationToken) {
-    loop {
-        let slot = clock.next_slot();
-        tokio::select! {
-            biased;
-            () = token.cancelled() => return,
-            () = tokio::time::sleep_until(clock.start_of(slot)) => l1.begin_slot(slot),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -13,6 +13,7 @@ mod genesis;
 mod l1;
 mod pool;
 mod rpc;
+mod start;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -28,7 +29,8 @@ pub use {
     },
     fault::{Fault, FaultKind},
     genesis::{l1_genesis_hash, l1_genesis_json},
-    l1::{EmbeddedL1, StartError, TooManyBlocks},
+    l1::{EmbeddedL1, TooManyBlocks},
     pool::PoolError,
+    start::StartError,
     state::{Account, State},
 };

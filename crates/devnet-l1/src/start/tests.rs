@@ -1,19 +1,21 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::testing;
+use crate::{chain::L1Block, l1::TooManyBlocks, testing};
 use alloy_primitives::{Address, Bytes, U256};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// A chain that begins soon, with a miner and no server, so that time may be paused.
 fn mining(config: L1SimConfig) -> (EmbeddedL1, CancellationToken) {
     let clock = SlotClock::new(config.genesis_time, config.block_time);
     let listen = config.listen;
     let (l1, token) = (EmbeddedL1::new(config, listen), CancellationToken::new());
-    l1.shared
-        .tasks
+    l1.tasks()
         .spawn(mine_on_the_clock(l1.clone(), clock, token.clone()));
-    l1.shared.tasks.close();
+    l1.tasks().close();
     (l1, token)
 }
 
