@@ -7,42 +7,27 @@ pub use devnet::DevnetGenesis;
 
 use crate::{
     execution::{BaseFeeRules, ExecutedBlock, ExtraDataError, requests_hash, withdrawals_root},
-    spec::ElSpec,
-    state::StateSnapshot,
+    spec::{ChainConfigError, ElSpec},
+    state::{AccountError, StateSnapshot},
 };
 use alloy_consensus::{Block, BlockBody, Header};
 use alloy_genesis::Genesis;
 use alloy_op_hardforks::{ForkCondition, OpHardfork, OpHardforks};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use thiserror::Error;
 
 /// A genesis file that no chain can start from.
 #[derive(Debug, Error)]
 pub enum GenesisError {
-    /// The chain configuration is not that of an OP Stack chain.
-    #[error("the chain configuration has no `optimism` section")]
-    NoOptimismSection,
-    /// A field of the chain configuration has another type.
-    #[error("the chain configuration's `{field}` is malformed")]
-    InvalidField {
-        /// Name of the field.
-        field: &'static str,
-        /// What did not decode.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Elasticity or denominator is zero.
-    #[error("the chain configuration names an EIP-1559 parameter of zero")]
-    ZeroBaseFeeParams,
+    /// The chain configuration holds no rules that we know.
+    #[error(transparent)]
+    ChainConfig(#[from] ChainConfigError),
     /// The base fee does not fit into 64 bits.
     #[error("the base fee {0} is too large")]
     BaseFee(u128),
-    /// An account's code is no EVM code.
-    #[error("the code of account {address} is malformed")]
-    InvalidCode {
-        /// Whose code.
-        address: Address,
-    },
+    /// An account cannot be.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// The block's `extraData` is not what its fork asks for.
     #[error("the genesis block is malformed")]
     ExtraData(#[from] ExtraDataError),

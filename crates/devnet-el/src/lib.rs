@@ -34,6 +34,6 @@ pub use in_process::InProcessEngine;
 pub use pool::{DaLimits, PoolError, PoolLimits, TransactionPool};
 pub use predeploys::SEQUENCER_FEE_VAULT;
 pub use server::{ElServer, ElServerConfig, ElServerError, ElServerHandle};
-pub use spec::ElSpec;
-pub use state::{Account, StateSnapshot};
+pub use spec::{ChainConfigError, ElSpec};
+pub use state::{Account, AccountError, StateSnapshot};
 pub use sync::{ElSync, PeerError, SyncConfig};

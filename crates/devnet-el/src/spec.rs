@@ -1,11 +1,11 @@
 //! Which rules a chain follows: its id, when each fork activates, and the EIP-1559 parameters that hold before Holocene
 //! lets every block name its own. Read from the `config` section of a geth style genesis file.
 
-use crate::genesis::GenesisError;
 use alloy_eips::eip1559::BaseFeeParams;
 use alloy_genesis::ChainConfig;
 use alloy_op_hardforks::{ForkCondition, OpChainHardforks, OpHardfork, OpHardforks};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// The rules of a chain.
 #[derive(Clone, Debug)]
@@ -14,6 +14,26 @@ pub struct ElSpec {
     forks: OpChainHardforks,
     base_fee_params: BaseFeeParams,
     base_fee_params_before_canyon: BaseFeeParams,
+}
+
+/// A chain configuration that holds no rules.
+#[derive(Debug, Error)]
+pub enum ChainConfigError {
+    /// The chain configuration is not that of an OP Stack chain.
+    #[error("the chain configuration has no `optimism` section")]
+    NoOptimismSection,
+    /// A field of the chain configuration has another type.
+    #[error("the chain configuration's `{field}` is malformed")]
+    InvalidField {
+        /// Name of the field.
+        field: &'static str,
+        /// What did not decode.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Elasticity or denominator is zero.
+    #[error("the chain configuration names an EIP-1559 parameter of zero")]
+    ZeroBaseFeeParams,
 }
 
 /// The `optimism` section of a chain configuration.
@@ -75,12 +95,12 @@ impl ElSpec {
     /// # Errors
     ///
     /// If the `optimism` section is missing or does not hold usable EIP-1559 parameters, or a fork time is not a number.
-    pub fn from_chain_config(config: &ChainConfig) -> Result<Self, GenesisError> {
+    pub fn from_chain_config(config: &ChainConfig) -> Result<Self, ChainConfigError> {
         let section: OptimismSection = config
             .extra_fields
             .get_deserialized("optimism")
-            .ok_or(GenesisError::NoOptimismSection)?
-            .map_err(|source| GenesisError::InvalidField {
+            .ok_or(ChainConfigError::NoOptimismSection)?
+            .map_err(|source| ChainConfigError::InvalidField {
                 field: "optimism",
                 source,
             })?;
@@ -88,14 +108,14 @@ impl ElSpec {
             || section.eip1559_denominator == 0
             || section.eip1559_denominator_canyon == Some(0)
         {
-            return Err(GenesisError::ZeroBaseFeeParams);
+            return Err(ChainConfigError::ZeroBaseFeeParams);
         }
         let mut activations = Vec::new();
         for (fork, field) in FORK_FIELDS {
             let time = config.extra_fields.get_deserialized::<Option<u64>>(field);
             match time.transpose() {
                 Ok(time) => activations.extend(time.flatten().map(|time| (fork, time))),
-                Err(source) => return Err(GenesisError::InvalidField { field, source }),
+                Err(source) => return Err(ChainConfigError::InvalidField { field, source }),
             }
         }
         let elasticity = u128::from(section.eip1559_elasticity);

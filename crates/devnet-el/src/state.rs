@@ -2,7 +2,7 @@
 //! its parent's (O(1)) plus the accounts that the block touched: keeping every recent state is cheap, a reorg needs no
 //! undo, and `eth_call` or `eth_getProof` at an old block read that block's own state.
 
-use crate::{genesis::GenesisError, trie::Trie};
+use crate::trie::Trie;
 use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
@@ -13,6 +13,7 @@ use revm::{
     state::AccountInfo,
 };
 use std::convert::Infallible;
+use thiserror::Error;
 
 /// How many ancestors `BLOCKHASH` can see.
 const VISIBLE_BLOCK_HASHES: u64 = 256;
@@ -95,9 +96,17 @@ pub struct StateSnapshot {
     trie: Trie,
 }
 
+/// An account's code is no EVM code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the code of account {address} is malformed")]
+pub struct AccountError {
+    /// Whose code.
+    pub address: Address,
+}
+
 impl StateSnapshot {
     /// The state that a genesis file describes.
-    pub(crate) fn from_genesis(genesis: &Genesis) -> Result<Self, GenesisError> {
+    pub(crate) fn from_genesis(genesis: &Genesis) -> Result<Self, AccountError> {
         let mut state = Self::default();
         for (address, entry) in &genesis.alloc {
             let mut account = Account {
@@ -108,7 +117,7 @@ impl StateSnapshot {
             if let Some(code) = entry.code.as_ref().filter(|code| !code.is_empty()) {
                 account.code_hash = keccak256(code);
                 let code = Bytecode::new_raw_checked(code.clone())
-                    .map_err(|_| GenesisError::InvalidCode { address: *address })?;
+                    .map_err(|_| AccountError { address: *address })?;
                 state.codes.insert(account.code_hash, code);
             }
             for (slot, value) in entry.storage.iter().flatten() {

@@ -4,6 +4,7 @@ use super::*;
 use crate::testing;
 use alloy_eips::eip1559::BaseFeeParams;
 use alloy_op_hardforks::OpHardfork;
+use alloy_primitives::Address;
 use light_node_protocol::Hardfork;
 use serde_json::Value;
 use std::{io::Read, path::Path};
@@ -129,7 +130,9 @@ fn a_genesis_that_no_chain_can_start_from_is_refused() {
     without_section.config.extra_fields.remove("optimism");
     assert!(matches!(
         start(&without_section),
-        Err(GenesisError::NoOptimismSection)
+        Err(GenesisError::ChainConfig(
+            ChainConfigError::NoOptimismSection
+        ))
     ));
 
     let mut wrong_type = genesis.clone();
@@ -139,10 +142,10 @@ fn a_genesis_that_no_chain_can_start_from_is_refused() {
         .insert("jovianTime".to_owned(), "soon".into());
     assert!(matches!(
         start(&wrong_type),
-        Err(GenesisError::InvalidField {
+        Err(GenesisError::ChainConfig(ChainConfigError::InvalidField {
             field: "jovianTime",
             ..
-        })
+        }))
     ));
 
     let mut extra_data = genesis.clone();
@@ -157,7 +160,7 @@ fn a_genesis_that_no_chain_can_start_from_is_refused() {
         Some(vec![0xef, 0x01, 0x00].into());
     assert!(matches!(
         start(&malformed_code),
-        Err(GenesisError::InvalidCode { .. })
+        Err(GenesisError::Account(_))
     ));
 
     let lagoon = testing::genesis(Hardfork::Lagoon);
