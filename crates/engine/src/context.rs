@@ -125,12 +125,11 @@ impl Context {
         self.target.as_mut()
     }
 
-    /// Sets or drops the target. A new one goes on with the age of the one before it.
+    /// Sets or drops the target. A new one goes on where the one before it was.
     pub(crate) fn set_target(&mut self, target: Option<Target>) {
-        let since = self.target.as_ref().map(|target| target.since);
-        self.target = target;
-        if let (Some(target), Some(since)) = (&mut self.target, since) {
-            target.since = since;
+        let before = std::mem::replace(&mut self.target, target);
+        if let (Some(target), Some(before)) = (&mut self.target, before) {
+            target.continue_from(&before, Instant::now());
         }
         self.note_sync();
     }

@@ -19,6 +19,9 @@ const READ_BACK_ATTEMPTS: u32 = 20;
 /// not have that branch, or there is no such block and the source once lied.
 const STUCK: Duration = Duration::from_secs(30);
 
+/// A step that the EL has not reached after this time is replaced by a later one: it may be a block that does not exist.
+const STEP_AGE: Duration = Duration::from_secs(60);
+
 /// Who wants the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TargetOrigin {
@@ -50,6 +53,9 @@ pub(crate) struct Target {
     pub update: Option<FollowUpdate>,
     /// Since when a target is pending.
     pub since: Instant,
+    /// The first update of the source that is still on its way, and since when: each new one takes the target over, and an
+    /// EL that needs longer than from one to the next would never be found at any of them.
+    step: Option<(FollowUpdate, Instant)>,
     phase: Phase,
     due: Instant,
     latest: (u64, Instant),
@@ -64,10 +70,32 @@ impl Target {
             payload: None,
             update: None,
             since: now,
+            step: None,
             phase: Phase::Syncing { pause: SYNC_RETRY },
             due: now,
             latest: (0, now),
         }
+    }
+
+    /// Goes on where the target before this one was: with its age, and the step on the way.
+    pub(crate) fn continue_from(&mut self, before: &Self, now: Instant) {
+        self.since = before.since;
+        if self.origin != TargetOrigin::Source || before.origin != TargetOrigin::Source {
+            return;
+        }
+        let step = before
+            .step
+            .filter(|(_, since)| now.duration_since(*since) < STEP_AGE);
+        self.step = if self.id == before.id {
+            self.step.or(step)
+        } else {
+            step.or_else(|| before.update.map(|update| (update, now)))
+        };
+    }
+
+    /// An update below the target whose block the EL may have reached on its way.
+    pub(crate) fn step(&self) -> Option<FollowUpdate> {
+        self.step.map(|(update, _)| update)
     }
 
     /// When to ask again.

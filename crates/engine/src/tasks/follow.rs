@@ -110,9 +110,13 @@ async fn ahead(
     update: &FollowUpdate,
 ) -> Result<FollowOutcome, ElError> {
     let FollowUpdate { state: claimed, .. } = update;
+    let step = ctx.target().and_then(Target::step);
     let mut reads = Reads::default()
         .label(BlockNumberOrTag::Latest)
         .hash(claimed.local_safe.hash);
+    if let Some(step) = &step {
+        reads = reads.hash(step.state.local_safe.hash);
+    }
     for label in [claimed.safe, claimed.finalized] {
         let below = !label.is_zero() && label.hash != claimed.local_safe.hash;
         if below {
@@ -120,6 +124,11 @@ async fn ahead(
         }
     }
     let mut blocks = reads.send(el).await?;
+    let reached = step.filter(|step| blocks.by_hash(step.state.local_safe.hash).is_some());
+    if let Some(step) = reached {
+        // What becomes of it does not matter to what the source says now.
+        ask_for_local_safe(el, ctx, &step).await?;
+    }
     if let Some(head) = blocks.by_hash(claimed.local_safe.hash) {
         if head.l1_origin != claimed.local_safe.l1_origin {
             let refusal = FollowRefusal::OriginMismatch { block: head.hash };

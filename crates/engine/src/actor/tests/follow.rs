@@ -141,6 +141,27 @@ async fn row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls(
 }
 
 #[tokio::test(start_paused = true)]
+async fn row_1_an_el_that_is_slower_than_the_source_is_found_on_its_way() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(40);
+    let mut seen = 0;
+    for newest in 3..40 {
+        // The EL is always three blocks behind what the source names, and the source names a new one each second.
+        harness.el.add(&chain[..newest - 3]);
+        harness.follow(Harness::update(&chain[newest], None)).await;
+        harness.pass(seconds(1)).await;
+        let safe = harness.state().safe_head.number;
+        assert!(
+            safe + 9 > newest as u64,
+            "safe stays at {safe}, the source is at {newest}"
+        );
+        seen = safe;
+    }
+    assert!(seen > 30);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn row_2a_one_false_answer_of_the_source_is_forgotten_when_the_el_stands_still() {
     let mut harness = Harness::fresh().await;
     let chain = harness.chain(40);
