@@ -36,12 +36,20 @@ pub(crate) fn run(args: &DevnetArgs, log: &LogArgs) -> eyre::Result<()> {
         .block_on(async {
             let token = shutdown::on_signal()?;
             let mut devnet = Devnet::start(config, token.clone()).await?;
-            println!("{}", devnet.banner());
+            println!("{}", devnet.banner(&program()));
             let lines = StatusLines::new(&devnet).show(stdout(), is_terminal, token);
             // Whoever reads the lines may go before the devnet does: then it runs on in silence.
             tokio::spawn(lines);
             Ok(devnet.wait().await?)
         })
+}
+
+/// How this program can be started again, wherever it lies.
+fn program() -> String {
+    std::env::current_exe().map_or_else(
+        |_| "light-node".to_owned(),
+        |path| path.display().to_string(),
+    )
 }
 
 /// The directory of the devnet's files. A temporary one goes with the devnet.

@@ -4,13 +4,14 @@ use crate::{Devnet, DevnetConfig, Endpoints, accounts::BALANCE_ETHER};
 use std::fmt::Write;
 
 impl Devnet {
-    /// Several lines for a terminal, with the command that starts a light-node on the spare execution layer.
-    pub fn banner(&self) -> String {
-        render(self.config(), self.endpoints())
+    /// Several lines for a terminal, with the command that starts a light-node, that is `program`, on the spare execution
+    /// layer.
+    pub fn banner(&self, program: &str) -> String {
+        render(self.config(), self.endpoints(), program)
     }
 }
 
-fn render(config: &DevnetConfig, endpoints: &Endpoints) -> String {
+fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String {
     let mut rows = vec![
         (
             "L1",
@@ -71,16 +72,16 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints) -> String {
     );
     line(
         &mut text,
-        format_args!("  {}\n", join_command(config, endpoints)),
+        format_args!("  {}\n", join_command(config, endpoints, program)),
     );
     text
 }
 
 /// The command that starts a light-node on the spare execution layer.
-fn join_command(config: &DevnetConfig, endpoints: &Endpoints) -> String {
+fn join_command(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String {
     let l1_block_time = config.l1_block_time.as_secs();
     [
-        "light-node".to_owned(),
+        program.to_owned(),
         format!("--l2.follow.source={}", endpoints.source),
         format!("--l2={}", endpoints.spare.authrpc),
         format!("--l2.jwt-secret={}", endpoints.files.jwt.display()),
@@ -124,7 +125,7 @@ mod tests {
             spare: el(19_945),
             files: DeployedFiles::in_directory(&config.datadir),
         };
-        let text = render(&config, &endpoints);
+        let text = render(&config, &endpoints, "light-node");
         for expected in [
             "jovian from genesis, L2 block every 2 s, L1 block every 3 s",
             "beacon API    http://127.0.0.1:18545\n",

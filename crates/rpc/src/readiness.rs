@@ -2,11 +2,15 @@
 
 use crate::context::RpcPeers;
 use light_node_engine::{ElSyncState, EngineStatus};
+use light_node_l1::L1Status;
 use serde::Serialize;
 use std::time::Duration;
 
 /// An execution layer that fails for this long is down; what is shorter may be one lost call.
 const EL_PATIENCE: Duration = Duration::from_secs(3);
+
+/// L1 makes a block each 12 s; an endpoint that fails for two of them and a retry is down.
+const L1_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One reason for not being ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,12 +29,10 @@ pub(crate) fn not_ready(peers: &RpcPeers) -> Vec<Reason> {
     {
         reasons.push(Reason { reason, detail });
     }
-    let l1 = peers.l1.status();
-    if peers.l1.heads().head.is_zero() {
-        let cause = l1.last_error.unwrap_or_else(|| "not asked yet".to_owned());
+    if let Some(detail) = l1_unreachable(&peers.l1.status()) {
         reasons.push(Reason {
             reason: "l1_unreachable",
-            detail: format!("L1 has not answered: {cause}"),
+            detail,
         });
     }
     if let Some(not_ready) = peers.follow.status().not_ready {
@@ -40,6 +42,16 @@ pub(crate) fn not_ready(peers: &RpcPeers) -> Vec<Reason> {
         });
     }
     reasons
+}
+
+/// Why L1 counts as unreachable, if it does.
+fn l1_unreachable(status: &L1Status) -> Option<String> {
+    let cause = status.last_error.as_deref().unwrap_or("not asked yet");
+    let Some(age) = status.last_success_age else {
+        return Some(format!("L1 has not answered well yet: {cause}"));
+    };
+    (!status.reachable && age >= L1_PATIENCE)
+        .then(|| format!("L1 has not answered well for {} s: {cause}", age.as_secs()))
 }
 
 /// What keeps the execution layer from being followed with.
@@ -79,6 +91,26 @@ mod tests {
 
     fn reason(status: &EngineStatus, sync: ElSyncState) -> Option<&'static str> {
         execution_layer(status, sync).map(|(reason, _)| reason)
+    }
+
+    #[test]
+    fn l1_is_unreachable_before_its_first_answer_and_after_a_longer_silence() {
+        let silent = |seconds| L1Status {
+            last_success_age: Some(Duration::from_secs(seconds)),
+            ..L1Status::default()
+        };
+        assert!(l1_unreachable(&L1Status::default()).is_some());
+        assert_eq!(l1_unreachable(&silent(29)), None);
+        assert!(l1_unreachable(&silent(30)).is_some());
+        let reachable = L1Status {
+            reachable: true,
+            ..silent(60)
+        };
+        assert_eq!(
+            l1_unreachable(&reachable),
+            None,
+            "nothing was asked for since"
+        );
     }
 
     #[tokio::test(start_paused = true)]
