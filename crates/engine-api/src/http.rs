@@ -15,7 +15,7 @@ use alloy_primitives::{Address, B256, Bytes, U64};
 use alloy_rpc_types_engine::{ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus};
 use async_trait::async_trait;
 use core::fmt;
-use light_node_protocol::RollupConfig;
+use light_node_protocol::{RollupConfig, redact_url};
 use op_alloy_rpc_types_engine::{
     OpExecutionPayload, OpExecutionPayloadEnvelope, OpPayloadAttributes,
 };
@@ -38,7 +38,7 @@ const GET_PROOF: &str = "eth_getProof";
 const CLIENT_VERSION: &str = "engine_getClientVersionV1";
 
 /// What an [`HttpEngine`] is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpEngineConfig {
     /// The EL's authenticated port, `http` or `https`.
     pub url: Url,
@@ -48,6 +48,17 @@ pub struct HttpEngineConfig {
     pub rollup_config: Arc<RollupConfig>,
     /// Deadlines by kind of call.
     pub deadlines: ElDeadlines,
+}
+
+impl fmt::Debug for HttpEngineConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpEngineConfig")
+            .field("url", &redact_url(&self.url))
+            .field("jwt", &self.jwt)
+            .field("rollup_config", &self.rollup_config)
+            .field("deadlines", &self.deadlines)
+            .finish()
+    }
 }
 
 /// Why an [`HttpEngine`] cannot be made.
@@ -101,7 +112,7 @@ impl HttpEngine {
             rollup_config,
             deadlines,
         } = config;
-        let endpoint = transport::redact(&url);
+        let endpoint = redact_url(&url);
         if !matches!(url.scheme(), "http" | "https") {
             return Err(HttpEngineError::Scheme { endpoint });
         }

@@ -4,7 +4,7 @@ use crate::source::{ChainIdentity, FollowSource, SourceError};
 use alloy_primitives::B256;
 use async_trait::async_trait;
 use light_node_l1::{BoxTransport, HttpError, HttpTransport};
-use light_node_protocol::SyncStatus;
+use light_node_protocol::{SyncStatus, redact_url};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{error::Category, json, value::RawValue};
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl HttpSource {
     /// # Errors
     /// If the URL is not http or https, or the HTTP client cannot be built.
     pub fn new(url: Url, deadline: Duration) -> Result<Self, HttpSourceError> {
-        let endpoint = light_node_l1::redact(&url);
+        let endpoint = redact_url(&url);
         if !matches!(url.scheme(), "http" | "https") {
             let cause = "it is not an http or https url".to_owned();
             return Err(HttpSourceError { endpoint, cause });

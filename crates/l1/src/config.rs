@@ -1,11 +1,15 @@
 //! What the L1 client is told at start.
 
-use light_node_protocol::BlockNumHash;
-use std::time::Duration;
+use core::fmt;
+use light_node_protocol::{BlockNumHash, redact_url};
+use std::{ops::RangeInclusive, time::Duration};
 use url::Url;
 
-/// Settings of the L1 client and its watcher.
-#[derive(Clone, Debug)]
+/// Shorter intervals would make a timer spin, longer ones overflow the clock.
+const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
+
+/// Settings of the L1 client and its watcher. Intervals count as at least a millisecond and at most a day.
+#[derive(Clone)]
 pub struct L1Config {
     /// JSON-RPC endpoints (http or https), the preferred one first.
     pub endpoints: Vec<Url>,
@@ -54,5 +58,35 @@ impl L1Config {
     pub const fn with_epoch_poll_interval(mut self, interval: Duration) -> Self {
         self.epoch_poll_interval = interval;
         self
+    }
+
+    /// The same with intervals that a timer can bear.
+    pub(crate) fn bounded(mut self) -> Self {
+        for interval in [
+            &mut self.block_time,
+            &mut self.epoch_poll_interval,
+            &mut self.retry_interval,
+        ] {
+            *interval = (*interval).clamp(*INTERVALS.start(), *INTERVALS.end());
+        }
+        self
+    }
+}
+
+/// Without what opens the endpoints.
+impl fmt::Debug for L1Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let endpoints: Vec<String> = self.endpoints.iter().map(redact_url).collect();
+        f.debug_struct("L1Config")
+            .field("endpoints", &endpoints)
+            .field("l1_chain_id", &self.l1_chain_id)
+            .field("genesis_l1", &self.genesis_l1)
+            .field("block_time", &self.block_time)
+            .field("epoch_poll_interval", &self.epoch_poll_interval)
+            .field("retry_interval", &self.retry_interval)
+            .field("request_deadline", &self.request_deadline)
+            .field("check_deadline", &self.check_deadline)
+            .field("trust_rpc", &self.trust_rpc)
+            .finish()
     }
 }

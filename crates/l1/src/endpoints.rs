@@ -308,3 +308,6 @@ pub(crate) fn words(failure: &L1Error) -> String {
         None => failure.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! Every way in which L1 fails us, as what the caller branches on. Nothing here names a credential.
 
 use crate::transport::HttpError;
-use light_node_protocol::Severity;
 use thiserror::Error;
 
 /// The settings do not make an L1 client.
@@ -76,20 +75,6 @@ pub enum L1Error {
         /// The last error in words.
         last: String,
     },
-}
-
-impl L1Error {
-    /// What the caller has to do about it.
-    pub const fn severity(&self) -> Severity {
-        match self {
-            Self::Http { .. }
-            | Self::Malformed { .. }
-            | Self::Rpc { .. }
-            | Self::Inconsistent { .. }
-            | Self::WrongChain { .. }
-            | Self::Unavailable { .. } => Severity::Temporary,
-        }
-    }
 }
 
 /// Why the watcher ends the process.

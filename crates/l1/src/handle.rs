@@ -60,8 +60,8 @@ impl L1Handle {
         *self.heads.borrow()
     }
 
-    /// A watch over the heads.
-    pub fn watch(&self) -> watch::Receiver<L1Heads> {
+    #[cfg(test)]
+    pub(crate) fn watch(&self) -> watch::Receiver<L1Heads> {
         self.heads.clone()
     }
 

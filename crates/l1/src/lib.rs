@@ -22,5 +22,5 @@ pub use config::L1Config;
 pub use error::{L1ConfigError, L1Error, L1Fatal};
 pub use handle::{Canonicality, L1Handle, L1Heads};
 pub use status::{EndpointStatus, EndpointVerdict, L1Status};
-pub use transport::{BoxTransport, HttpError, HttpTransport, Transport, redact};
+pub use transport::{BoxTransport, HttpError, HttpTransport, Transport};
 pub use watcher::L1Watcher;

@@ -51,13 +51,13 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// Due at once.
+    /// Due at once. Both intervals are bounded by the configuration, and never zero.
     pub(crate) fn new(block_time: Duration, retry_interval: Duration) -> Self {
         let now = Instant::now();
         Self {
             clock: WallClock::start(),
-            block_time: block_time.max(Duration::from_millis(1)),
-            retry_interval: retry_interval.max(Duration::from_millis(1)),
+            block_time,
+            retry_interval,
             delay: Duration::ZERO,
             misses: 0,
             slot_due: now,

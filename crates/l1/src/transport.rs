@@ -2,7 +2,8 @@
 //! [`Transport`] is the seam for tests; the follow source speaks through the same one.
 
 use async_trait::async_trait;
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
+use light_node_protocol::redact_url;
 use std::{error::Error as _, time::Duration};
 use thiserror::Error;
 use url::Url;
@@ -61,7 +62,7 @@ pub trait Transport: Debug + Send + Sync + 'static {
 pub type BoxTransport = Box<dyn Transport>;
 
 /// Posts to one URL. Credentials in the URL become an `Authorization` header; the path is kept as it is.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpTransport {
     client: reqwest::Client,
     url: Url,
@@ -81,8 +82,16 @@ impl HttpTransport {
             .user_agent(concat!("light-node/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| innermost(&error))?;
-        let name = redact(&url);
+        let name = redact_url(&url);
         Ok(Self { client, url, name })
+    }
+}
+
+impl Debug for HttpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpTransport")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -142,22 +151,6 @@ fn innermost(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
-}
-
-/// The URL as it may be logged: scheme, host and port. User, password, query and path go, because providers put keys
-/// there; a path that is one number stays, because it names the chain at an op-supernode.
-pub fn redact(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("?");
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    let path = match url.path().trim_matches('/') {
-        "" => "",
-        chain if chain.len() <= 20 && chain.bytes().all(|byte| byte.is_ascii_digit()) => url.path(),
-        _ => "/...",
-    };
-    format!("{}://{host}{port}{path}", url.scheme())
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use crate::{
     BoxTransport, HttpTransport, L1Config, L1ConfigError, L1Fatal, L1Handle, L1Heads,
-    fetcher::Fetcher, redact, status::Snapshot,
+    fetcher::Fetcher, status::Snapshot,
 };
 use light_node_actor::CancellationToken;
+use light_node_protocol::redact_url;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{Mutex, watch},
@@ -28,7 +29,7 @@ impl L1Watcher {
         for url in &config.endpoints {
             if !matches!(url.scheme(), "http" | "https") {
                 return Err(L1ConfigError::UnsupportedScheme {
-                    endpoint: redact(url),
+                    endpoint: redact_url(url),
                 });
             }
             let transport = HttpTransport::new(url.clone())
@@ -49,6 +50,7 @@ impl L1Watcher {
         if transports.is_empty() {
             return Err(L1ConfigError::NoEndpoint);
         }
+        let config = config.bounded();
         let (heads_sender, heads) = watch::channel(L1Heads::default());
         let (status_sender, status) = watch::channel(Snapshot::default());
         let fetcher = Fetcher::new(&config, transports, heads_sender, status_sender);

@@ -9,6 +9,7 @@ mod hardfork;
 pub mod l1_info;
 mod log_data;
 mod output_root;
+mod redact;
 mod registry;
 mod rollup_config;
 mod severity;
@@ -25,6 +26,7 @@ pub use log_data::LogDataError;
 pub use output_root::{
     MissingWithdrawalsRoot, OUTPUT_VERSION_V0, OutputResponse, WithdrawalsRoot, output_root,
 };
+pub use redact::redact_url;
 pub use registry::{UnknownNetwork, network_name, network_names};
 pub use rollup_config::{ChainGenesis, ChainOpConfig, ConfigError, RollupConfig, RollupJsonError};
 pub use severity::Severity;

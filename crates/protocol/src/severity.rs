@@ -1,4 +1,4 @@
-//! How much an error stops: the one scale on which every error enum of the workspace answers `severity()`.
+//! How much an error stops: the one scale on which an error enum answers `severity()` where its callers branch.
 
 /// What the caller of a failed operation has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

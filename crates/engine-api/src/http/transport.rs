@@ -2,6 +2,7 @@
 
 use crate::{ElError, JwtSecret, JwtSource};
 use alloy_primitives::bytes::Bytes;
+use light_node_protocol::redact_url;
 use reqwest::{Client, StatusCode, header, redirect::Policy};
 use std::{
     error::Error,
@@ -48,7 +49,7 @@ impl Transport {
             // The system's root certificates cost start-up time and memory, and nobody will ask for them.
             builder = builder.tls_certs_only([]);
         }
-        let endpoint = redact(&url);
+        let endpoint = redact_url(&url);
         Ok(Self {
             client: builder.build()?,
             url,
@@ -59,7 +60,7 @@ impl Transport {
         })
     }
 
-    /// URL without credentials and query.
+    /// URL without credentials.
     pub(super) fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -181,15 +182,4 @@ impl Transport {
             cause: cause.to_string(),
         }
     }
-}
-
-/// The URL without user, password, query and fragment, for logs and errors.
-pub(super) fn redact(url: &Url) -> String {
-    let mut url = url.clone();
-    // Both fail only for URLs that cannot have a user at all.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
 }

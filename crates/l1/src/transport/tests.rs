@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::{L1Config, L1Watcher};
+use light_node_protocol::BlockNumHash;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -93,12 +95,15 @@ async fn a_connection_that_breaks_within_the_body_is_told_from_one_that_is_refus
 }
 
 #[test]
-fn a_redacted_url_keeps_what_names_the_endpoint_and_drops_what_opens_it() {
-    let redacted = |url: &str| redact(&url.parse().unwrap());
-    assert_eq!(
-        redacted("https://user:pass@host.example/v3/key?apikey=1"),
-        "https://host.example/..."
-    );
-    assert_eq!(redacted("http://10.0.0.1:8545"), "http://10.0.0.1:8545");
-    assert_eq!(redacted("http://host:9545/901"), "http://host:9545/901");
+fn nobody_s_debug_output_shows_credentials() {
+    let url: Url = "https://user:hunter2@host/v3/hunter2?key=hunter2"
+        .parse()
+        .unwrap();
+    let transport = HttpTransport::new(url.clone()).unwrap();
+    let config = L1Config::new(vec![url], 1, BlockNumHash::default());
+    let debug = format!("{transport:#?} {config:#?}");
+    assert!(debug.contains("https://host/..."), "{debug}");
+    assert!(!debug.contains("hunter2"), "{debug}");
+    let debug = format!("{:#?}", L1Watcher::new(config).unwrap());
+    assert!(!debug.contains("hunter2"), "{debug}");
 }

@@ -24,6 +24,10 @@ struct Running {
 impl Running {
     fn start(genesis_of: &MemoryL1, endpoints: &[&MemoryL1]) -> Self {
         let config = L1Config::new(Vec::new(), CHAIN_ID, genesis_of.id(0));
+        Self::start_with(config, endpoints)
+    }
+
+    fn start_with(config: L1Config, endpoints: &[&MemoryL1]) -> Self {
         let transports = endpoints
             .iter()
             .map(|l1| Box::new((*l1).clone()) as BoxTransport);
@@ -68,6 +72,30 @@ async fn a_hundred_blocks_cost_at_most_1_1_requests_each_tags_included() {
             "{spent} requests with a delay of {delay_ms} ms"
         );
         assert_eq!(running.l1.heads().finalized, memory.block(120));
+        running.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn absurd_intervals_neither_overflow_nor_spin() {
+    for interval in [Duration::ZERO, Duration::MAX] {
+        let memory = MemoryL1::new(CHAIN_ID, 50);
+        memory.set_tags(Some(40), Some(30));
+        let mut config = L1Config::new(Vec::new(), CHAIN_ID, memory.id(0))
+            .with_block_time(interval)
+            .with_epoch_poll_interval(interval);
+        config.retry_interval = interval;
+        config.request_deadline = config.request_deadline.max(interval);
+        config.check_deadline = config.check_deadline.max(interval);
+        let running = Running::start_with(config, &[&memory]);
+        running.head_is(49).await;
+        for fault in [Fault::Refused, Fault::None] {
+            memory.set_fault(fault);
+            memory.reorg(1, 1);
+            sleep(Duration::from_secs(2)).await;
+            let _ = running.l1.check(&[memory.id(45)]).await;
+        }
+        assert!(memory.requests() < 1000, "{}", memory.requests());
         running.stop().await;
     }
 }
