@@ -85,6 +85,7 @@ pub struct FollowActor {
 impl FollowActor {
     /// An actor that follows `source`. Nothing is sent before [`FollowActor::run`].
     pub fn new(config: FollowConfig, source: Box<dyn FollowSource>) -> (Self, FollowHandle) {
+        let config = config.bounded();
         let (sender, snapshot) = watch::channel(Snapshot::default());
         let name = source.name().into();
         let handle = FollowHandle::new(

@@ -1,9 +1,12 @@
 //! What the follow actor is told at start.
 
 use light_node_protocol::RollupConfig;
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
-/// Settings of the follow actor.
+/// Shorter intervals would make a timer spin, longer ones overflow the clock.
+const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
+
+/// Settings of the follow actor. The pause between polls counts as at least a millisecond and at most a day.
 #[derive(Clone, Debug)]
 pub struct FollowConfig {
     /// The chain that is followed.
@@ -16,8 +19,6 @@ pub struct FollowConfig {
     pub max_age: Duration,
     /// How often the source is asked again which chain it serves and whom it follows.
     pub identity_interval: Duration,
-    /// Deadline of one call to the source.
-    pub request_deadline: Duration,
     /// The longest pause after errors of the source.
     pub max_backoff: Duration,
 }
@@ -31,8 +32,15 @@ impl FollowConfig {
             poll_interval: Duration::from_secs(1),
             max_age: Duration::from_secs(120),
             identity_interval: Duration::from_secs(600),
-            request_deadline: Duration::from_secs(10),
             max_backoff: Duration::from_secs(30),
         }
+    }
+
+    /// The same with intervals that a timer can bear.
+    pub(crate) fn bounded(mut self) -> Self {
+        for interval in [&mut self.poll_interval, &mut self.max_backoff] {
+            *interval = (*interval).clamp(*INTERVALS.start(), *INTERVALS.end());
+        }
+        self
     }
 }

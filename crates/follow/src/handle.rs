@@ -33,11 +33,9 @@ impl FollowHandle {
         self.snapshot.borrow().to_status(&self.source, self.max_age)
     }
 
-    /// Waits for the next poll or engine answer, and returns the state after it. Pends forever once the actor has stopped.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost: the handle's next call waits for the next change.
-    pub async fn changed(&mut self) -> FollowStatus {
+    /// Waits for the next poll or engine answer, and returns the state after it.
+    #[cfg(test)]
+    pub(crate) async fn changed(&mut self) -> FollowStatus {
         if self.snapshot.changed().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -5,10 +5,10 @@ use alloy_primitives::B256;
 use async_trait::async_trait;
 use core::fmt::Debug;
 use light_node_l1::HttpError;
-use light_node_protocol::{RollupConfig, Severity, SyncStatus};
+use light_node_protocol::{RollupConfig, SyncStatus};
 use thiserror::Error;
 
-/// A failed call to the source.
+/// A failed call to the source. The same call may succeed later: every variant is temporary.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SourceError {
     /// No answer, or not with HTTP 200.
@@ -52,49 +52,6 @@ pub enum SourceError {
         /// The source's words, shortened.
         message: String,
     },
-}
-
-impl SourceError {
-    /// What the caller has to do about it.
-    pub const fn severity(&self) -> Severity {
-        match self {
-            Self::Http { .. }
-            | Self::Html { .. }
-            | Self::Json { .. }
-            | Self::Malformed { .. }
-            | Self::Rpc { .. } => Severity::Temporary,
-        }
-    }
-
-    /// The class as a short word, for counters and `/readyz`.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::Http {
-                source: HttpError::Connect { .. },
-                ..
-            } => "refused",
-            Self::Http {
-                source: HttpError::Broken { .. },
-                ..
-            } => "broken",
-            Self::Http {
-                source: HttpError::Timeout { .. },
-                ..
-            } => "timeout",
-            Self::Http {
-                source: HttpError::Status { .. },
-                ..
-            } => "http_status",
-            Self::Http {
-                source: HttpError::TooLarge { .. },
-                ..
-            } => "too_large",
-            Self::Html { .. } => "html",
-            Self::Json { .. } => "json",
-            Self::Malformed { .. } => "malformed",
-            Self::Rpc { .. } => "rpc",
-        }
-    }
 }
 
 /// The facts by which two nodes know that they are of one chain.

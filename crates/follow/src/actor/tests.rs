@@ -100,6 +100,24 @@ async fn a_source_that_is_down_at_start_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn absurd_intervals_neither_overflow_nor_spin() {
+    for interval in [Duration::ZERO, Duration::MAX] {
+        let mut world = World::start_as(|config| {
+            config.poll_interval = interval;
+            config.identity_interval = Duration::MAX;
+            config.max_backoff = interval;
+            config.max_age = Duration::MAX;
+        })
+        .await;
+        world.next_applied().await;
+        world.source.fail_status();
+        sleep(seconds(1)).await;
+        assert!(world.source.calls() < 1000, "{}", world.source.calls());
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_source_has_one_poll_in_flight() {
     let mut world = World::start_with(|source| source.answer_after(seconds(9))).await;
     world.next_applied().await;

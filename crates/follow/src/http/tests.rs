@@ -41,8 +41,13 @@ fn source(answer: Result<&str, HttpError>) -> HttpSource {
     HttpSource::with_transport(Box::new(Canned(answer)), Duration::from_secs(10))
 }
 
-async fn reason(answer: Result<&str, HttpError>) -> &'static str {
-    source(answer).status().await.unwrap_err().reason()
+async fn failure(answer: Result<&str, HttpError>) -> SourceError {
+    source(answer).status().await.unwrap_err()
+}
+
+fn http(source: HttpError) -> SourceError {
+    let method = "optimism_syncStatus";
+    SourceError::Http { method, source }
 }
 
 const HEAD: &str = r#"{"hash":"0x88e96d4537bea4d9c05d12549907b32561d3bf31f45aae734cdc119f13406cb6","number":7,
@@ -61,47 +66,47 @@ async fn heads_are_read_whatever_else_the_answer_holds() {
 }
 
 #[tokio::test]
-async fn every_way_to_fail_has_its_own_name() {
-    let error = |status| {
-        Err(HttpError::Status {
-            status,
-            retry_after: None,
-        })
-    };
+async fn every_way_to_fail_has_its_own_variant() {
     let cause = "connection refused".to_owned();
-    assert_eq!(
-        reason(Err(HttpError::Connect {
-            cause: cause.clone()
-        }))
-        .await,
-        "refused"
+    let refused = HttpError::Connect { cause };
+    assert_eq!(failure(Err(refused.clone())).await, http(refused));
+    let limit_bytes = LIMIT_BYTES;
+    let huge = "x".repeat(limit_bytes + 1);
+    let too_large = http(HttpError::TooLarge { limit_bytes });
+    assert_eq!(failure(Ok(&huge)).await, too_large);
+
+    let html = failure(Ok("\n<!DOCTYPE html><html>")).await;
+    assert!(matches!(html, SourceError::Html { .. }), "{html:?}");
+    for broken in [r#"{"jsonrpc":"2.0","id":1,"result":{"safe_l2":{"ha"#, ""] {
+        let broken = failure(Ok(broken)).await;
+        assert!(matches!(broken, SourceError::Json { .. }), "{broken:?}");
+    }
+    let no_heads = format!(r#"{{"id":1,"result":{{"safe_l2":{HEAD}}}}}"#);
+    for malformed in [
+        r#"{"id":1,"result":null}"#,
+        r#"{"id":1,"result":{"current_l1":{}}}"#,
+        &no_heads,
+    ] {
+        let malformed = failure(Ok(malformed)).await;
+        let is_malformed = matches!(malformed, SourceError::Malformed { .. });
+        assert!(is_malformed, "{malformed:?}");
+    }
+    let rpc = failure(Ok(
+        r#"{"id":1,"error":{"code":-32000,"message":"not ready"}}"#,
+    ));
+    let rpc = rpc.await;
+    assert!(
+        matches!(rpc, SourceError::Rpc { code: -32000, .. }),
+        "{rpc:?}"
     );
-    assert_eq!(reason(Err(HttpError::Broken { cause })).await, "broken");
-    assert_eq!(reason(error(503)).await, "http_status");
-    assert_eq!(reason(error(302)).await, "http_status");
-    assert_eq!(reason(Ok("\n<!DOCTYPE html><html>")).await, "html");
-    assert_eq!(
-        reason(Ok(r#"{"jsonrpc":"2.0","id":1,"result":{"safe_l2":{"ha"#)).await,
-        "json"
-    );
-    assert_eq!(reason(Ok("")).await, "json");
-    assert_eq!(reason(Ok(r#"{"id":1,"result":null}"#)).await, "malformed");
-    assert_eq!(
-        reason(Ok(r#"{"id":1,"result":{"current_l1":{}}}"#)).await,
-        "malformed"
-    );
-    let missing = format!(r#"{{"id":1,"result":{{"safe_l2":{HEAD}}}}}"#);
-    assert_eq!(reason(Ok(&missing)).await, "malformed");
-    let rpc = r#"{"id":1,"error":{"code":-32000,"message":"not ready"}}"#;
-    assert_eq!(reason(Ok(rpc)).await, "rpc");
-    let huge = "x".repeat(LIMIT_BYTES + 1);
-    assert_eq!(reason(Ok(&huge)).await, "too_large");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_source_ends_by_the_deadline() {
-    let silent = HttpSource::with_transport(Box::new(Silent), Duration::from_secs(10));
-    assert_eq!(silent.status().await.unwrap_err().reason(), "timeout");
+    let deadline = Duration::from_secs(10);
+    let silent = HttpSource::with_transport(Box::new(Silent), deadline);
+    let error = silent.status().await.unwrap_err();
+    assert_eq!(error, http(HttpError::Timeout { deadline }));
 }
 
 #[tokio::test]
@@ -150,6 +155,9 @@ fn credentials_do_not_get_into_the_name() {
         "http://host:9545/901"
     );
     assert_eq!(name("https://host/v3/secret"), "https://host/...");
+    let url = Url::parse("https://user:hunter2@host/hunter2?key=hunter2").unwrap();
+    let source = HttpSource::new(url, Duration::from_secs(1)).unwrap();
+    assert!(!format!("{source:#?}").contains("hunter2"));
     let refused = HttpSource::new(Url::parse("ws://host").unwrap(), Duration::from_secs(1));
     assert!(refused.unwrap_err().to_string().contains("not an http"));
 }

@@ -228,19 +228,27 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start() -> Self {
-        Self::build(true, |_| {}).await
+        Self::build(true, |_| {}, |_| {}).await
     }
 
     /// The L1 is asked by checks alone.
     pub(super) async fn start_without_watcher() -> Self {
-        Self::build(false, |_| {}).await
+        Self::build(false, |_| {}, |_| {}).await
     }
 
     pub(super) async fn start_with(prepare: impl FnOnce(&ScriptedSource)) -> Self {
-        Self::build(true, prepare).await
+        Self::build(true, prepare, |_| {}).await
     }
 
-    async fn build(with_watcher: bool, prepare: impl FnOnce(&ScriptedSource)) -> Self {
+    pub(super) async fn start_as(configure: impl FnOnce(&mut FollowConfig)) -> Self {
+        Self::build(true, |_| {}, configure).await
+    }
+
+    async fn build(
+        with_watcher: bool,
+        prepare: impl FnOnce(&ScriptedSource),
+        configure: impl FnOnce(&mut FollowConfig),
+    ) -> Self {
         let l1_memory = MemoryL1::new(900, L1_LENGTH);
         l1_memory.set_tags(Some(90), Some(80));
         let mut config = RollupConfig {
@@ -282,7 +290,8 @@ impl World {
         let token = CancellationToken::new();
         let watcher = with_watcher.then(|| tokio::spawn(watcher.run(token.clone())));
         let (engine, engine_handle) = ScriptedEngine::new(config.clone());
-        let follow_config = FollowConfig::new(config, "me".to_owned());
+        let mut follow_config = FollowConfig::new(config, "me".to_owned());
+        configure(&mut follow_config);
         let (actor, follow) = FollowActor::new(follow_config, Box::new(source.clone()));
         let task = tokio::spawn(actor.run(engine_handle, l1, token.clone()));
         Self {
