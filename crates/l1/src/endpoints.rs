@@ -13,8 +13,9 @@ use tracing::{error, info, warn};
 
 /// First and longest pause after a failure of an endpoint.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How long an endpoint of another chain is left alone.
-const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(60);
+/// How long an endpoint of another chain is left alone. Short, because a load balancer that is set right again may be the
+/// only way to L1, and a question each 15 s costs little.
+const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(15);
 /// The longest `Retry-After` that is honoured.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// A block without transaction bodies, with room for a list of some thousand transaction hashes.
