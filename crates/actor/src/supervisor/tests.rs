@@ -51,10 +51,7 @@ async fn first_task_that_fails_ends_all_and_is_named_with_its_cause() {
         Err("source refused the chain")
     });
     let failure = supervisor.run(GRACE).await.expect_err("a task failed");
-    assert_eq!(
-        failure.to_string(),
-        "follow: source refused the chain"
-    );
+    assert_eq!(failure.to_string(), "follow: source refused the chain");
     assert!(token.is_cancelled());
 }
 
