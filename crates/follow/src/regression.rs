@@ -134,6 +134,11 @@ impl Regression {
             return send(state, false, finalized_kept);
         }
         if facts.safe_origin_left || facts.cursor_left {
+            // A source that resets names no cursor for a moment, and its finalized head as safe. Most of what we have it is
+            // about to derive again; only if it stays so for long is that all that is left.
+            if said.current_l1.is_zero() && !self.patience_ends(now) {
+                return Verdict::Replaying;
+            }
             return send(state, true, finalized_kept);
         }
         // An L1 that became too short may explain the lower cursor; whether it does, shows when the source stays with it.
@@ -142,15 +147,20 @@ impl Regression {
             self.pending = None;
             return Verdict::Replaying;
         }
+        if self.patience_ends(now) {
+            return send(state, true, finalized_kept);
+        }
+        Verdict::Waiting
+    }
+
+    /// Counts one more answer that went back. True once there were enough over enough time.
+    fn patience_ends(&mut self, now: Duration) -> bool {
         let pending = self.pending.get_or_insert(Pending {
             since: now,
             polls: 0,
         });
         pending.polls = pending.polls.saturating_add(1);
-        if pending.polls >= PATIENCE_POLLS && now.saturating_sub(pending.since) >= PATIENCE {
-            return send(state, true, finalized_kept);
-        }
-        Verdict::Waiting
+        pending.polls >= PATIENCE_POLLS && now.saturating_sub(pending.since) >= PATIENCE
     }
 
     /// True if the applied safe head is above the source's, or visibly not on the source's chain, or the engine said so.

@@ -2,9 +2,9 @@
 
 use light_node_engine_api::{EngineApi, HttpEngineConfig};
 use light_node_l1::L1Config;
-use light_node_protocol::RollupConfig;
+use light_node_protocol::{RollupConfig, redact_url};
 use light_node_rpc::RpcConfig;
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use url::Url;
 
 /// Everything a node needs to start.
@@ -39,7 +39,7 @@ pub enum SafeSource {
 }
 
 /// Settings of follow mode.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FollowSettings {
     /// RPC of the node that is followed; the path is kept.
     pub source: Url,
@@ -49,4 +49,16 @@ pub struct FollowSettings {
     pub max_age: Duration,
     /// Deadline of one request to the source.
     pub request_deadline: Duration,
+}
+
+/// The source's URL may hold a key.
+impl fmt::Debug for FollowSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FollowSettings")
+            .field("source", &redact_url(&self.source))
+            .field("poll_interval", &self.poll_interval)
+            .field("max_age", &self.max_age)
+            .field("request_deadline", &self.request_deadline)
+            .finish()
+    }
 }

@@ -198,6 +198,46 @@ fn a_regression_whose_origin_or_cursor_left_l1_is_accepted_at_once() {
 }
 
 #[test]
+fn a_source_that_resets_after_an_l1_reorg_is_given_time_to_derive_again() {
+    let (mut regression, _) = after_first();
+    let facts = L1Facts {
+        cursor_left: true,
+        ..L1Facts::default()
+    };
+    // No cursor, and safe is what is finalized.
+    let resetting = CheckedAnswer {
+        facts,
+        ..answer(says(14, 14, 0, 0))
+    };
+    for seconds in 0..10 {
+        assert_eq!(
+            regression.judge(&resetting, at(seconds)),
+            Verdict::Replaying
+        );
+    }
+    // It has derived most of it again.
+    let back = CheckedAnswer {
+        facts,
+        ..answer(says(14, 27, 0, 8))
+    };
+    let update = sent(regression.judge(&back, at(10)));
+    assert_eq!(update.state.safe, block(27, 0));
+    assert!(update.safe_may_move);
+    // One that stays without a cursor is believed in the end.
+    let (mut regression, _) = after_first();
+    for seconds in 0..10 {
+        assert_eq!(
+            regression.judge(&resetting, at(seconds)),
+            Verdict::Replaying
+        );
+    }
+    assert_eq!(
+        sent(regression.judge(&resetting, at(10))).state.safe,
+        block(14, 0)
+    );
+}
+
+#[test]
 fn a_lower_safe_head_with_a_lower_or_unknown_cursor_is_a_replay_for_ever() {
     let (mut regression, _) = after_first();
     for seconds in 0..60 {
