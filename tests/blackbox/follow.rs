@@ -3,6 +3,7 @@
 use crate::helpers::{
     chain::{Chain, Settings},
     door::Door,
+    flags::DEAD,
     invariants::{Invariants, unsafe_is_local_safe},
     process::NodeProcess,
     rpc::Rpc,
@@ -250,4 +251,28 @@ async fn until_reasons_are(node: &Rpc, expected: &[&str]) {
         if names == expected { Ok(()) } else { Err(page) }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_first_l1_is_failed_over_and_the_rpc_address_is_the_one_asked_for() {
+    let chain = Chain::start(Settings::on_command()).await;
+    let flags = chain
+        .flags()
+        .with("--l1", format!("{DEAD},{}", chain.l1().url()))
+        .with("--rpc.addr", "127.0.0.2")
+        .with("--log.level", "warn,light_node_rpc=info");
+    let node = NodeProcess::start(&flags);
+    assert_eq!(node.addr().ip().to_string(), "127.0.0.2");
+    let theirs = chain.step_until(|status| status.safe_l2.number > 2).await;
+    until("the safe head over the second L1", LIMIT, || async {
+        let ours = node.rpc().sync_status().await?;
+        let is_there = ours.safe_l2.number >= theirs.safe_l2.number;
+        if is_there { Ok(()) } else { Err(json!(ours)) }
+    })
+    .await;
+    let printed = node.printed().join("\n");
+    assert!(
+        !printed.contains("new safe head"),
+        "the level was ignored: {printed}"
+    );
 }
