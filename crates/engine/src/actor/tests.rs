@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod build;
+mod courses;
 mod faults;
 mod follow;
 mod insert;
