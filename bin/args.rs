@@ -7,5 +7,6 @@ pub(crate) mod follow;
 pub(crate) mod l1;
 pub(crate) mod l2;
 pub(crate) mod log;
+pub(crate) mod node;
 pub(crate) mod rpc;
 pub(crate) mod value;

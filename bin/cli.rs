@@ -1,16 +1,11 @@
 //! The command line as a whole: no subcommand runs the node.
 
 use crate::{
-    args::{
-        chain::ChainArgs, follow::FollowArgs, l1::L1Args, l2::L2Args, log::LogArgs, rpc::RpcArgs,
-    },
+    args::{log::LogArgs, node::NodeArgs},
     commands,
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-
-/// The version that `--version`, `optimism_version` and `/healthz` tell.
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A rollup node for OP Stack chains. Without a subcommand it runs the node; `light-node node --help` lists its flags.
 #[derive(Debug, Parser)]
@@ -36,21 +31,6 @@ enum Command {
     /// Run an L1, an execution layer, a sequencer and followers in this process.
     #[cfg(feature = "devnet")]
     Devnet(crate::args::devnet::DevnetArgs),
-}
-
-/// All flags of the node.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct NodeArgs {
-    #[command(flatten)]
-    pub(crate) chain: ChainArgs,
-    #[command(flatten)]
-    pub(crate) l1: L1Args,
-    #[command(flatten)]
-    pub(crate) l2: L2Args,
-    #[command(flatten)]
-    pub(crate) follow: FollowArgs,
-    #[command(flatten)]
-    pub(crate) rpc: RpcArgs,
 }
 
 impl Cli {

@@ -1,6 +1,10 @@
 //! Runs the node: turns flags into configuration, then runs until a signal or a fatal cause.
 
-use crate::{args::log::LogArgs, cli::NodeArgs, commands::shutdown, telemetry};
+use crate::{
+    args::{log::LogArgs, node::NodeArgs},
+    commands::shutdown,
+    telemetry,
+};
 use eyre::{OptionExt, bail};
 use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSource};
 use light_node_l1::L1Config;
@@ -51,7 +55,7 @@ fn config(args: &NodeArgs) -> eyre::Result<NodeConfig> {
         rpc: RpcConfig {
             listen: args.rpc.listen(),
             enable_admin: args.rpc.enable_admin,
-            version: crate::cli::VERSION.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
         },
         rollup_config,
     })
