@@ -1,5 +1,6 @@
 //! Exponential backoff with jitter. It only computes delays; who waits keeps selecting meanwhile.
 
+use crate::random::jittered;
 use std::{ops::RangeInclusive, time::Duration};
 
 /// The least delay: an actor configured with a zero delay must not spin.
@@ -31,8 +32,7 @@ impl Backoff {
     pub fn next_delay(&mut self) -> Duration {
         let delay = self.next.min(self.max).max(LEAST);
         self.next = delay.saturating_mul(2);
-        let jittered = delay.as_secs_f64() * rand::random_range(JITTER);
-        Duration::try_from_secs_f64(jittered).unwrap_or(Duration::MAX)
+        jittered(delay, JITTER)
     }
 
     /// To be called after a success: the next failure waits `first` again.

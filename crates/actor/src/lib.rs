@@ -1,9 +1,13 @@
 //! What every actor shares: named tasks under one cancellation with a grace period ([`Supervisor`]), and the delay between
-//! two attempts at a thing that failed ([`Backoff`]).
+//! two attempts at a thing that failed ([`Backoff`]), and what is random ([`jittered`], [`random_id`]).
 
 mod backoff;
+mod random;
 mod supervisor;
 
 pub use backoff::Backoff;
+#[cfg(any(test, feature = "test-utils"))]
+pub use random::seed_thread;
+pub use random::{jittered, random_id};
 pub use supervisor::{Supervisor, TaskFailure};
 pub use tokio_util::sync::CancellationToken;

@@ -5,6 +5,7 @@ use crate::{
     checks::{IdentityError, OriginError, check_freshness, source_lag},
     config::FollowConfig,
     handle::FollowHandle,
+    outage::Outage,
     poll::{Failure, Finding, Identity, Plan, Report, poll},
     regression::{CheckedAnswer, Regression, Verdict},
     source::FollowSource,
@@ -12,19 +13,22 @@ use crate::{
     status::{IdentityVerdict, NotReady, PollOutcome, Snapshot, with_cause},
 };
 use core::{future::Future, pin::Pin};
-use light_node_actor::{Backoff, CancellationToken};
+use light_node_actor::{Backoff, CancellationToken, jittered};
 use light_node_engine::{
     DerivationState, ElSyncState, EngineGone, EngineHandle, EngineStatus, FollowOutcome,
     FollowRefusal, FollowUpdate,
 };
 use light_node_l1::L1Handle;
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
 use tracing::warn;
+
+/// Factors by which the pause between two polls is jittered: many followers of one source shall not ask it in step.
+const POLL_JITTER: RangeInclusive<f64> = 0.9..=1.1;
 
 /// First and longest pause after the engine has caught the source lying.
 const QUARANTINE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(300));
@@ -72,7 +76,7 @@ pub struct FollowActor {
     was_identified: bool,
     started: Instant,
     next_poll: Instant,
-    error_backoff: Backoff,
+    outage: Option<Outage>,
     quarantine: Backoff,
     quarantined_until: Option<Instant>,
     seen_l1_reorgs: u64,
@@ -104,7 +108,7 @@ impl FollowActor {
             was_identified: false,
             started: now,
             next_poll: now,
-            error_backoff: Backoff::new(config.poll_interval, config.max_backoff),
+            outage: None,
             quarantine: Backoff::new(QUARANTINE.0, QUARANTINE.1),
             quarantined_until: None,
             seen_l1_reorgs: 0,
@@ -224,7 +228,7 @@ impl FollowActor {
             .status
             .and_then(|status| source_lag(&l1.heads().head, &status.head_l1));
         if let Some(status) = report.status {
-            self.error_backoff.reset();
+            self.outage = None;
             self.state.note_answer(status, lag);
         }
         if report.status.is_some() && !matches!(report.finding, Err(Failure::Shape(_))) {
@@ -435,14 +439,14 @@ impl FollowActor {
     }
 
     fn back_off(&mut self) {
-        let delay = self.error_backoff.next_delay();
+        let config = &self.config;
+        let outage = self.outage.get_or_insert_with(|| Outage::new(config));
+        let delay = outage.next_delay();
         self.pause(delay);
     }
 
     fn jittered_interval(&self) -> Duration {
-        self.config
-            .poll_interval
-            .mul_f64(rand::random_range(0.9..=1.1))
+        jittered(self.config.poll_interval, POLL_JITTER)
     }
 }
 

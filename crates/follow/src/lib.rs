@@ -11,6 +11,7 @@ mod config;
 mod handle;
 mod http;
 mod news;
+mod outage;
 mod poll;
 pub mod regression;
 mod source;
