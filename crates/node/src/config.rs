@@ -22,6 +22,15 @@ pub struct NodeConfig {
     pub rpc: RpcConfig,
 }
 
+/// The part of [`NodeConfig`] that the actors need which follow, when the doors are given.
+#[derive(Clone, Debug)]
+pub struct CoreConfig {
+    /// The chain.
+    pub rollup_config: Arc<RollupConfig>,
+    /// How to follow.
+    pub follow: FollowSettings,
+}
+
 /// The way to the execution layer.
 #[derive(Clone, Debug)]
 pub enum EngineDoor {

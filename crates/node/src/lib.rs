@@ -5,6 +5,6 @@ mod config;
 mod error;
 mod node;
 
-pub use config::{EngineDoor, FollowSettings, NodeConfig, SafeSource};
+pub use config::{CoreConfig, EngineDoor, FollowSettings, NodeConfig, SafeSource};
 pub use error::NodeError;
-pub use node::{Node, NodeHandle};
+pub use node::{Core, CoreHandle, Doors, Node, NodeHandle};

@@ -1,10 +1,10 @@
 //! The wiring: the only file that names all actors. Handles are made first, then each actor is run with those it talks to.
 
-use crate::{EngineDoor, NodeConfig, NodeError, SafeSource};
-use light_node_actor::{CancellationToken, Supervisor};
+use crate::{CoreConfig, EngineDoor, NodeConfig, NodeError, SafeSource};
+use light_node_actor::{CancellationToken, Supervisor, random_id};
 use light_node_engine::{EngineActor, EngineConfig, EngineHandle, SafeSourceKind};
 use light_node_engine_api::{ElReader, EngineApi, HttpEngine};
-use light_node_follow::{FollowActor, FollowConfig, FollowHandle, HttpSource};
+use light_node_follow::{FollowActor, FollowConfig, FollowHandle, FollowSource, HttpSource};
 use light_node_l1::{L1Handle, L1Watcher};
 use light_node_rpc::{RpcActor, RpcHandle, RpcPeers};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -12,6 +12,17 @@ use tracing::info;
 
 /// How long actors may take to end. With the process's own work around it the whole stays under 2 s.
 const STOP_GRACE: Duration = Duration::from_millis(1500);
+
+/// The ways out of the process, opened. What [`Node::new`] opens by the configuration, a simulation gives itself.
+#[derive(Debug)]
+pub struct Doors {
+    /// To the execution layer.
+    pub engine: Arc<dyn EngineApi>,
+    /// To L1: the watcher over its endpoints, not yet running.
+    pub l1: (L1Watcher, L1Handle),
+    /// To the node that is followed.
+    pub source: Box<dyn FollowSource>,
+}
 
 /// What others in the process may see of a node.
 #[derive(Clone, Debug)]
@@ -32,14 +43,83 @@ impl NodeHandle {
     }
 }
 
-/// A node that is wired and not yet running.
+/// What others may see of the actors of a [`Core`].
+#[derive(Clone, Debug)]
+pub struct CoreHandle {
+    /// L2 heads.
+    pub engine: EngineHandle,
+    /// L1 heads.
+    pub l1: L1Handle,
+    /// The follow source's verdicts.
+    pub follow: FollowHandle,
+}
+
+/// The actors that follow, without a server: what a [`Node`] is apart from its ports.
 #[derive(Debug)]
-pub struct Node {
-    handle: NodeHandle,
-    peers: RpcPeers,
+pub struct Core {
+    handle: CoreHandle,
     engine: EngineActor,
     l1: L1Watcher,
     follow: FollowActor,
+}
+
+impl Core {
+    /// Builds the actors. Nothing is sent before [`Core::run`].
+    pub fn new(config: CoreConfig, doors: Doors) -> (Self, CoreHandle) {
+        let CoreConfig {
+            rollup_config,
+            follow: settings,
+        } = config;
+        let engine_config = EngineConfig::new(rollup_config.clone(), SafeSourceKind::Follow);
+        let (engine, engine_handle) = EngineActor::new(engine_config, doors.engine);
+        let (l1, l1_handle) = doors.l1;
+        let mut follow_config = FollowConfig::new(rollup_config, own_id());
+        follow_config.poll_interval = settings.poll_interval;
+        follow_config.max_age = settings.max_age;
+        let (follow, follow_handle) = FollowActor::new(follow_config, doors.source);
+        let handle = CoreHandle {
+            engine: engine_handle,
+            l1: l1_handle,
+            follow: follow_handle,
+        };
+        let core = Self {
+            handle: handle.clone(),
+            engine,
+            l1,
+            follow,
+        };
+        (core, handle)
+    }
+
+    /// Runs until `token` is cancelled.
+    ///
+    /// # Errors
+    /// If an actor ends by itself: its name and the cause.
+    pub async fn run(self, token: CancellationToken) -> Result<(), NodeError> {
+        let mut actors = Supervisor::new(token);
+        self.spawn(&mut actors);
+        Ok(actors.run(STOP_GRACE).await?)
+    }
+
+    fn spawn(self, actors: &mut Supervisor) {
+        let Self {
+            handle,
+            engine,
+            l1,
+            follow,
+        } = self;
+        let token = actors.token();
+        actors.spawn("engine", engine.run(token.clone()));
+        actors.spawn("l1 watcher", l1.run(token.clone()));
+        actors.spawn("follow", follow.run(handle.engine, handle.l1, token));
+    }
+}
+
+/// A node that is wired and not yet running.
+#[derive(Debug)]
+pub struct Node {
+    core: Core,
+    peers: RpcPeers,
     rpc: RpcActor,
 }
 
@@ -49,46 +129,39 @@ impl Node {
     /// # Errors
     /// What is wrong with the configuration, in words that name flag, file or address.
     pub fn new(config: NodeConfig) -> Result<(Self, NodeHandle), NodeError> {
-        let rollup_config = config.rollup_config;
-        let door: Arc<dyn EngineApi> = match config.engine {
+        let engine: Arc<dyn EngineApi> = match config.engine {
             EngineDoor::Http(http) => Arc::new(HttpEngine::new(http)?),
             EngineDoor::InProcess(door) => door,
         };
-        let reader: Arc<dyn ElReader> = door.clone().as_reader();
-        let (l1, l1_handle) = L1Watcher::new(config.l1)?;
         let SafeSource::Follow(settings) = config.safe_source;
-        let engine_config = EngineConfig::new(rollup_config.clone(), SafeSourceKind::Follow);
-        let (engine, engine_handle) = EngineActor::new(engine_config, door);
-        let source = HttpSource::new(settings.source, settings.request_deadline)?;
-        let mut follow_config = FollowConfig::new(rollup_config.clone(), own_id());
-        follow_config.poll_interval = settings.poll_interval;
-        follow_config.max_age = settings.max_age;
-        let (follow, follow_handle) = FollowActor::new(follow_config, Box::new(source));
+        let source = HttpSource::new(settings.source.clone(), settings.request_deadline)?;
+        let reader: Arc<dyn ElReader> = engine.clone().as_reader();
+        let doors = Doors {
+            engine,
+            l1: L1Watcher::new(config.l1)?,
+            source: Box::new(source),
+        };
+        let core_config = CoreConfig {
+            rollup_config: config.rollup_config.clone(),
+            follow: settings,
+        };
+        let (core, handle) = Core::new(core_config, doors);
         let (rpc, rpc_handle) = RpcActor::new(config.rpc)?;
+        let peers = RpcPeers {
+            rollup_config: config.rollup_config,
+            engine: handle.engine.clone(),
+            reader,
+            l1: handle.l1.clone(),
+            follow: handle.follow.clone(),
+        };
+        let CoreHandle { engine, l1, follow } = handle;
         let handle = NodeHandle {
-            engine: engine_handle.clone(),
-            l1: l1_handle.clone(),
-            follow: follow_handle.clone(),
+            engine,
+            l1,
+            follow,
             rpc: rpc_handle,
         };
-        let peers = RpcPeers {
-            rollup_config,
-            engine: engine_handle,
-            reader,
-            l1: l1_handle,
-            follow: follow_handle,
-        };
-        Ok((
-            Self {
-                handle: handle.clone(),
-                peers,
-                engine,
-                l1,
-                follow,
-                rpc,
-            },
-            handle,
-        ))
+        Ok((Self { core, peers, rpc }, handle))
     }
 
     /// Runs until `token` is cancelled.
@@ -96,14 +169,7 @@ impl Node {
     /// # Errors
     /// If an actor ends by itself: its name and the cause.
     pub async fn run(self, token: CancellationToken) -> Result<(), NodeError> {
-        let Self {
-            handle,
-            peers,
-            engine,
-            l1,
-            follow,
-            rpc,
-        } = self;
+        let Self { core, peers, rpc } = self;
         info!(
             l2_chain_id = peers.rollup_config.l2_chain_id,
             l1_chain_id = peers.rollup_config.l1_chain_id,
@@ -111,13 +177,8 @@ impl Node {
             "light-node starts"
         );
         let mut actors = Supervisor::new(token);
+        core.spawn(&mut actors);
         let token = actors.token();
-        actors.spawn("engine", engine.run(token.clone()));
-        actors.spawn("l1 watcher", l1.run(token.clone()));
-        actors.spawn(
-            "follow",
-            follow.run(handle.engine, handle.l1, token.clone()),
-        );
         actors.spawn("rpc", rpc.run(peers, token));
         actors.run(STOP_GRACE).await?;
         info!("stopped");
@@ -127,5 +188,5 @@ impl Node {
 
 /// An id of this process that no other has, by which a cycle of followers is found.
 fn own_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
+    format!("{:032x}", random_id())
 }
