@@ -107,6 +107,11 @@ impl MemoryEl {
         self.script_lock().push(kind, answer);
     }
 
+    /// Forgets the scripts that no call has used yet.
+    pub fn clear_script(&self) {
+        self.script_lock().clear();
+    }
+
     /// While true every call fails with `ElError::Transport`.
     pub fn set_down(&self, down: bool) {
         self.script_lock().set_down(down);

@@ -95,7 +95,11 @@ impl Default for ChainBuilder {
 impl ChainBuilder {
     /// A builder of the one test chain: two builders build the same blocks.
     pub fn new() -> Self {
-        let l1 = Self::l1_block(L1_GENESIS_NUMBER, 0).id();
+        Self::on_l1(Self::l1_block(L1_GENESIS_NUMBER, 0).id())
+    }
+
+    /// A builder of a chain that starts after the L1 block `l1`: for tests that have an L1 of their own.
+    pub fn on_l1(l1: BlockNumHash) -> Self {
         let payload = payload(B256::ZERO, 0, &attributes_at(L2_GENESIS_TIME), B256::ZERO);
         let envelope = with_hash(payload, B256::ZERO).expect("our own genesis makes a header");
         let config = RollupConfig {

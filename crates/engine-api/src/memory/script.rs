@@ -116,6 +116,10 @@ impl Script {
         self.answers.push_back((kind, answer));
     }
 
+    pub(super) fn clear(&mut self) {
+        self.answers.clear();
+    }
+
     pub(super) const fn set_down(&mut self, down: bool) {
         self.down = down;
     }
