@@ -1,33 +1,27 @@
-//! Several L1 endpoints as one: the first that is not in back-off is asked, and before the first answer of each
-//! connection is believed, the endpoint must show that it is of our chain (in the same batch, so it costs no request).
+//! Several L1 endpoints as one: which is asked next, and the exchange with one of them. The first of the list is preferred;
+//! one that serves is kept as long as it serves well. Before the first answer of each connection is believed, the endpoint
+//! must show that it is of our chain (in the same batch, so it costs no request). Whether an answer is accepted is judged
+//! by the [`crate::fetcher`], which says so here.
 
 use crate::{
     BoxTransport, EndpointStatus, EndpointVerdict, HttpError, L1Config, L1Error, L1Fatal,
+    error::words,
+    health::{Consequence, Health},
     rpc::{self, Answer, DecodeError, Question},
 };
-use light_node_actor::Backoff;
 use light_node_protocol::BlockNumHash;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
-/// First and longest pause after a failure of an endpoint.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How long an endpoint of another chain is left alone. Short, because a load balancer that is set right again may be the
-/// only way to L1, and a question each 15 s costs little.
-const WRONG_CHAIN_PAUSE: Duration = Duration::from_secs(15);
-/// The longest `Retry-After` that is honoured.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// A block without transaction bodies, with room for a list of some thousand transaction hashes.
 const BLOCK_LIMIT_BYTES: usize = 512 * 1024;
 
 #[derive(Debug)]
 struct Endpoint {
     transport: BoxTransport,
-    verdict: EndpointVerdict,
-    backoff: Backoff,
-    not_before: Option<Instant>,
-    last_error: Option<L1Error>,
+    health: Health,
+    asked_at: Instant,
 }
 
 /// All endpoints, in order of preference.
@@ -37,9 +31,17 @@ pub(crate) struct Endpoints {
     l1_chain_id: u64,
     genesis_l1: BlockNumHash,
     trust_rpc: bool,
-    active: Option<usize>,
+    in_use: Option<usize>,
     any_verified: bool,
     requests: u64,
+}
+
+/// An endpoint to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) index: usize,
+    /// It is preferred to the endpoint in use, and was left before: it must show that it does not lag.
+    pub(crate) is_trial: bool,
 }
 
 impl Endpoints {
@@ -48,10 +50,8 @@ impl Endpoints {
             .into_iter()
             .map(|transport| Endpoint {
                 transport,
-                verdict: EndpointVerdict::Unchecked,
-                backoff: Backoff::new(BACKOFF.0, BACKOFF.1),
-                not_before: None,
-                last_error: None,
+                health: Health::new(config.block_time),
+                asked_at: Instant::now(),
             })
             .collect();
         Self {
@@ -59,84 +59,83 @@ impl Endpoints {
             l1_chain_id: config.l1_chain_id,
             genesis_l1: config.genesis_l1,
             trust_rpc: config.trust_rpc,
-            active: None,
+            in_use: None,
             any_verified: false,
             requests: 0,
         }
     }
 
-    /// Asks the first available endpoint, then the next. Each gets `deadline`.
-    pub(crate) async fn ask(
-        &mut self,
-        questions: &[Question],
-        deadline: Duration,
-    ) -> Result<Vec<Answer>, L1Error> {
+    /// Who is asked, and who after that if an answer is not accepted: preferred endpoints whose absence is over, the one in
+    /// use, then the others that are not paused.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
         let now = Instant::now();
-        let mut failure = None;
-        for index in 0..self.list.len() {
-            if self.list[index]
-                .not_before
-                .is_some_and(|instant| instant > now)
-            {
-                continue;
-            }
-            match self.exchange(index, questions, deadline).await {
-                Ok(answers) => {
-                    self.succeeded(index);
-                    return Ok(answers);
-                }
-                Err(error) => {
-                    self.failed(index, &error);
-                    failure = Some(error);
-                }
+        let preferred = 0..self.in_use.unwrap_or(0);
+        let trials = preferred.filter(|index| !self.list[*index].health.is_absent(now));
+        let (mut seen, mut candidates) = (vec![false; self.list.len()], Vec::new());
+        let by_turn = trials
+            .map(|index| (index, true))
+            .chain(self.in_use.map(|index| (index, false)))
+            .chain((0..self.list.len()).map(|index| (index, false)));
+        for (index, is_trial) in by_turn {
+            if !seen[index] && self.list[index].health.is_available(now) {
+                seen[index] = true;
+                candidates.push(Candidate { index, is_trial });
             }
         }
-        Err(failure.unwrap_or_else(|| L1Error::Unavailable {
-            last: self.last_words(),
-        }))
+        candidates
     }
 
-    async fn exchange(
+    /// Those that may be asked whether they are further than the one in use.
+    pub(crate) fn others(&self) -> Vec<usize> {
+        let now = Instant::now();
+        (0..self.list.len())
+            .filter(|index| {
+                self.in_use != Some(*index) && self.list[*index].health.is_available(now)
+            })
+            .collect()
+    }
+
+    /// Asks one endpoint, within `deadline`. With `verify`, or if it is not verified, it shows its identity in the same batch.
+    /// The caller says what came of it: [`Self::accepted`] or [`Self::failed`].
+    pub(crate) async fn exchange(
         &mut self,
         index: usize,
         questions: &[Question],
         deadline: Duration,
+        verify: bool,
     ) -> Result<Vec<Answer>, L1Error> {
-        let endpoint = &self.list[index];
-        let name = endpoint.transport.name().to_owned();
-        let verified = endpoint.verdict == EndpointVerdict::Verified;
-        let identity = [Question::ChainId, Question::Block(self.genesis_l1.number)];
-        let asked: Vec<Question> = if verified {
-            questions.to_vec()
-        } else {
+        let endpoint = &mut self.list[index];
+        endpoint.asked_at = Instant::now();
+        let verify = verify || *endpoint.health.verdict() != EndpointVerdict::Verified;
+        let asked: Vec<Question> = if verify {
+            let identity = [Question::ChainId, Question::Block(self.genesis_l1.number)];
             [&identity, questions].concat()
+        } else {
+            questions.to_vec()
         };
         self.requests += 1;
         let limit_bytes = BLOCK_LIMIT_BYTES * asked.len();
-        let body = timeout(
-            deadline,
-            endpoint.transport.post(rpc::encode(&asked), limit_bytes),
-        )
-        .await
-        .unwrap_or(Err(HttpError::Timeout { deadline }))
-        .map_err(|source| L1Error::Http {
-            endpoint: name.clone(),
-            source,
-        })?;
+        let post = endpoint.transport.post(rpc::encode(&asked), limit_bytes);
+        let body = timeout(deadline, post)
+            .await
+            .unwrap_or(Err(HttpError::Timeout { deadline }))
+            .map_err(|source| L1Error::Http {
+                endpoint: self.name(index),
+                source,
+            })?;
         let answers = rpc::decode(&body, &asked, self.trust_rpc)
-            .map_err(|error| undecodable(name.clone(), error))?;
+            .map_err(|error| undecodable(self.name(index), error))?;
         let (shown, own) = answers.split_at(asked.len() - questions.len());
-        if !verified {
-            self.identify(&name, shown)?;
+        if verify {
+            self.identify(index, shown)?;
         }
-        if let Some(unusable) = own
-            .iter()
-            .zip(questions)
-            .find_map(|(answer, question)| unusable(answer, *question))
+        let faults = own.iter().zip(questions);
+        if let Some((code, message)) = faults
+            .filter_map(|(answer, question)| unusable(answer, *question))
+            .next()
         {
-            let (code, message) = unusable;
             return Err(L1Error::Rpc {
-                endpoint: name,
+                endpoint: self.name(index),
                 code,
                 message,
             });
@@ -145,8 +144,8 @@ impl Endpoints {
     }
 
     /// The chain id must be ours; the genesis block, too, unless the endpoint has pruned it.
-    fn identify(&self, name: &str, shown: &[Answer]) -> Result<(), L1Error> {
-        let endpoint = name.to_owned();
+    fn identify(&self, index: usize, shown: &[Answer]) -> Result<(), L1Error> {
+        let endpoint = self.name(index);
         let detail = match shown {
             [Answer::ChainId(id), _] if *id != self.l1_chain_id => {
                 format!("its chain id is {id}, expected {}", self.l1_chain_id)
@@ -171,64 +170,71 @@ impl Endpoints {
         Err(L1Error::WrongChain { endpoint, detail })
     }
 
-    fn succeeded(&mut self, index: usize) {
-        let endpoint = &mut self.list[index];
-        let name = endpoint.transport.name();
-        if endpoint.last_error.take().is_some() {
-            info!(endpoint = name, "l1 endpoint works again");
-        } else if self.active != Some(index) {
-            info!(endpoint = name, "l1 endpoint is in use");
-        }
-        endpoint.verdict = EndpointVerdict::Verified;
-        endpoint.backoff.reset();
-        endpoint.not_before = None;
-        self.active = Some(index);
+    /// The endpoint's answer passed every check. It is put in use if it is preferred to the one in use, or that one was left.
+    pub(crate) fn accepted(&mut self, index: usize) {
+        let now = Instant::now();
         self.any_verified = true;
-    }
-
-    fn failed(&mut self, index: usize, failure: &L1Error) {
-        let endpoint = &mut self.list[index];
-        let (verdict, pause) = match failure {
-            L1Error::WrongChain { detail, .. } => (
-                EndpointVerdict::WrongChain {
-                    detail: detail.clone(),
-                },
-                WRONG_CHAIN_PAUSE,
-            ),
-            L1Error::Http {
-                source: HttpError::Status { retry_after, .. },
-                ..
-            } => {
-                let asked_for = retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
-                (
-                    EndpointVerdict::Unchecked,
-                    endpoint.backoff.next_delay().max(asked_for),
-                )
+        let health = &mut self.list[index].health;
+        let was_absent = health.is_absent(now);
+        let recovered = health.succeeded(now);
+        if let Some(old) = self.in_use
+            && old != index
+            && !self.list[old].health.is_absent(now)
+            && (was_absent || index > old)
+        {
+            // The one in use stumbled once, and this answer stands in for it.
+            return;
+        }
+        self.list[index].health.returned();
+        let to = self.list[index].transport.name();
+        match self.in_use {
+            Some(old) if old != index => {
+                let from = self.list[old].transport.name();
+                let reason = match self.list[old].health.last_error() {
+                    Some(failure) if index > old => words(failure),
+                    _ => "a preferred endpoint serves again".to_owned(),
+                };
+                info!(from, to, %reason, "l1 endpoint switched");
             }
-            _ => (EndpointVerdict::Unchecked, endpoint.backoff.next_delay()),
-        };
-        let wrong_chain = matches!(verdict, EndpointVerdict::WrongChain { .. });
-        let is_news = endpoint.last_error.is_none() || wrong_chain && endpoint.verdict != verdict;
-        if is_news && wrong_chain {
-            error!(%failure, "l1 endpoint refused");
-        } else if is_news {
-            warn!(failure = %words(failure), "l1 endpoint failed");
+            Some(_) if recovered => info!(endpoint = to, "l1 endpoint works again"),
+            Some(_) => {}
+            None => info!(endpoint = to, "l1 endpoint is in use"),
         }
-        endpoint.verdict = verdict;
-        endpoint.not_before = Some(Instant::now() + pause);
-        endpoint.last_error = Some(failure.clone());
+        self.in_use = Some(index);
     }
 
-    /// An endpoint whose answers contradict each other is put aside like one that failed.
-    pub(crate) fn distrust_active(&mut self, failure: &L1Error) {
-        if let Some(index) = self.active {
-            self.failed(index, failure);
+    /// The endpoint did not answer, or its answer was not accepted.
+    pub(crate) fn failed(&mut self, index: usize, failure: &L1Error) {
+        let Endpoint {
+            health, asked_at, ..
+        } = &mut self.list[index];
+        let consequence = health.failed(*asked_at, failure);
+        let failure = words(failure);
+        match consequence {
+            Consequence::Nothing => {}
+            Consequence::Failed => warn!(%failure, "l1 endpoint failed"),
+            Consequence::Refused if self.wrong_chain().is_some() => {
+                error!(%failure, "l1 endpoint refused, and no other is left");
+            }
+            Consequence::Refused => warn!(%failure, "l1 endpoint refused"),
         }
     }
 
-    /// The endpoint that answered last.
-    pub(crate) fn active_name(&self) -> Option<&str> {
-        self.active.map(|index| self.list[index].transport.name())
+    /// The endpoint answers well, but is behind what another has.
+    pub(crate) fn lags(&mut self, index: usize, failure: &L1Error) {
+        if self.list[index].health.lags(Instant::now(), failure) {
+            warn!(failure = %words(failure), "l1 endpoint lags");
+        }
+    }
+
+    /// The endpoint in use; `None` before the first good answer.
+    pub(crate) const fn in_use(&self) -> Option<usize> {
+        self.in_use
+    }
+
+    /// An endpoint without credentials.
+    pub(crate) fn name(&self, index: usize) -> String {
+        self.list[index].transport.name().to_owned()
     }
 
     /// When the first endpoint is available again; now, if one is.
@@ -236,27 +242,43 @@ impl Endpoints {
         let now = Instant::now();
         self.list
             .iter()
-            .map(|endpoint| endpoint.not_before.unwrap_or(now))
+            .map(|endpoint| endpoint.health.paused_until().unwrap_or(now))
             .min()
             .unwrap_or(now)
     }
 
-    /// The reason to end the process: all are of another chain, and none was ever of ours.
-    pub(crate) fn fatal(&self) -> Option<L1Fatal> {
-        let wrong = |endpoint: &Endpoint| match &endpoint.verdict {
+    /// Each endpoint and what differs, if all are of another chain.
+    pub(crate) fn wrong_chain(&self) -> Option<String> {
+        let wrong = |endpoint: &Endpoint| match endpoint.health.verdict() {
             EndpointVerdict::WrongChain { detail } => {
                 Some(format!("{}: {detail}", endpoint.transport.name()))
             }
             EndpointVerdict::Unchecked | EndpointVerdict::Verified => None,
         };
+        let details: Option<Vec<String>> = self.list.iter().map(wrong).collect();
+        Some(details?.join("; "))
+    }
+
+    /// The reason to end the process: all are of another chain, and none was ever of ours.
+    pub(crate) fn fatal(&self) -> Option<L1Fatal> {
         if self.any_verified {
             return None;
         }
-        let details: Option<Vec<String>> = self.list.iter().map(wrong).collect();
         Some(L1Fatal::WrongChain {
             expected: self.l1_chain_id,
-            details: details?.join("; "),
+            details: self.wrong_chain()?,
         })
+    }
+
+    /// What an endpoint says of a branch without our finalized block, if one does.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let mut errors = self
+            .list
+            .iter()
+            .filter_map(|endpoint| endpoint.health.last_error());
+        errors
+            .find(|error| matches!(error, L1Error::BelowFinalized { .. }))
+            .map(words)
     }
 
     pub(crate) const fn requests(&self) -> u64 {
@@ -266,18 +288,28 @@ impl Endpoints {
     pub(crate) fn statuses(&self) -> Vec<EndpointStatus> {
         let status = |endpoint: &Endpoint| EndpointStatus {
             endpoint: endpoint.transport.name().to_owned(),
-            verdict: endpoint.verdict.clone(),
-            last_error: endpoint.last_error.as_ref().map(words),
+            verdict: endpoint.health.verdict().clone(),
+            last_error: endpoint.health.last_error().map(words),
+            bad_answers: endpoint.health.bad_answers(),
         };
         self.list.iter().map(status).collect()
     }
 
-    fn last_words(&self) -> String {
-        let first = self
+    /// Why nobody answered: the error of the only endpoint, or each one's in words.
+    pub(crate) fn unavailable(&self, failure: Option<L1Error>) -> L1Error {
+        if let Some(failure) = failure
+            && self.list.len() == 1
+        {
+            return failure;
+        }
+        let errors = self
             .list
             .iter()
-            .find_map(|endpoint| endpoint.last_error.as_ref());
-        first.map_or_else(|| "none".to_owned(), words)
+            .filter_map(|endpoint| endpoint.health.last_error());
+        let causes: Vec<String> = errors.map(words).collect();
+        L1Error::Unavailable {
+            causes: causes.join("; "),
+        }
     }
 }
 
@@ -299,14 +331,6 @@ fn undecodable(endpoint: String, error: DecodeError) -> L1Error {
             code,
             message,
         },
-    }
-}
-
-/// An error with its cause in one line.
-pub(crate) fn words(failure: &L1Error) -> String {
-    match std::error::Error::source(failure) {
-        Some(cause) => format!("{failure}: {cause}"),
-        None => failure.to_string(),
     }
 }
 

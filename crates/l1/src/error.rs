@@ -1,6 +1,7 @@
 //! Every way in which L1 fails us, as what the caller branches on. Nothing here names a credential.
 
 use crate::transport::HttpError;
+use light_node_protocol::BlockNumHash;
 use thiserror::Error;
 
 /// The settings do not make an L1 client.
@@ -61,6 +62,41 @@ pub enum L1Error {
         /// The block in question.
         number: u64,
     },
+    /// The endpoint names a head and has no block below it.
+    #[error("l1 endpoint {endpoint} has no block {number} although its head is {head}")]
+    Missing {
+        /// URL without credentials.
+        endpoint: String,
+        /// The block that it does not have.
+        number: u64,
+        /// Height of the head that it named.
+        head: u64,
+    },
+    /// Another endpoint is further.
+    #[error(
+        "l1 endpoint {endpoint} lags: its head is {number}, and another endpoint has block {known}"
+    )]
+    Lagging {
+        /// URL without credentials.
+        endpoint: String,
+        /// Height of its head.
+        number: u64,
+        /// Height that is known to exist.
+        known: u64,
+    },
+    /// The endpoint's head is below our finalized block, or on a branch without it.
+    #[error(
+        "l1 endpoint {endpoint} contradicts our finalized block {} ({}): its head {} ({}) does not descend from it",
+        .finalized.number, .finalized.hash, .head.number, .head.hash
+    )]
+    BelowFinalized {
+        /// URL without credentials.
+        endpoint: String,
+        /// The head that was not adopted.
+        head: BlockNumHash,
+        /// Our finalized block.
+        finalized: BlockNumHash,
+    },
     /// The endpoint is of another chain.
     #[error("l1 endpoint {endpoint} is of another chain: {detail}")]
     WrongChain {
@@ -70,11 +106,36 @@ pub enum L1Error {
         detail: String,
     },
     /// Every endpoint has failed lately and waits out its back-off.
-    #[error("no l1 endpoint is available, the last error was: {last}")]
+    #[error("no l1 endpoint is available: {causes}")]
     Unavailable {
-        /// The last error in words.
-        last: String,
+        /// Each endpoint's last error in words.
+        causes: String,
     },
+}
+
+impl L1Error {
+    /// The endpoint answered, and the answer is useless. A single one may be a request that met a reorg.
+    pub(crate) const fn is_bad_answer(&self) -> bool {
+        match self {
+            Self::Malformed { .. }
+            | Self::Rpc { .. }
+            | Self::Inconsistent { .. }
+            | Self::Missing { .. } => true,
+            Self::Http { .. }
+            | Self::Lagging { .. }
+            | Self::BelowFinalized { .. }
+            | Self::WrongChain { .. }
+            | Self::Unavailable { .. } => false,
+        }
+    }
+}
+
+/// An error with its cause in one line.
+pub(crate) fn words(failure: &L1Error) -> String {
+    match std::error::Error::source(failure) {
+        Some(cause) => format!("{failure}: {cause}"),
+        None => failure.to_string(),
+    }
 }
 
 /// Why the watcher ends the process.

@@ -1,27 +1,35 @@
 //! The one place that asks L1. The watcher and every check share it behind a mutex: one request at a time, and whatever one
 //! of them learns goes into the window, into the published heads and into the timer.
 
+mod judge;
+
 use crate::{
     BoxTransport, Canonicality, L1Config, L1Error, L1Fatal, L1Heads,
-    endpoints::{Endpoints, words},
-    rpc::{Answer, Question},
-    schedule::Schedule,
+    endpoints::Endpoints,
+    error::words,
+    schedule::{Schedule, WallClock},
     status::Snapshot,
-    window::{Relation, Window},
+    window::Window,
 };
-use light_node_protocol::{BlockNumHash, L1BlockRef};
+use judge::LowHead;
+use light_node_actor::Backoff;
+use light_node_protocol::BlockNumHash;
 use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info};
 
-/// An endpoint that names an ancestor of our head this often in a row does not lag: L1 was rolled back.
-const LAGGING_ANSWERS: u32 = 3;
+/// Deadline of a question that another endpoint can answer as well.
+const SPARE_DEADLINE: Duration = Duration::from_secs(3);
+/// First and longest time between two questions whether another endpoint is further than one whose head is old.
+const SURVEYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
+/// So many blocks past due, and at least [`LEAST_PAST_DUE`], makes a head old.
+const PAST_DUE_BLOCKS: u32 = 3;
+/// On a devnet's L1 three blocks may pass in a second.
+const LEAST_PAST_DUE: Duration = Duration::from_secs(12);
 /// Between two regular heads this often a check may ask whether a block ahead of us has come.
 const QUESTIONS_AHEAD: u32 = 2;
 /// With head, tags and the proof of identity this stays below the 20 calls that careful providers allow in a batch.
 const BLOCKS_PER_BATCH: usize = 12;
-/// A reorg of more than this many blocks deserves a warning.
-const USUAL_REORG_DEPTH: u64 = 2;
 
 #[derive(Debug)]
 pub(crate) struct Fetcher {
@@ -30,13 +38,18 @@ pub(crate) struct Fetcher {
     schedule: Schedule,
     heads: watch::Sender<L1Heads>,
     status: watch::Sender<Snapshot>,
+    clock: WallClock,
+    block_time: Duration,
     epoch_poll_interval: Duration,
     retry_interval: Duration,
     tags_due: Instant,
     last_asked: Option<Instant>,
     last_success: Option<Instant>,
     last_error: Option<L1Error>,
-    lagging_answers: u32,
+    low_head: Option<LowHead>,
+    surveys: Backoff,
+    survey_due: Instant,
+    holds: bool,
     questions_ahead: u32,
     mismatch_confirmed: bool,
     reorgs: u64,
@@ -55,13 +68,18 @@ impl Fetcher {
             schedule: Schedule::new(config.block_time, config.retry_interval),
             heads,
             status,
+            clock: WallClock::start(),
+            block_time: config.block_time,
             epoch_poll_interval: config.epoch_poll_interval,
             retry_interval: config.retry_interval,
             tags_due: Instant::now(),
             last_asked: None,
             last_success: None,
             last_error: None,
-            lagging_answers: 0,
+            low_head: None,
+            surveys: Backoff::new(SURVEYS.0, SURVEYS.1),
+            survey_due: Instant::now(),
+            holds: false,
             questions_ahead: 0,
             mismatch_confirmed: false,
             reorgs: 0,
@@ -140,182 +158,156 @@ impl Fetcher {
         rested && self.questions_ahead < QUESTIONS_AHEAD
     }
 
-    /// One batch: the newest head, the tags if they are due, and the blocks at the heights `missing`. A second batch only
-    /// if the new head does not link to what we know.
+    /// One batch to one endpoint: the newest head, the tags if they are due, and the blocks at the heights `missing`. A second
+    /// batch only if the new head does not link to what we know. The next endpoint is asked if the answer is not accepted.
     pub(crate) async fn refresh(
         &mut self,
         missing: &[u64],
         deadline: Duration,
     ) -> Result<(), L1Error> {
-        let outcome = self.fetch(missing, deadline).await;
+        self.last_asked = Some(Instant::now());
+        let outcome = self.ask_in_turn(missing, deadline).await;
         match &outcome {
             Ok(()) => {
                 self.last_success = Some(Instant::now());
                 self.last_error = None;
+                self.survey(deadline).await;
             }
             Err(error) => {
                 self.schedule.failed(self.endpoints.available_at());
                 self.last_error = Some(error.clone());
             }
         }
+        self.note_hold();
         self.publish_status();
         outcome
     }
 
-    async fn fetch(&mut self, missing: &[u64], deadline: Duration) -> Result<(), L1Error> {
-        self.last_asked = Some(Instant::now());
-        let heads = *self.heads.borrow();
-        let tags_due = Instant::now() >= self.tags_due || heads.finalized.is_zero();
-        let mut questions = vec![Question::Latest];
-        if tags_due {
-            questions.extend([Question::Safe, Question::Finalized]);
-        }
-        questions.extend(missing.iter().map(|number| Question::Block(*number)));
-        let mut answers = self.endpoints.ask(&questions, deadline).await?.into_iter();
-        let Some(Answer::Block(head)) = answers.next() else {
-            return Err(self.distrust(self.window.head().number));
-        };
-        self.take_head(head, deadline).await?;
-        if tags_due {
-            self.tags_due = Instant::now() + self.epoch_poll_interval;
-            self.take_tags(answers.next(), answers.next());
-        }
-        for (number, answer) in missing.iter().zip(answers) {
-            match answer {
-                Answer::Block(block) => self.take_block(&block)?,
-                _ if *number > self.window.head().number => {}
-                _ => return Err(self.distrust(*number)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes `head` the head, after finding out what it keeps of the window.
-    async fn take_head(&mut self, head: L1BlockRef, deadline: Duration) -> Result<(), L1Error> {
-        let kept = match self.window.relation(&head) {
-            Relation::Same => {
-                self.lagging_answers = 0;
-                self.schedule.nothing_new();
-                return Ok(());
-            }
-            Relation::Behind => {
-                self.lagging_answers += 1;
-                if self.lagging_answers < LAGGING_ANSWERS {
-                    self.schedule.nothing_new();
+    async fn ask_in_turn(&mut self, missing: &[u64], deadline: Duration) -> Result<(), L1Error> {
+        let mut failure = None;
+        for candidate in self.endpoints.candidates() {
+            let index = candidate.index;
+            let (least_head, deadline) = if candidate.is_trial {
+                (self.window.head().number, deadline.min(SPARE_DEADLINE))
+            } else {
+                (0, deadline)
+            };
+            match self.fetch_from(index, least_head, missing, deadline).await {
+                Ok(()) => {
+                    self.endpoints.accepted(index);
                     return Ok(());
                 }
-                Some(head.number)
+                Err(error @ L1Error::Lagging { .. }) => self.endpoints.lags(index, &error),
+                Err(error) => {
+                    if matches!(error, L1Error::Inconsistent { .. }) {
+                        self.window.forget();
+                    }
+                    self.endpoints.failed(index, &error);
+                    failure = Some(error);
+                }
             }
-            Relation::Linked => head.number.checked_sub(1),
-            Relation::Unlinked => self.find_fork(&head, deadline).await?,
+        }
+        Err(self.endpoints.unavailable(failure))
+    }
+
+    /// Looks for an endpoint that is further, if the head of the one in use is old or went down.
+    async fn survey(&mut self, deadline: Duration) {
+        let Some(in_use) = self.endpoints.in_use() else {
+            return;
         };
-        self.lagging_answers = 0;
-        self.questions_ahead = 0;
-        self.mismatch_confirmed = false;
-        let first = self.window.head().is_zero();
-        if let Some(reorg) = self.window.advance(head, kept) {
-            self.note_reorg(reorg.old_head, reorg.kept, head);
-        } else if first {
-            info!(number = head.number, hash = %head.hash, "l1 head known");
-        } else {
-            debug!(number = head.number, hash = %head.hash, "new l1 head");
+        let head = self.window.head().number;
+        let is_low = self.low_head.as_ref().is_some_and(LowHead::is_doubtful);
+        let is_old = self.head_is_old();
+        if !is_old {
+            self.surveys.reset();
         }
-        self.schedule.new_head(head.timestamp);
-        self.heads.send_modify(|heads| heads.head = head);
-        Ok(())
-    }
-
-    /// The highest block of the window on the branch of `head`.
-    async fn find_fork(
-        &mut self,
-        head: &L1BlockRef,
-        deadline: Duration,
-    ) -> Result<Option<u64>, L1Error> {
-        let anchors = self.window.anchors(head);
-        if anchors.is_empty() {
-            return Ok(None);
+        if !(is_low || is_old && Instant::now() >= self.survey_due) {
+            return;
         }
-        let questions: Vec<_> = anchors
-            .iter()
-            .map(|number| Question::Block(*number))
-            .collect();
-        let answers = self.endpoints.ask(&questions, deadline).await?;
-        let stayed = anchors.iter().zip(answers).find(|(number, answer)| {
-            matches!(answer, Answer::Block(block) if self.window.hash_at(**number) == Some(block.hash))
-        });
-        Ok(stayed.map(|(number, _)| *number))
-    }
-
-    fn note_reorg(&mut self, old: L1BlockRef, kept: Option<u64>, new: L1BlockRef) {
-        self.reorgs += 1;
-        // The tags may have moved with the head.
-        self.tags_due = Instant::now();
-        let depth = kept.map(|kept| old.number.saturating_sub(kept));
-        let finalized = self.heads.borrow().finalized;
-        if !finalized.is_zero() && kept.is_none_or(|kept| kept < finalized.number) {
-            error!(%old, %new, ?depth, finalized = finalized.number, "l1 reorg below its finalized block");
-        } else if depth.is_none_or(|depth| depth > USUAL_REORG_DEPTH) {
-            warn!(%old, %new, ?depth, "deep l1 reorg");
-        } else {
-            info!(%old, %new, ?depth, "l1 reorg");
+        self.survey_due = Instant::now() + self.surveys.next_delay();
+        let (seen, known) = match &mut self.low_head {
+            Some(low_head) if is_low => {
+                low_head.is_surveyed = true;
+                (low_head.number(), head)
+            }
+            _ => (head, head.saturating_add(1)),
+        };
+        for index in self.endpoints.others() {
+            let deadline = deadline.min(SPARE_DEADLINE);
+            match self.fetch_from(index, known, &[], deadline).await {
+                Ok(()) => {
+                    let failure = L1Error::Lagging {
+                        endpoint: self.endpoints.name(in_use),
+                        number: seen,
+                        known: self.window.head().number,
+                    };
+                    self.endpoints.lags(in_use, &failure);
+                    self.endpoints.accepted(index);
+                    return;
+                }
+                // It is no further, and serves as well as before.
+                Err(L1Error::Lagging { .. }) => {}
+                Err(error) => self.endpoints.failed(index, &error),
+            }
         }
     }
 
-    /// A young L1 answers with errors here, and that means "not known". A known finalized block does not go down.
-    fn take_tags(&mut self, safe: Option<Answer>, finalized: Option<Answer>) {
-        let mut heads = *self.heads.borrow();
-        if let Some(Answer::Block(block)) = safe
-            && self.window.insert(&block).is_ok()
-        {
-            heads.safe = block;
-        }
-        if let Some(Answer::Block(block)) = finalized
-            && block.number >= heads.finalized.number
-            && self.window.insert(&block).is_ok()
-        {
-            heads.finalized = block;
-            self.window.finalize(block.number);
-        }
-        self.heads.send_if_modified(|published| {
-            let changed = *published != heads;
-            *published = heads;
-            changed
-        });
-    }
-
-    fn take_block(&mut self, block: &L1BlockRef) -> Result<(), L1Error> {
-        self.window
-            .insert(block)
-            .map_err(|conflict| self.distrust(conflict.number))
-    }
-
-    /// The endpoint contradicts what it said before: it moved while we asked, or several nodes answer in turn. Only the
-    /// head stays known, and the endpoint rests.
-    fn distrust(&mut self, number: u64) -> L1Error {
+    /// The head's successor is due since three blocks.
+    fn head_is_old(&self) -> bool {
         let head = self.window.head();
-        let _ = self.window.advance(head, None);
-        let failure = self.inconsistent(number);
-        self.endpoints.distrust_active(&failure);
-        failure
+        let is_due = Duration::from_secs(head.timestamp).saturating_add(self.block_time);
+        !head.is_zero() && self.clock.now() > is_due.saturating_add(self.past_due())
+    }
+
+    fn past_due(&self) -> Duration {
+        (self.block_time * PAST_DUE_BLOCKS).max(LEAST_PAST_DUE)
+    }
+
+    /// Raises the alarm when nobody serves the chain of our finalized block any more, once.
+    fn note_hold(&mut self) {
+        let contradiction = self.contradiction();
+        if let Some(contradiction) = &contradiction
+            && !self.holds
+        {
+            error!(%contradiction, "l1 left our finalized block, heads hold");
+        } else if contradiction.is_none() && self.holds && self.last_error.is_none() {
+            info!("l1 has our finalized block again");
+        }
+        self.holds = contradiction.is_some() || self.holds && self.last_error.is_some();
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        self.last_error
+            .as_ref()
+            .and_then(|_| self.endpoints.contradiction())
     }
 
     fn inconsistent(&self, number: u64) -> L1Error {
         L1Error::Inconsistent {
-            endpoint: self.active_name(),
+            endpoint: self.in_use().unwrap_or_default(),
             number,
         }
     }
 
-    fn active_name(&self) -> String {
-        self.endpoints.active_name().unwrap_or_default().to_owned()
+    fn in_use(&self) -> Option<String> {
+        self.endpoints
+            .in_use()
+            .map(|index| self.endpoints.name(index))
     }
 
     fn publish_status(&self) {
+        let head = self.window.head();
         let snapshot = Snapshot {
-            active: self.endpoints.active_name().map(str::to_owned),
+            active: self.in_use(),
+            active_index: self.endpoints.in_use(),
             last_success: self.last_success,
             last_error: self.last_error.as_ref().map(words),
             reachable: self.last_success.is_some() && self.last_error.is_none(),
+            head_time: (!head.is_zero())
+                .then_some((self.clock, Duration::from_secs(head.timestamp))),
+            old_after: self.block_time.saturating_add(self.past_due()),
+            wrong_chain: self.endpoints.wrong_chain(),
+            contradiction: self.contradiction(),
             endpoints: self.endpoints.statuses(),
             requests: self.endpoints.requests(),
             reorgs: self.reorgs,

@@ -43,10 +43,10 @@ pub(crate) struct Conflict {
     pub(crate) number: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     head: L1BlockRef,
-    finalized: Option<u64>,
+    finalized: Option<BlockNumHash>,
     hashes: BTreeMap<u64, B256>,
 }
 
@@ -58,12 +58,21 @@ impl Window {
 
     /// The canonical hash at `number`, if known.
     pub(crate) fn hash_at(&self, number: u64) -> Option<B256> {
-        self.hashes.get(&number).copied()
+        match self.finalized {
+            Some(finalized) if finalized.number == number => Some(finalized.hash),
+            _ => self.hashes.get(&number).copied(),
+        }
     }
 
     /// True if the block at `number` cannot change any more.
     pub(crate) fn is_final(&self, number: u64) -> bool {
-        self.finalized.is_some_and(|finalized| number <= finalized)
+        self.finalized
+            .is_some_and(|finalized| number <= finalized.number)
+    }
+
+    /// The finalized block, if one is known: no head without it is adopted.
+    pub(crate) const fn finalized(&self) -> Option<BlockNumHash> {
+        self.finalized
     }
 
     /// Where `block` stands; `None` if its height is not known.
@@ -103,8 +112,8 @@ impl Window {
         let mut anchors: Vec<u64> = ANCHOR_DISTANCES
             .iter()
             .filter_map(|distance| self.head.number.checked_sub(*distance))
-            .chain(self.finalized)
-            .filter(|number| *number < head.number && self.hashes.contains_key(number))
+            .chain(self.finalized.map(|finalized| finalized.number))
+            .filter(|number| *number < head.number && self.hash_at(*number).is_some())
             .collect();
         anchors.sort_unstable_by(|one, other| other.cmp(one));
         anchors.dedup();
@@ -163,9 +172,17 @@ impl Window {
         }
     }
 
-    /// Remembers that the block at `number` and all below it are final.
-    pub(crate) fn finalize(&mut self, number: u64) {
-        self.finalized = self.finalized.max(Some(number));
+    /// Remembers that `block`, which is in the window, and all below it are final.
+    pub(crate) fn finalize(&mut self, block: BlockNumHash) {
+        if !self.is_final(block.number) {
+            self.finalized = Some(block);
+        }
+    }
+
+    /// Forgets all but the head and the finalized block: an endpoint contradicts what is remembered, and nobody can say
+    /// whether it or memory is wrong.
+    pub(crate) fn forget(&mut self) {
+        let _ = self.advance(self.head, None);
     }
 
     fn put(&mut self, number: u64, hash: B256) {

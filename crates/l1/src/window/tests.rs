@@ -99,7 +99,7 @@ fn a_gap_without_a_fork_is_not_a_reorg() {
 fn the_finalized_height_is_the_last_anchor() {
     let mut window = window(50, 100);
     window.insert(&block(20, 0)).unwrap();
-    window.finalize(20);
+    window.finalize(block(20, 0).id());
     assert_eq!(window.anchors(&block(99, 9)).last(), Some(&20));
     assert!(window.is_final(20) && !window.is_final(21));
 }
@@ -156,4 +156,27 @@ fn unknown_heights_are_asked_for_with_those_that_come_next() {
     let mut missing = vec![7];
     empty.look_ahead(&mut missing, 12);
     assert_eq!(missing, [7]);
+}
+
+#[test]
+fn after_forgetting_only_the_head_and_the_finalized_block_are_known() {
+    let mut window = window(50, 100);
+    window.finalize(block(60, 0).id());
+    window.forget();
+    for known in [60, 99, 100] {
+        let verdict = window.judge(block(known, 0).id());
+        assert_eq!(verdict, Some(Canonicality::Canonical), "{known}");
+    }
+    for forgotten in [59, 61, 98] {
+        assert_eq!(window.judge(block(forgotten, 0).id()), None, "{forgotten}");
+    }
+    assert_eq!(window.finalized(), Some(block(60, 0).id()));
+}
+
+#[test]
+fn the_finalized_block_does_not_go_down() {
+    let mut window = window(50, 100);
+    window.finalize(block(60, 0).id());
+    window.finalize(block(55, 0).id());
+    assert_eq!(window.finalized(), Some(block(60, 0).id()));
 }
