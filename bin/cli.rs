@@ -1,11 +1,21 @@
 //! The command line as a whole: no subcommand runs the node.
 
 use crate::{
-    args::{log::LogArgs, node::NodeArgs},
+    args::{
+        about::{CompletionsArgs, VersionArgs},
+        config::{ConfigCommand, ConfigCommandArgs},
+        layers::{Layers, Origin},
+        log::LogArgs,
+        node::{NodeArgs, RunArgs},
+        setting,
+    },
     commands,
 };
-use clap::{Parser, Subcommand};
-use std::ffi::OsString;
+use clap::{
+    ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
+use std::process::ExitCode;
 
 /// A rollup node for OP Stack chains. Without a subcommand it runs the node; `light-node node --help` lists its flags.
 #[derive(Debug, Parser)]
@@ -27,101 +37,160 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the node (also without a subcommand).
-    Node(Box<NodeArgs>),
+    Node(Box<RunArgs>),
     /// Run an L1, an execution layer, a sequencer and followers in this process.
     #[cfg(feature = "devnet")]
     Devnet(crate::args::devnet::DevnetArgs),
+    /// Show or check the node's configuration.
+    Config(ConfigCommandArgs),
+    /// Print a script by which a shell completes this command line.
+    Completions(CompletionsArgs),
+    /// Print the version and what this program was built from.
+    Version(VersionArgs),
 }
 
 impl Cli {
-    /// Runs the chosen command to its end.
-    pub(crate) fn run(self) -> eyre::Result<()> {
+    /// Runs the chosen command to its end. A command that answers a question says "no" by its exit code.
+    pub(crate) fn run(self, matches: &ArgMatches, layers: &Layers) -> eyre::Result<ExitCode> {
         match self.command {
-            Command::Node(args) => commands::node::run(&args, &self.log),
+            Command::Node(args) => match args.dump_config {
+                Some(dump) => commands::print_line(&commands::config::dump(dump, matches, layers)?),
+                None => commands::node::run(&args.node, &self.log, &layers.notices)?,
+            },
             #[cfg(feature = "devnet")]
-            Command::Devnet(args) => commands::devnet::run(&args, &self.log),
+            Command::Devnet(args) => commands::devnet::run(&args, &self.log)?,
+            Command::Config(args) => match args.command {
+                ConfigCommand::Show(args) => {
+                    commands::print_line(&commands::config::show(&args, matches, layers)?);
+                }
+                // Judged before: what is wrong may be what keeps the command line from being parsed.
+                ConfigCommand::Check(_) => {}
+                ConfigCommand::Aliases => commands::print_line(&commands::config::aliases()),
+            },
+            Command::Completions(args) => {
+                commands::print_line(&commands::completions::script(args));
+            }
+            Command::Version(args) => commands::print_line(&commands::version::text(args)?),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The configuration that `config check` is asked about.
+    pub(crate) fn checked_node(&self) -> Option<(&NodeArgs, &LogArgs)> {
+        match &self.command {
+            Command::Config(args) => match &args.command {
+                ConfigCommand::Check(args) => Some((&args.node, &self.log)),
+                ConfigCommand::Show(_) | ConfigCommand::Aliases => None,
+            },
+            _ => None,
         }
     }
 }
 
-/// The arguments with the default subcommand put in: `light-node --l2=...` means `light-node node --l2=...`. Container
-/// images pass their own name as first argument; it is dropped.
-pub(crate) fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let mut given = given.into_iter();
-    let program = given.next().unwrap_or_else(|| "light-node".into());
-    let mut rest: Vec<OsString> = given.collect();
-    if rest.first().is_some_and(|first| first == "light-node") {
-        rest.remove(0);
-    }
-    let names_command =
-        first_word(&rest).is_some_and(|word| !word.starts_with('-') || TOP_LEVEL.contains(&word));
-    let default_command = (!names_command).then(|| OsString::from("node"));
-    std::iter::once(program)
-        .chain(default_command)
-        .chain(rest)
-        .collect()
+/// The command line as clap knows it, for help and for reading it.
+pub(crate) fn tree() -> clap::Command {
+    let tree = setting::with_values_for_switches(Cli::command());
+    // The help of `node` shows them; here they would hide what is particular.
+    tree.mut_subcommand("config", |config| {
+        config.mut_subcommands(|question| {
+            question.mut_args(|arg| {
+                let is_setting = arg.get_env().is_some();
+                arg.hide(is_setting)
+            })
+        })
+    })
 }
 
-/// The first argument that is no flag of the log: those may stand before the subcommand too.
-fn first_word(rest: &[OsString]) -> Option<&str> {
-    let mut words = rest.iter().map(|word| word.to_str().unwrap_or("-"));
-    while let Some(word) = words.next() {
-        if !word.starts_with("--log.") {
-            return Some(word);
-        }
-        if !word.contains('=') {
-            words.next();
-        }
-    }
-    None
+/// [`tree`], with what clap itself adds to it.
+pub(crate) fn command() -> clap::Command {
+    let mut tree = tree();
+    tree.build();
+    tree
 }
 
-/// Flags that speak of the whole program and not of the node.
-const TOP_LEVEL: [&str; 4] = ["--help", "-h", "--version", "-V"];
+/// Parses what all layers say together.
+///
+/// # Errors
+/// Clap's, also for the answer to `--help` and `--version`.
+pub(crate) fn parse(layers: &Layers) -> Result<(Cli, ArgMatches), clap::Error> {
+    let tree = match layers.settings.is_empty() {
+        // A question about the program, whose answer shows the environment.
+        true => tree(),
+        false => setting::without_environment(tree()),
+    };
+    let matches = tree.try_get_matches_from(layers.command_line())?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok((cli, matches))
+}
+
+/// A parser's error in our words.
+#[derive(Debug)]
+pub(crate) struct Explained {
+    /// What is wrong, and where the value comes from if not from the flag named.
+    pub(crate) message: String,
+    /// The flag, without dashes.
+    pub(crate) flag: Option<String>,
+    /// Not the command line is wrong but what lies below it.
+    pub(crate) is_configuration: bool,
+    /// Where the values come from, one sentence each.
+    pub(crate) origins: Vec<String>,
+}
+
+/// Says of a parser's error where the values come from: the parser has seen flags only.
+pub(crate) fn explain(error: &clap::Error, layers: &Layers) -> Explained {
+    let concerned = [ContextKind::InvalidArg, ContextKind::PriorArg];
+    let flags: Vec<String> = concerned
+        .into_iter()
+        .filter_map(|kind| error.get(kind))
+        .flat_map(flags_of)
+        .collect();
+    let foreign = |flag: &String| {
+        let origin = layers.origin(flag)?;
+        let is_typed = *origin == Origin::Flag(format!("--{flag}"));
+        (!is_typed).then(|| (origin, format!("--{flag} comes from {origin}")))
+    };
+    let found: Vec<_> = flags.iter().filter_map(foreign).collect();
+    let is_configuration = found
+        .iter()
+        .any(|(origin, _)| !matches!(origin, Origin::Flag(_)));
+    let origins: Vec<_> = found.into_iter().map(|(_, words)| words).collect();
+    let rendered = error.render().to_string();
+    let lines: Vec<_> = rendered
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let mut message = lines.join(" ").trim_start_matches("error: ").to_owned();
+    if !origins.is_empty() {
+        message += &format!(" ({})", origins.join(", "));
+    }
+    Explained {
+        message,
+        flag: flags.into_iter().next(),
+        is_configuration,
+        origins,
+    }
+}
+
+/// The names in `--l1.slot-duration <DURATION>` and the like.
+fn flags_of(value: &ContextValue) -> Vec<String> {
+    let name = |shown: &String| {
+        let rest = shown.strip_prefix("--")?;
+        rest.split([' ', '=', '[']).next().map(str::to_owned)
+    };
+    match value {
+        ContextValue::String(shown) => name(shown).into_iter().collect(),
+        ContextValue::Strings(all) => all.iter().filter_map(name).collect(),
+        _ => Vec::new(),
+    }
+}
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    fn completed(given: &[&str]) -> Vec<String> {
-        arguments(given.iter().map(OsString::from))
-            .into_iter()
-            .map(|arg| arg.into_string().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn no_subcommand_means_node() {
-        assert_eq!(completed(&["ln"]), ["ln", "node"]);
-        assert_eq!(completed(&["ln", "--l1=x"]), ["ln", "node", "--l1=x"]);
-        assert_eq!(
-            completed(&["ln", "node", "--l1=x"]),
-            ["ln", "node", "--l1=x"]
-        );
-        assert_eq!(completed(&["ln", "devnet"]), ["ln", "devnet"]);
-        assert_eq!(completed(&["ln", "--version"]), ["ln", "--version"]);
-        assert_eq!(
-            completed(&["ln", "--log.level", "debug", "--log.format=json", "devnet"]),
-            ["ln", "--log.level", "debug", "--log.format=json", "devnet"]
-        );
-        assert_eq!(
-            completed(&["ln", "--log.level=debug", "--l1=x"]),
-            ["ln", "node", "--log.level=debug", "--l1=x"]
-        );
-    }
-
-    #[test]
-    fn a_leading_program_name_is_dropped() {
-        assert_eq!(
-            completed(&["ln", "light-node", "--l1=x"]),
-            ["ln", "node", "--l1=x"]
-        );
-    }
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

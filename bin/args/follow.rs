@@ -18,27 +18,27 @@ pub(crate) struct FollowArgs {
     )]
     pub(crate) source: Option<Endpoint>,
 
-    /// How often the source is asked; jittered, and slower while it fails.
+    /// How often the source is asked, from 10ms to 1m; jittered, and slower while it fails.
     #[arg(
         long = "l2.follow.poll-interval",
         value_name = "DURATION",
         env = "LIGHT_NODE_L2_FOLLOW_POLL_INTERVAL",
         default_value = "1s",
-        value_parser = value::duration
+        value_parser = value::within(value::POLL)
     )]
     pub(crate) poll_interval: Duration,
 
-    /// A source whose L1 head is this far behind ours is stale: its heads are not applied.
+    /// A source whose L1 head is this far behind ours is stale: its heads are not applied. From 1s to 1day.
     #[arg(
         long = "l2.follow.max-age",
         value_name = "DURATION",
         env = "LIGHT_NODE_L2_FOLLOW_MAX_AGE",
         default_value = "2m",
-        value_parser = value::duration
+        value_parser = value::within(value::AGE)
     )]
     pub(crate) max_age: Duration,
 
-    /// Deadline of one request to the source.
+    /// Deadline of one request to the source, from 10ms to 5m.
     #[arg(
         // The field's name is also that of an L1 flag, and ids must differ.
         id = "l2.follow.request-timeout",
@@ -46,7 +46,7 @@ pub(crate) struct FollowArgs {
         value_name = "DURATION",
         env = "LIGHT_NODE_L2_FOLLOW_REQUEST_TIMEOUT",
         default_value = "5s",
-        value_parser = value::duration
+        value_parser = value::within(value::REQUEST)
     )]
     pub(crate) request_timeout: Duration,
 }

@@ -19,33 +19,33 @@ pub(crate) struct L1Args {
     )]
     pub(crate) endpoints: Vec<Endpoint>,
 
-    /// How often the L1 tags `safe` and `finalized` are asked for.
+    /// How often the L1 tags `safe` and `finalized` are asked for, from 100ms to 1h.
     #[arg(
         long = "l1.epoch-poll-interval",
         value_name = "DURATION",
         env = "LIGHT_NODE_L1_EPOCH_POLL_INTERVAL",
         default_value = "384s",
-        value_parser = value::duration
+        value_parser = value::within(value::L1_LABELS)
     )]
     pub(crate) epoch_poll_interval: Duration,
 
-    /// Time between two L1 blocks: the head is asked for when the next one is due.
+    /// Time between two L1 blocks, from 100ms to 10m: the head is asked for when the next one is due.
     #[arg(
         long = "l1.slot-duration",
         value_name = "DURATION",
         env = "LIGHT_NODE_L1_SLOT_DURATION",
         default_value = "12s",
-        value_parser = value::duration
+        value_parser = value::within(value::L1_BLOCK)
     )]
     pub(crate) slot_duration: Duration,
 
-    /// Deadline of one request to L1.
+    /// Deadline of one request to L1, from 10ms to 5m.
     #[arg(
         long = "l1.request-timeout",
         value_name = "DURATION",
         env = "LIGHT_NODE_L1_REQUEST_TIMEOUT",
         default_value = "10s",
-        value_parser = value::duration
+        value_parser = value::within(value::REQUEST)
     )]
     pub(crate) request_timeout: Duration,
 

@@ -32,9 +32,13 @@ pub(crate) enum LogFormat {
     /// `pretty` on a terminal, `logfmt` otherwise.
     Auto,
     /// Coloured, for people.
+    // Other nodes' names for what looks much the same.
+    #[value(aliases = ["terminal", "text", "full", "compact"])]
     Pretty,
     /// `key=value` pairs.
+    #[value(alias = "logfmtms")]
     Logfmt,
     /// One JSON object a line.
+    #[value(alias = "jsonms")]
     Json,
 }

@@ -1,11 +1,20 @@
 //! The node's flags, group by group.
 
-use crate::args::{chain::ChainArgs, follow::FollowArgs, l1::L1Args, l2::L2Args, rpc::RpcArgs};
+use crate::args::{
+    chain::ChainArgs,
+    config::{ConfigArgs, Dump},
+    follow::FollowArgs,
+    l1::L1Args,
+    l2::L2Args,
+    rpc::RpcArgs,
+};
 use clap::Args;
 
-/// All flags of the node.
+/// All settings of the node.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct NodeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
     #[command(flatten)]
@@ -16,4 +25,23 @@ pub(crate) struct NodeArgs {
     pub(crate) follow: FollowArgs,
     #[command(flatten)]
     pub(crate) rpc: RpcArgs,
+}
+
+/// Flags of `light-node node`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Print the configuration that flags, environment and file make together as a file for --config, and end.
+    #[arg(
+        long,
+        value_name = "URLS",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "redacted",
+        help_heading = "Configuration"
+    )]
+    pub(crate) dump_config: Option<Dump>,
+
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
 }

@@ -42,6 +42,18 @@ pub enum TaskFailure {
     },
 }
 
+impl TaskFailure {
+    /// The name of the task that failed, of the first where there are several.
+    fn task(&self) -> &'static str {
+        match self {
+            Self::Failed { task, .. } | Self::Finished { task } | Self::Panicked { task, .. } => {
+                task
+            }
+            Self::Stuck { tasks } => tasks.first().copied().unwrap_or_default(),
+        }
+    }
+}
+
 /// Runs named tasks and ends them together. Dropping it aborts them.
 #[derive(Debug, Default)]
 pub struct Supervisor {
@@ -89,7 +101,8 @@ impl Supervisor {
             ended = self.join_next() => ended.map(|(task, outcome)| outcome.into_early_end(task)),
         };
         match &failure {
-            Some(failure) => error!(%failure, "task ended, stopping the others"),
+            // The caller reports the cause; said here as well it would stand in the log twice.
+            Some(failure) => error!(task = failure.task(), "task ended, stopping the others"),
             None => debug!("stopping"),
         }
         token.cancel();
