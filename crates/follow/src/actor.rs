@@ -418,10 +418,12 @@ impl FollowActor {
                 self.put_in_quarantine();
                 NotReady::FinalizedContradicted
             }
-            FollowRefusal::OriginMismatch { .. } | FollowRefusal::InvalidBlock { .. } => {
+            FollowRefusal::OriginMismatch { .. } => {
                 self.put_in_quarantine();
                 NotReady::Refused { refusal }
             }
+            // The EL's word, not the source's: it may be the one that is broken. The engine remembers the block.
+            FollowRefusal::InvalidBlock { .. } => NotReady::Refused { refusal },
         };
         self.state.note(PollOutcome::Refused, Some(trouble));
     }

@@ -95,6 +95,12 @@ impl SimEl {
         !way.is_empty()
     }
 
+    /// A node starts, and knows of what went before only what the EL knows.
+    pub fn begin(&self) {
+        let mut state = self.state();
+        state.finalized = state.inner.finalized().hash;
+    }
+
     /// True if `hash` was the EL's head at some time, or below it.
     pub fn has_confirmed(&self, hash: B256) -> bool {
         self.state().confirmed.contains(&hash)

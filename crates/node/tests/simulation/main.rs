@@ -83,6 +83,9 @@ fn whatever_happens_the_invariants_hold_and_the_node_comes_back_to_its_source() 
             times.len()
         );
     }
+    for (time, seed) in times.iter().rev().take(10) {
+        println!("slow: seed {seed} needed {time:?}");
+    }
     let failures = failures.into_inner().unwrap();
     for (seed, failure) in failures.iter().skip(1) {
         println!(

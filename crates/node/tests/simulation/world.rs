@@ -371,6 +371,7 @@ impl World {
                 endpoint.set_fault(None);
             }
         }
+        self.el.begin();
         self.node = start(&self.model, &self.el, &self.l1, &self.source);
         self.watch.restarted(&self.node.handle);
     }

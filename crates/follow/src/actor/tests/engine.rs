@@ -151,6 +151,27 @@ async fn a_source_that_lies_about_an_origin_is_put_in_quarantine() {
     world.stop().await;
 }
 
+/// The source may be right and the EL out of disk: whoever stops asking then stays behind for minutes after it recovered.
+#[tokio::test(start_paused = true)]
+async fn a_block_that_the_el_calls_invalid_is_an_alarm_and_the_source_is_polled_on() {
+    let mut world = World::start().await;
+    let first = world.next_applied().await;
+    let block = first.state.safe.hash;
+    let invalid = FollowOutcome::Refused(FollowRefusal::InvalidBlock { block });
+    for _ in 0..20 {
+        world.source.advance(6);
+        world.l1_memory.mine(1);
+        let start = Instant::now();
+        world.next_answered(invalid).await;
+        assert!(start.elapsed() < seconds(3), "{:?}", start.elapsed());
+        let status = world.until(|status| status.trouble.is_some()).await;
+        assert_eq!(not_ready(&status), Some("refused"));
+    }
+    world.next_applied().await;
+    assert_eq!(not_ready(&world.follow.status()), None);
+    world.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_contradiction_that_the_engine_finds_is_sent_again_when_the_source_stays_with_it() {
     let mut world = World::start().await;
