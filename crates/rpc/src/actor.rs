@@ -1,42 +1,40 @@
-//! The server's life: bind, serve, stop when the token is cancelled.
+//! The servers' life: bind, serve on a thread of their own, stop when the token is cancelled.
 
 use crate::{
     admin,
-    config::{
-        ADMIN_REQUEST_BYTES_MAX, BATCH_MAX, CONNECTIONS_MAX, MESSAGES_BUFFERED_MAX,
-        REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, RpcConfig, SUBSCRIPTIONS_MAX,
-    },
+    config::{Limits, RpcConfig},
     context::{RpcContext, RpcPeers},
     error::RpcError,
-    lightnode, optimism,
-    pages::PagesLayer,
-    subscriptions,
+    lightnode,
+    metrics::{MetricsServer, RpcMetrics, Server},
+    optimism, pages,
+    server::{accept, dispatch::Dispatcher, http::RpcSite},
+    subscriptions, thread,
 };
-use jsonrpsee::{
-    RpcModule,
-    server::{BatchRequestConfig, RandomIntegerIdProvider, Server, ServerConfig},
-};
+use jsonrpsee::RpcModule;
 use light_node_actor::CancellationToken;
 use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::Duration,
 };
-use tracing::{info, warn};
-
-/// How long connections may take to end when the server stops.
-const STOP_PATIENCE: Duration = Duration::from_millis(500);
+use tracing::info;
 
 /// Knows where the server listens.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct RpcHandle {
     local_addr: SocketAddr,
+    metrics: RpcMetrics,
 }
 
 impl RpcHandle {
     /// The bound address, with the real port.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// What the servers measure of themselves.
+    pub const fn metrics(&self) -> &RpcMetrics {
+        &self.metrics
     }
 }
 
@@ -45,6 +43,7 @@ impl RpcHandle {
 pub struct RpcActor {
     config: RpcConfig,
     listener: TcpListener,
+    handle: RpcHandle,
 }
 
 impl RpcActor {
@@ -53,71 +52,83 @@ impl RpcActor {
     /// # Errors
     /// [`RpcError::Bind`] if the address cannot be bound.
     pub fn new(config: RpcConfig) -> Result<(Self, RpcHandle), RpcError> {
-        let bind_error = |source| RpcError::Bind {
-            listen: config.listen,
-            source,
+        let listen = config.listen;
+        let bind = || {
+            let listener = TcpListener::bind(listen)?;
+            listener.set_nonblocking(true)?;
+            let local_addr = listener.local_addr()?;
+            Ok((listener, local_addr))
         };
-        let listener = TcpListener::bind(config.listen).map_err(bind_error)?;
-        listener.set_nonblocking(true).map_err(bind_error)?;
-        let local_addr = listener.local_addr().map_err(bind_error)?;
-        Ok((Self { config, listener }, RpcHandle { local_addr }))
+        let (listener, local_addr) = bind().map_err(|source| RpcError::Bind { listen, source })?;
+        let handle = RpcHandle {
+            local_addr,
+            metrics: RpcMetrics::default(),
+        };
+        let actor = Self {
+            config,
+            listener,
+            handle: handle.clone(),
+        };
+        Ok((actor, handle))
     }
 
-    /// Serves until `token` is cancelled.
+    /// Serves until `token` is cancelled: JSON-RPC, and `metrics` beside it. What a method asks of other actors or of the
+    /// execution layer runs on the runtime that this is called on.
     ///
     /// # Errors
-    /// If the server cannot be built on the bound port.
-    pub async fn run(self, peers: RpcPeers, token: CancellationToken) -> Result<(), RpcError> {
-        let Self { config, listener } = self;
-        let bind_error = |source| RpcError::Bind {
-            listen: config.listen,
-            source,
-        };
-        let addr = listener.local_addr().map_err(bind_error)?;
-        let context = Arc::new(RpcContext {
+    /// If the servers cannot be started on the bound ports.
+    pub async fn run(
+        self,
+        peers: RpcPeers,
+        metrics: Option<MetricsServer>,
+        token: CancellationToken,
+    ) -> Result<(), RpcError> {
+        let actors = tokio::runtime::Handle::current();
+        thread::run(token, |token| self.serve(peers, metrics, actors, token)).await
+    }
+
+    async fn serve(
+        self,
+        peers: RpcPeers,
+        metrics: Option<MetricsServer>,
+        actors: tokio::runtime::Handle,
+        token: CancellationToken,
+    ) -> Result<(), RpcError> {
+        let Self {
+            config,
+            listener,
+            handle,
+        } = self;
+        let own_metrics = handle.metrics;
+        let serving_metrics = metrics
+            .map(|server| server.start(&own_metrics, token.clone()))
+            .transpose()?;
+        let listener =
+            tokio::net::TcpListener::from_std(listener).map_err(|source| RpcError::Bind {
+                listen: config.listen,
+                source,
+            })?;
+        let enable_admin = config.enable_admin;
+        let context = RpcContext::new(
             peers,
-            version: config.version,
-            token: token.clone(),
-        });
-        let server = Server::builder()
-            .set_config(server_config(config.enable_admin))
-            .set_http_middleware(
-                tower::ServiceBuilder::new().layer(PagesLayer::new(context.clone())),
-            )
-            .build_from_tcp(listener)
-            .map_err(bind_error)?;
-        let handle = server.start(methods(context, config.enable_admin)?);
-        info!(addr = %addr, "RPC server bound to address");
-        token.cancelled().await;
-        // An error means that it has stopped already.
-        let _ = handle.stop();
-        // A client that does not read its answers must not hold up the end of the process.
-        if tokio::time::timeout(STOP_PATIENCE, handle.stopped())
-            .await
-            .is_err()
-        {
-            warn!("some RPC connections did not end and are cut");
+            config.version,
+            actors,
+            own_metrics.clone(),
+            token.clone(),
+        );
+        let context = Arc::new(context);
+        let connections = own_metrics.of_connections(Server::Rpc);
+        let dispatcher = Dispatcher::new(methods(context.clone(), enable_admin)?, own_metrics);
+        let pages = Box::new(move |path: &str| pages::page(&context, path));
+        let site = Arc::new(RpcSite::new(dispatcher, pages, enable_admin));
+        info!(addr = %handle.local_addr, "RPC server bound to address");
+        accept::serve("RPC", listener, site, Limits::RPC, connections, token).await;
+        if let Some(serving) = serving_metrics {
+            // It ends by the same token; a panic there has been printed.
+            let _ = serving.await;
         }
         Ok(())
     }
-}
-
-fn server_config(enable_admin: bool) -> ServerConfig {
-    let request_bytes_max = if enable_admin {
-        ADMIN_REQUEST_BYTES_MAX
-    } else {
-        REQUEST_BYTES_MAX
-    };
-    ServerConfig::builder()
-        .max_request_body_size(request_bytes_max)
-        .max_response_body_size(RESPONSE_BYTES_MAX)
-        .max_connections(CONNECTIONS_MAX)
-        .max_subscriptions_per_connection(SUBSCRIPTIONS_MAX)
-        .set_message_buffer_capacity(MESSAGES_BUFFERED_MAX)
-        .set_batch_request_config(BatchRequestConfig::Limit(BATCH_MAX))
-        // Harnesses decode the subscription id as a JSON number.
-        .set_id_provider(RandomIntegerIdProvider)
-        .build()
 }
 
 fn methods(

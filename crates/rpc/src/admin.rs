@@ -39,12 +39,13 @@ async fn post_unsafe_payload(
             "payload has bad block hash: claimed {claimed}, computed {computed}"
         )));
     }
+    let engine = context.peers.engine.clone();
     let outcome = context
-        .peers
-        .engine
-        .insert_unsafe(envelope)
-        .await
-        .map_err(|cause| failed(cause.to_string()))?;
+        .ask(async move {
+            let outcome = engine.insert_unsafe(envelope).await;
+            outcome.map_err(|cause| failed(cause.to_string()))
+        })
+        .await?;
     match outcome {
         InsertOutcome::Inserted => Ok("inserted"),
         InsertOutcome::AlreadyKnown => Ok("already known"),

@@ -1,6 +1,9 @@
 //! Errors of the server, and the JSON-RPC errors of its methods.
 
-use jsonrpsee::types::{ErrorObjectOwned, error::INTERNAL_ERROR_CODE, error::INVALID_PARAMS_CODE};
+use jsonrpsee::types::{
+    ErrorObjectOwned,
+    error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, SERVER_IS_BUSY_CODE, SERVER_IS_BUSY_MSG},
+};
 use std::net::SocketAddr;
 use thiserror::Error;
 
@@ -9,7 +12,7 @@ use thiserror::Error;
 pub enum RpcError {
     /// The address cannot be bound.
     #[error(
-        "cannot serve RPC on {listen}: {source}; is another node running, or is --rpc.addr not an address of this host?"
+        "cannot serve RPC on {listen} (another node may be running, or --rpc.addr is not an address of this host)"
     )]
     Bind {
         /// The address asked for.
@@ -17,6 +20,27 @@ pub enum RpcError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The address of the metrics server cannot be bound.
+    #[error(
+        "cannot serve metrics on {listen} (another node may be running: choose another --metrics.port; or --metrics.addr is \
+         not an address of this host)"
+    )]
+    BindMetrics {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The servers' thread cannot be started.
+    #[error("cannot start the thread of the RPC server")]
+    Thread {
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The servers' thread panicked: a defect of ours.
+    #[error("the thread of the RPC server panicked")]
+    Panicked,
     /// A method name was registered twice: a defect of ours.
     #[error("cannot register an RPC method")]
     Register(#[from] jsonrpsee::core::RegisterMethodError),
@@ -45,4 +69,9 @@ pub(crate) fn failed(message: impl Into<String>) -> ErrorObjectOwned {
 
 pub(crate) fn internal(message: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(INTERNAL_ERROR_CODE, message, None::<()>)
+}
+
+/// Too many calls of this kind are being worked on.
+pub(crate) fn busy() -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(SERVER_IS_BUSY_CODE, SERVER_IS_BUSY_MSG, None::<()>)
 }

@@ -1,6 +1,6 @@
-//! The node's own JSON-RPC server: `optimism_*`, `admin_*`, `ws_*`, `lightnode_*`, and the pages `/healthz`, `/readyz` and
-//! `/status`, all on one port. It reads what the other actors publish; only `admin_postUnsafePayload` asks one of them to
-//! do something. Nobody awaits it.
+//! The node's own servers. On one port JSON-RPC (`optimism_*`, `admin_*`, `ws_*`, `lightnode_*`) and the pages `/healthz`,
+//! `/readyz` and `/status`; on another one `/metrics`. They read what the other actors publish; only
+//! `admin_postUnsafePayload` asks one of them to do something. Nobody awaits them, and they run on a thread of their own.
 
 mod actor;
 mod admin;
@@ -8,15 +8,19 @@ mod config;
 mod context;
 mod error;
 mod lightnode;
+mod metrics;
 mod optimism;
 mod pages;
 mod readiness;
+mod server;
 mod status;
 mod subscriptions;
 mod sync_status;
+mod thread;
 
 pub use actor::{RpcActor, RpcHandle};
 pub use config::RpcConfig;
 pub use context::RpcPeers;
 pub use error::RpcError;
+pub use metrics::{MetricsHandle, MetricsServer, RpcMetrics};
 pub use sync_status::sync_status;

@@ -1,20 +1,15 @@
 //! The `optimism` namespace, with op-node's exact JSON.
 
 use crate::{
-    context::RpcContext,
+    context::{RpcContext, RpcPeers},
     error::{expected, internal, not_found},
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, address};
-use jsonrpsee::{
-    RpcModule,
-    core::RegisterMethodError,
-    types::{ErrorObjectOwned, Params},
-};
+use jsonrpsee::{RpcModule, core::RegisterMethodError, types::ErrorObjectOwned};
 use light_node_engine_api::{ElBlock, ElReader};
 use light_node_protocol::{OutputResponse, RollupConfig, WithdrawalsRoot};
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The `L2ToL1MessagePasser` predeploy, whose storage root commits to all withdrawals.
 const MESSAGE_PASSER: Address = address!("4200000000000000000000000000000000000016");
@@ -28,20 +23,23 @@ pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), Registe
         encode(&*context.peers.rollup_config)
     })?;
     module.register_async_method("optimism_outputAtBlock", |params, context, _| async move {
-        encode(&output_at_block(&params, &context).await?)
+        let number: BlockNumberOrTag = params
+            .one()
+            .map_err(|cause| expected("one block number in hex", &cause))?;
+        let peers = context.peers.clone();
+        let output = context
+            .ask(async move { output_at_block(number, &peers).await })
+            .await?;
+        encode(&output)
     })?;
     Ok(())
 }
 
 /// `optimism_outputAtBlock(number)`: the output root of an L2 block that the EL has, with what it is made of.
 async fn output_at_block(
-    params: &Params<'_>,
-    context: &Arc<RpcContext>,
+    number: BlockNumberOrTag,
+    peers: &RpcPeers,
 ) -> Result<OutputResponse, ErrorObjectOwned> {
-    let number: BlockNumberOrTag = params
-        .one()
-        .map_err(|cause| expected("one block number in hex", &cause))?;
-    let peers = &context.peers;
     let block = peers
         .reader
         .block(number.into())

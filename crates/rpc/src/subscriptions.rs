@@ -51,6 +51,7 @@ async fn push_heads(
     let mut states = context.peers.engine.watch();
     let mut last = head(&states.borrow_and_update());
     let sink = pending.accept().await?;
+    let _open = context.metrics.subscribed();
     loop {
         tokio::select! {
             biased;

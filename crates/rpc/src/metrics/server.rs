@@ -1,0 +1,127 @@
+//! `GET /metrics` on a port of its own, for Prometheus.
+
+use crate::{
+    RpcError,
+    config::Limits,
+    metrics::{RpcMetrics, Server},
+    server::{
+        Request, Response, Site, accept,
+        connection::Connection,
+        http::{text, with_type},
+    },
+};
+use futures::future::{BoxFuture, FutureExt};
+use http::{Method, StatusCode};
+use light_node_actor::CancellationToken;
+use light_node_metrics::Catalogue;
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+use tracing::info;
+
+/// What the exposition is written in. Prometheus reads it since 2.5, without being told to.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Knows where metrics are served.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricsHandle {
+    local_addr: SocketAddr,
+}
+
+impl MetricsHandle {
+    /// The bound address, with the real port.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+}
+
+/// The metrics server: a bound port and what is shown there. The RPC actor runs it on its thread.
+#[derive(Debug)]
+pub struct MetricsServer {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    catalogue: Arc<Catalogue>,
+}
+
+impl MetricsServer {
+    /// Binds the port, so that a taken one is known before anything else starts. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`RpcError::BindMetrics`] if the address cannot be bound.
+    pub fn new(
+        listen: SocketAddr,
+        catalogue: Catalogue,
+    ) -> Result<(Self, MetricsHandle), RpcError> {
+        let bind = || {
+            let listener = TcpListener::bind(listen)?;
+            listener.set_nonblocking(true)?;
+            let local_addr = listener.local_addr()?;
+            Ok((listener, local_addr))
+        };
+        let (listener, local_addr) =
+            bind().map_err(|source| RpcError::BindMetrics { listen, source })?;
+        let server = Self {
+            listener,
+            local_addr,
+            catalogue: Arc::new(catalogue),
+        };
+        Ok((server, MetricsHandle { local_addr }))
+    }
+
+    /// Starts serving on this thread's runtime, until `token` is cancelled.
+    ///
+    /// # Errors
+    /// If the bound port cannot be listened on.
+    pub(crate) fn start(
+        self,
+        metrics: &RpcMetrics,
+        token: CancellationToken,
+    ) -> Result<tokio::task::JoinHandle<()>, RpcError> {
+        let Self {
+            listener,
+            local_addr,
+            catalogue,
+        } = self;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|source| {
+            RpcError::BindMetrics {
+                listen: local_addr,
+                source,
+            }
+        })?;
+        let connections = metrics.of_connections(Server::Metrics);
+        let site = Arc::new(MetricsSite { catalogue });
+        let serving = tokio::spawn(accept::serve(
+            "metrics",
+            listener,
+            site,
+            Limits::METRICS,
+            connections,
+            token,
+        ));
+        // Harnesses look for exactly these words, with the address among them.
+        info!("Serving metrics at: http://{local_addr}");
+        Ok(serving)
+    }
+}
+
+struct MetricsSite {
+    catalogue: Arc<Catalogue>,
+}
+
+impl Site for MetricsSite {
+    fn handle(
+        self: Arc<Self>,
+        request: Request,
+        _: Arc<Connection>,
+    ) -> BoxFuture<'static, Response> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let answer = match request.uri().path() {
+            _ if !is_read => text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n"),
+            "/metrics" => with_type(StatusCode::OK, self.catalogue.encode(), OPEN_METRICS),
+            "/" => text(StatusCode::OK, "light-node: the metrics are at /metrics\n"),
+            _ => text(StatusCode::NOT_FOUND, "the metrics are at /metrics\n"),
+        };
+        std::future::ready(answer).boxed()
+    }
+}
