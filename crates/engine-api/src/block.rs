@@ -27,5 +27,8 @@ pub enum ElSyncing {
         current: u64,
         /// Highest block that it knows of.
         highest: u64,
+        /// A digest of the whole answer. While it changes the EL makes progress, also where the two numbers stand still:
+        /// op-reth moves its head only at the end of a far sync, op-geth first fetches state.
+        marks: u64,
     },
 }

@@ -1,9 +1,13 @@
 //! Every way in which a call to the EL fails, as what the caller branches on.
 
 use alloy_primitives::B256;
+use core::fmt;
 use light_node_protocol::Severity;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 use thiserror::Error;
+
+/// Clocks that differ by less agree: a `Date` header has whole seconds, and the answer took its time.
+const CLOCKS_AGREE_SECS: u64 = 5;
 
 /// A failed call to the EL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -24,14 +28,9 @@ pub enum ElError {
         /// The deadline that passed.
         deadline: Duration,
     },
-    /// HTTP 401 or 403: the JWT was refused.
-    #[error(
-        "the execution layer refused the JWT (HTTP {status}): the secrets or the clocks differ"
-    )]
-    Unauthorized {
-        /// HTTP status code.
-        status: u16,
-    },
+    /// HTTP 401 or 403: the request was refused before it was read.
+    #[error("{0}")]
+    Unauthorized(Box<JwtRefusal>),
     /// Another HTTP status than 200.
     #[error("{method} got HTTP {status}")]
     Http {
@@ -75,9 +74,21 @@ pub enum ElError {
         /// The EL's words.
         message: String,
     },
+    /// The EL runs another chain.
+    #[error(
+        "the execution layer runs chain {found}, but this node is configured for chain {expected}: \
+         point --l2 at an execution layer of that chain"
+    )]
+    WrongChain {
+        /// Chain id of the rollup config.
+        expected: u64,
+        /// Chain id of the EL.
+        found: u64,
+    },
     /// The EL's genesis is not the rollup's: it runs another chain, or has another genesis file.
     #[error(
-        "the execution layer's block {number} is {actual}, but the rollup's genesis is {expected}"
+        "the execution layer's block {number} is {actual}, but the rollup's genesis is {expected}: \
+         it runs another chain, or was initialised with another genesis file"
     )]
     WrongGenesis {
         /// Number of genesis.
@@ -88,7 +99,7 @@ pub enum ElError {
         actual: B256,
     },
     /// Any other JSON-RPC error.
-    #[error("{method} failed with {code}: {message}")]
+    #[error("{method} failed with {code}: {message}{}", port_hint(method, *code))]
     Rpc {
         /// JSON-RPC method.
         method: &'static str,
@@ -120,12 +131,34 @@ impl ElError {
             | Self::UnsupportedFork { .. } => Severity::Drop,
             Self::Transport { .. }
             | Self::Timeout { .. }
-            | Self::Unauthorized { .. }
+            | Self::Unauthorized(_)
             | Self::Http { .. }
             | Self::Malformed { .. }
             | Self::Rpc { .. } => Severity::Temporary,
             Self::InvalidForkchoiceState { .. } => Severity::Reset,
-            Self::WrongGenesis { .. } => Severity::Critical,
+            Self::WrongChain { .. } | Self::WrongGenesis { .. } => Severity::Critical,
+        }
+    }
+
+    /// The class of the error, for labels of metrics and for logs that speak once per kind of trouble.
+    pub const fn class(&self) -> ElErrorClass {
+        match self {
+            Self::Transport { .. } => ElErrorClass::Transport,
+            Self::Timeout { .. } => ElErrorClass::Timeout,
+            Self::Unauthorized(_) => ElErrorClass::Unauthorized,
+            Self::Http { .. } => ElErrorClass::Http,
+            Self::Malformed { .. } => ElErrorClass::Malformed,
+            Self::WrongChain { .. } | Self::WrongGenesis { .. } => ElErrorClass::WrongChain,
+            Self::InvalidForkchoiceState { .. } => ElErrorClass::InvalidForkchoice,
+            Self::Rpc {
+                code: Self::METHOD_NOT_FOUND,
+                ..
+            } => ElErrorClass::MethodNotFound,
+            Self::UnknownPayload
+            | Self::InvalidPayloadAttributes { .. }
+            | Self::TooLargeRequest { .. }
+            | Self::UnsupportedFork { .. }
+            | Self::Rpc { .. } => ElErrorClass::Rpc,
         }
     }
 
@@ -138,3 +171,131 @@ impl ElError {
         }
     }
 }
+
+/// The kinds of failed calls, few enough for a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ElErrorClass {
+    /// No connection.
+    Transport,
+    /// No answer in time.
+    Timeout,
+    /// HTTP 401 or 403.
+    Unauthorized,
+    /// Another HTTP status than 200.
+    Http,
+    /// An answer that does not decode.
+    Malformed,
+    /// An EL of another chain or genesis.
+    WrongChain,
+    /// -38002.
+    InvalidForkchoice,
+    /// -32601.
+    MethodNotFound,
+    /// Any other JSON-RPC error.
+    Rpc,
+}
+
+impl ElErrorClass {
+    /// All classes.
+    pub const ALL: [Self; 9] = [
+        Self::Transport,
+        Self::Timeout,
+        Self::Unauthorized,
+        Self::Http,
+        Self::Malformed,
+        Self::WrongChain,
+        Self::InvalidForkchoice,
+        Self::MethodNotFound,
+        Self::Rpc,
+    ];
+
+    /// The name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transport => "transport",
+            Self::Timeout => "timeout",
+            Self::Unauthorized => "unauthorized",
+            Self::Http => "http",
+            Self::Malformed => "malformed",
+            Self::WrongChain => "wrong_chain",
+            Self::InvalidForkchoice => "invalid_forkchoice",
+            Self::MethodNotFound => "method_not_found",
+            Self::Rpc => "rpc_error",
+        }
+    }
+
+    /// True if what answers may be another EL than before, or none: who it is has to be asked again.
+    pub const fn is_outage(self) -> bool {
+        match self {
+            Self::Transport
+            | Self::Timeout
+            | Self::Unauthorized
+            | Self::Http
+            | Self::Malformed
+            | Self::WrongChain => true,
+            Self::InvalidForkchoice | Self::MethodNotFound | Self::Rpc => false,
+        }
+    }
+}
+
+/// A refused JWT, with all that tells its cause. Its words name the remedy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JwtRefusal {
+    /// HTTP status code, 401 or 403.
+    pub status: u16,
+    /// The file of our secret, if it comes from one.
+    pub secret_file: Option<PathBuf>,
+    /// Why that file cannot be read any more, if it cannot: then the last good secret was used.
+    pub secret_error: Option<String>,
+    /// The EL's clock less ours in seconds, if it said its time.
+    pub clock_offset_secs: Option<i64>,
+}
+
+impl fmt::Display for JwtRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.status;
+        write!(
+            f,
+            "the execution layer refused our JWT (HTTP {status}): --l2.jwt-secret"
+        )?;
+        if let Some(path) = &self.secret_file {
+            write!(f, " ({})", path.display())?;
+        }
+        f.write_str(" must hold the same secret as the execution layer's --authrpc.jwtsecret")?;
+        if let Some(error) = &self.secret_error {
+            write!(f, "; {error}")?;
+        }
+        match self.clock_offset_secs {
+            Some(offset) if offset.unsigned_abs() <= CLOCKS_AGREE_SECS => {
+                f.write_str("; the clocks agree, so it is not the time")?;
+            }
+            Some(offset) => {
+                let side = if offset > 0 { "ahead of" } else { "behind" };
+                let seconds = offset.unsigned_abs();
+                write!(
+                    f,
+                    "; its clock is {seconds} s {side} ours, and 60 s are too much: set the clocks"
+                )?;
+            }
+            None => f.write_str(", and the two clocks must agree within 60 s")?,
+        }
+        if status == 403 {
+            f.write_str(
+                "; op-geth answers 403 also to a host name that its --authrpc.vhosts does not list",
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a missing method of the Engine API most often means.
+fn port_hint(method: &str, code: i64) -> &'static str {
+    if code == ElError::METHOD_NOT_FOUND && method.starts_with("engine_") {
+        "; is --l2 the authrpc port of the execution layer (usually 8551), not its plain RPC port?"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests;

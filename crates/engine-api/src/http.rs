@@ -20,7 +20,7 @@ use op_alloy_rpc_types_engine::{
     OpExecutionPayload, OpExecutionPayloadEnvelope, OpPayloadAttributes,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use std::{
     sync::{
         Arc,
@@ -35,6 +35,7 @@ use url::Url;
 const BLOCK_BY_HASH: &str = "eth_getBlockByHash";
 const BLOCK_BY_NUMBER: &str = "eth_getBlockByNumber";
 const GET_PROOF: &str = "eth_getProof";
+const SYNCING: &str = "eth_syncing";
 const CLIENT_VERSION: &str = "engine_getClientVersionV1";
 
 /// What an [`HttpEngine`] is made of.
@@ -236,32 +237,8 @@ impl ElReader for HttpEngine {
     }
 
     async fn syncing(&self) -> Result<ElSyncing, ElError> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Wire {
-            Flag(bool),
-            #[serde(rename_all = "camelCase")]
-            Progress {
-                #[serde(default)]
-                current_block: U64,
-                #[serde(default)]
-                highest_block: U64,
-            },
-        }
-        Ok(match self.read("eth_syncing", json!([])).await? {
-            Wire::Flag(false) => ElSyncing::Idle,
-            Wire::Flag(true) => ElSyncing::Syncing {
-                current: 0,
-                highest: 0,
-            },
-            Wire::Progress {
-                current_block,
-                highest_block,
-            } => ElSyncing::Syncing {
-                current: current_block.to(),
-                highest: highest_block.to(),
-            },
-        })
+        let answer: Box<RawValue> = self.read(SYNCING, json!([])).await?;
+        wire::decode_syncing(SYNCING, &answer)
     }
 
     async fn client_version(&self) -> Result<Option<String>, ElError> {
@@ -276,7 +253,7 @@ impl ElReader for HttpEngine {
             Err(error) => return Err(error),
         }
         match self.read::<String>("web3_clientVersion", json!([])).await {
-            Ok(version) => return Ok(Some(version)),
+            Ok(version) => return Ok(Some(wire::shorten(&version))),
             Err(ElError::Rpc { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -394,7 +371,7 @@ struct WireClientVersion {
 fn version_text(versions: Vec<WireClientVersion>) -> Option<String> {
     let one = |it: WireClientVersion| format!("{} {} ({})", it.name, it.version, it.commit);
     let all: Vec<String> = versions.into_iter().map(one).collect();
-    (!all.is_empty()).then(|| all.join(", "))
+    (!all.is_empty()).then(|| wire::shorten(&all.join(", ")))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ mod wire;
 
 pub use block::{ElBlock, ElSyncing};
 pub use deadlines::ElDeadlines;
-pub use error::ElError;
+pub use error::{ElError, ElErrorClass, JwtRefusal};
 pub use http::{HttpEngine, HttpEngineConfig, HttpEngineError};
 pub use jwt::{JwtError, JwtSecret, JwtSource};
 pub use payload::{PayloadError, payload_block_hash, payload_ref};

@@ -4,11 +4,13 @@ mod block;
 mod engine;
 mod payload;
 mod proof;
+mod syncing;
 
 pub(crate) use block::{decode_block, decode_header};
 pub(crate) use engine::{BuiltPayload, WireForkchoiceUpdated, WirePayloadStatus};
 pub use payload::payload_envelope_from_json;
 pub(crate) use proof::AccountProof;
+pub(crate) use syncing::decode_syncing;
 
 use crate::ElError;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -196,7 +198,8 @@ fn parse<'a, T: Deserialize<'a>>(method: &'static str, body: &'a [u8]) -> Result
     })
 }
 
-fn shorten(text: &str) -> String {
+/// As much of foreign text as is kept.
+pub(crate) fn shorten(text: &str) -> String {
     text.chars().take(MAX_TEXT_CHARS).collect()
 }
 

@@ -10,15 +10,18 @@ use crate::{
     changes::log_changes,
     config::EngineConfig,
     context::Context,
+    door::Door,
     handle::EngineHandle,
+    metrics::EngineMetrics,
+    outage::Outage,
     queue::{Pushed, Queue, Task},
     request::EngineRequest,
     state::EngineState,
     status::{EngineError, EngineStatus},
-    tasks::{forkchoice, insert, lost, settle},
+    tasks::{forkchoice, insert, lost, settle, sync},
 };
 use light_node_actor::CancellationToken;
-use light_node_engine_api::{ElError, EngineApi};
+use light_node_engine_api::{ElError, ElErrorClass, EngineApi};
 use start::Probe;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -37,13 +40,14 @@ const LOST_PAUSE: Duration = Duration::from_secs(5);
 /// The engine. It owns the door to the execution layer.
 #[derive(Debug)]
 pub struct EngineActor {
-    el: Arc<dyn EngineApi>,
+    door: Arc<Door>,
     ctx: Context,
     queue: Queue<EngineRequest>,
     inbox: mpsc::Receiver<EngineRequest>,
     state: watch::Sender<EngineState>,
     status: watch::Sender<EngineStatus>,
     probe: Probe,
+    outage: Outage,
     look_again_at: Instant,
 }
 
@@ -58,6 +62,7 @@ enum Work {
 /// What the engine does of its own accord.
 #[derive(Clone, Copy, Debug)]
 enum Timer {
+    LookAtSync,
     AskForTarget,
     LookAgain,
     Heartbeat,
@@ -71,16 +76,25 @@ impl EngineActor {
         let (state, published) = watch::channel(EngineState::default());
         let (status, reported) = watch::channel(EngineStatus::default());
         let rollup_config = Arc::clone(&config.rollup_config);
-        let handle = EngineHandle::new(rollup_config, requests, published, reported);
+        let metrics = EngineMetrics::of(published.clone(), reported.clone());
+        let door = Door::new(el, Arc::clone(&rollup_config), metrics.clone());
+        let handle = EngineHandle::new(
+            rollup_config,
+            requests,
+            published,
+            reported,
+            metrics.clone(),
+        );
         let now = Instant::now();
         let actor = Self {
-            el,
-            ctx: Context::new(config),
+            door: Arc::new(door),
+            ctx: Context::new(config, metrics),
             queue: Queue::default(),
             inbox,
             state,
             status,
             probe: Probe::new(now),
+            outage: Outage::default(),
             look_again_at: now,
         };
         (actor, handle)
@@ -171,13 +185,14 @@ impl EngineActor {
             .map(|(_, task)| Work::Request(Box::new(task)))
     }
 
-    fn timers(&self) -> [Option<(Instant, Timer)>; 4] {
+    fn timers(&self) -> [Option<(Instant, Timer)>; 5] {
         let look_again = self.ctx.is_lost() && self.ctx.target().is_none();
         let is_failing = self.status.borrow().failing_since.is_some();
         [
             self.ctx
                 .target()
                 .map(|target| (target.due(), Timer::AskForTarget)),
+            self.ctx.sync_look_due().map(|due| (due, Timer::LookAtSync)),
             look_again.then_some((self.look_again_at, Timer::LookAgain)),
             self.ctx
                 .heartbeat_due(is_failing)
@@ -200,12 +215,13 @@ impl EngineActor {
     }
 
     async fn perform(&mut self, work: Work) -> Result<(), EngineError> {
-        let el = Arc::clone(&self.el);
+        let door = Arc::clone(&self.door);
         match work {
-            Work::Probe => self.handle_probe(&*el).await?,
-            Work::Request(task) => self.handle_request(&*el, *task).await,
+            // The probe itself finds out who answers.
+            Work::Probe => self.handle_probe(door.el()).await?,
+            Work::Request(task) => self.handle_request(&*door, *task).await,
             Work::Timer(timer) => {
-                let done = self.handle_timer(&*el, timer).await;
+                let done = self.handle_timer(&*door, timer).await;
                 self.note(done.err());
             }
         }
@@ -214,6 +230,7 @@ impl EngineActor {
 
     async fn handle_timer(&mut self, el: &dyn EngineApi, timer: Timer) -> Result<(), ElError> {
         match timer {
+            Timer::LookAtSync => sync::look(el, &mut self.ctx).await,
             Timer::AskForTarget => {
                 let settled = settle::ask_again(el, &mut self.ctx).await?;
                 debug!(?settled, "asked for the target again");
@@ -232,35 +249,50 @@ impl EngineActor {
     /// Notes whether the EL could be asked, and says so when that changes.
     fn note(&mut self, error: Option<ElError>) {
         match error {
-            Some(error) => self.note_failure(&error),
+            Some(error) => self.note_failure(&error, error.class()),
             None if self.status.borrow().last_error.is_some() => {
-                info!("the execution layer answers again");
+                if self.outage.ended() {
+                    info!("the execution layer answers again");
+                }
                 self.status.send_modify(|status| {
                     status.last_error = None;
                     status.failing_since = None;
+                    status.el_wrong_chain = false;
                 });
             }
             None => {}
         }
     }
 
-    fn note_failure(&mut self, failure: &dyn std::fmt::Display) {
-        let words = failure.to_string();
-        if self.status.borrow().last_error.as_deref() == Some(words.as_str()) {
-            return;
-        }
-        warn!(cause = words, "the execution layer cannot be asked");
+    fn note_failure(&mut self, failure: &dyn std::fmt::Display, class: ElErrorClass) {
         let now = Instant::now();
-        self.status.send_modify(|status| {
-            status.last_error = Some(words.into());
+        let words = failure.to_string();
+        if class.is_outage() && self.probe.succeeded {
+            self.door.suspect();
+        }
+        if self.outage.failed(class, now) {
+            warn!(cause = words, "the execution layer cannot be asked");
+        }
+        self.status.send_if_modified(|status| {
+            status.el_wrong_chain = class == ElErrorClass::WrongChain;
             status.failing_since.get_or_insert(now);
+            let is_news = status.last_error.as_deref() != Some(words.as_str());
+            if is_news {
+                status.last_error = Some(words.into());
+            }
+            is_news
         });
     }
 
     fn publish(&mut self) {
         let (before, after) = (*self.state.borrow(), self.ctx.state);
         if before != after {
-            log_changes(&before, &after, self.ctx.reorg.take());
+            let reorg = self.ctx.reorg.take();
+            if let Some(reorg) = reorg {
+                let depth = before.unsafe_head.number.saturating_sub(reorg.fork);
+                self.ctx.metrics.reorg(reorg.cause, depth);
+            }
+            log_changes(&before, &after, reorg);
             self.state.send_replace(after);
             for task in self.queue.advance(after.epoch, 0) {
                 task.item.answer_stale();
@@ -271,12 +303,15 @@ impl EngineActor {
 
     fn report(&self) {
         let (ctx, queue_depths) = (&self.ctx, self.queue.depths());
+        let oldest_since = self.queue.oldest();
         self.status.send_if_modified(|status| {
             let before = status.clone();
             status.queue_depths = queue_depths;
+            status.oldest_since = oldest_since;
             status.buffered_payloads = ctx.buffer.len();
             status.buffered_bytes = ctx.buffer.bytes();
             status.target_since = ctx.target().map(|target| target.since);
+            status.sync = ctx.sync_report();
             status.last_follow_case = ctx.last_case;
             *status != before
         });

@@ -6,9 +6,11 @@ use crate::{
     follow_case::{FollowCase, FollowView},
     forkchoice::{Forkchoices, of_heads},
     memory::{BlockMemory, Refusal},
+    metrics::EngineMetrics,
     payload_buffer::PayloadBuffer,
     request::{FollowRefusal, FollowUpdate},
     state::{DerivationState, ElSyncState, EngineState},
+    sync_watch::{SyncReport, SyncWatch},
     target::Target,
 };
 use alloy_primitives::B256;
@@ -48,6 +50,16 @@ pub(crate) struct OpenBuild {
     pub timestamp: u64,
 }
 
+/// Lines that were written already. A source names a new head each second; the trouble with it stays the same until the EL
+/// takes a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// That it answers VALID and stays on another branch.
+    pub stays: bool,
+    /// That it calls a block invalid.
+    pub invalid: bool,
+}
+
 /// Labels that the EL has been found to hold on the new head's chain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Labels {
@@ -66,6 +78,8 @@ pub(crate) struct Labels {
 pub(crate) struct Context {
     /// Configuration.
     pub config: EngineConfig,
+    /// What is counted where it happens.
+    pub metrics: EngineMetrics,
     /// What the EL confirmed, and nothing else.
     pub state: EngineState,
     /// What was asked of the EL.
@@ -88,6 +102,10 @@ pub(crate) struct Context {
     pub build: Option<OpenBuild>,
     /// What the next publication says about a reorg.
     pub reorg: Option<Reorg>,
+    /// What is seen of the EL's way to the target.
+    pub sync: Option<SyncWatch>,
+    /// What was said of heads that the EL will not have, until it takes one.
+    pub said: Said,
     target: Option<Target>,
     lost: bool,
     calm_until: Option<Instant>,
@@ -95,11 +113,12 @@ pub(crate) struct Context {
 
 impl Context {
     /// Nothing known yet.
-    pub(crate) fn new(config: EngineConfig) -> Self {
+    pub(crate) fn new(config: EngineConfig, metrics: EngineMetrics) -> Self {
         Self {
             memory: BlockMemory::new(config.remembered_blocks),
             buffer: PayloadBuffer::new(config.buffer),
             config,
+            metrics,
             state: EngineState::default(),
             forkchoices: Forkchoices::default(),
             last_applied: None,
@@ -109,6 +128,8 @@ impl Context {
             origin_left_l1: false,
             build: None,
             reorg: None,
+            sync: None,
+            said: Said::default(),
             target: None,
             lost: false,
             calm_until: None,
@@ -128,8 +149,17 @@ impl Context {
     /// Sets or drops the target. A new one goes on where the one before it was.
     pub(crate) fn set_target(&mut self, target: Option<Target>) {
         let before = std::mem::replace(&mut self.target, target);
+        let now = Instant::now();
         if let (Some(target), Some(before)) = (&mut self.target, before) {
-            target.continue_from(&before, Instant::now());
+            target.continue_from(&before, now);
+        }
+        // One that was given up and is asked for again stands where it stood.
+        let watched = self
+            .sync
+            .as_ref()
+            .is_some_and(|watch| !watch.is_outdated(now));
+        if self.target.is_some() && !watched {
+            self.sync = Some(SyncWatch::new(now));
         }
         self.note_sync();
     }
@@ -196,6 +226,10 @@ impl Context {
             Some(target) => target.ask_now(now),
             None => {}
         }
+        if self.target.is_none() {
+            self.sync = None;
+        }
+        self.said = Said::default();
         self.note_sync();
     }
 
@@ -336,6 +370,17 @@ impl Context {
         self.last_forkchoice_at
             .filter(|_| confirmed)
             .map(|last| last + pause)
+    }
+
+    /// How far the EL is on its way to the target.
+    pub(crate) fn sync_report(&self) -> Option<SyncReport> {
+        self.sync.as_ref()?.report(self.target.as_ref()?.id)
+    }
+
+    /// When to look how far it is.
+    pub(crate) fn sync_look_due(&self) -> Option<Instant> {
+        self.target.as_ref()?;
+        self.sync.as_ref().map(SyncWatch::due)
     }
 
     fn note_sync(&mut self) {

@@ -28,6 +28,17 @@ pub enum FollowCase {
 }
 
 impl FollowCase {
+    /// All rows.
+    pub const ALL: [Self; 7] = [
+        Self::Unchanged,
+        Self::Ahead,
+        Self::TargetPending,
+        Self::Unanswered,
+        Self::LostBlocks,
+        Self::Consolidate,
+        Self::Reorg,
+    ];
+
     /// The row's name in status reports and metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! What others may call. The handle hides channels and replies; a method's documentation says what a dead engine answers.
 
 use crate::{
+    metrics::EngineMetrics,
     payload::Payload,
     request::{
         BuildOutcome, CommitOutcome, EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome,
@@ -43,6 +44,7 @@ pub struct EngineHandle {
     requests: mpsc::Sender<EngineRequest>,
     state: watch::Receiver<EngineState>,
     status: watch::Receiver<EngineStatus>,
+    metrics: EngineMetrics,
 }
 
 impl EngineHandle {
@@ -51,13 +53,20 @@ impl EngineHandle {
         requests: mpsc::Sender<EngineRequest>,
         state: watch::Receiver<EngineState>,
         status: watch::Receiver<EngineStatus>,
+        metrics: EngineMetrics,
     ) -> Self {
         Self {
             rollup_config,
             requests,
             state,
             status,
+            metrics,
         }
+    }
+
+    /// What the engine measures, to be registered once.
+    pub const fn metrics(&self) -> &EngineMetrics {
+        &self.metrics
     }
 
     /// The published state; the last one if the engine has stopped.

@@ -9,10 +9,13 @@ mod actor;
 mod changes;
 mod config;
 mod context;
+mod door;
 mod follow_case;
 mod forkchoice;
 mod handle;
 mod memory;
+mod metrics;
+mod outage;
 mod payload;
 mod payload_buffer;
 mod queue;
@@ -20,6 +23,7 @@ mod reads;
 mod request;
 mod state;
 mod status;
+mod sync_watch;
 mod target;
 mod tasks;
 #[cfg(feature = "test-utils")]
@@ -29,6 +33,7 @@ pub use actor::EngineActor;
 pub use config::{BufferLimits, EngineConfig, SafeSourceKind};
 pub use follow_case::FollowCase;
 pub use handle::{EngineGone, EngineHandle, PayloadDropped};
+pub use metrics::EngineMetrics;
 pub use queue::Lane;
 pub use request::{
     BuildOutcome, CommitOutcome, FollowOutcome, FollowRefusal, FollowUpdate, InsertOutcome,
@@ -36,3 +41,4 @@ pub use request::{
 };
 pub use state::{DerivationState, ElSyncState, EngineState};
 pub use status::{EngineError, EngineStatus};
+pub use sync_watch::SyncReport;

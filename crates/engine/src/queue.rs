@@ -257,6 +257,11 @@ impl<T> Queue<T> {
         std::array::from_fn(|index| self.lanes[index].len())
     }
 
+    /// When the request that has waited longest in each lane came, in the order of [`Lane::ALL`].
+    pub(crate) fn oldest(&self) -> [Option<Instant>; Lane::ALL.len()] {
+        std::array::from_fn(|index| self.lanes[index].front().map(|task| task.queued_at))
+    }
+
     /// Takes everything out of one lane, back-off or not.
     pub(crate) fn drain(&mut self, lane: Lane) -> Vec<Task<T>> {
         self.take_where(lane, |_| true)

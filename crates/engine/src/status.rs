@@ -1,7 +1,8 @@
 //! What an operator wants to know of the engine beside its heads, and why it ends.
 
-use crate::{follow_case::FollowCase, queue::Lane};
+use crate::{follow_case::FollowCase, queue::Lane, sync_watch::SyncReport};
 use alloy_primitives::B256;
+use light_node_engine_api::JwtRefusal;
 use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::time::Instant;
@@ -17,14 +18,20 @@ pub struct EngineStatus {
     pub last_error: Option<Arc<str>>,
     /// Since when it could not be asked, while it cannot. An engine with nothing to do asks once a minute.
     pub failing_since: Option<Instant>,
+    /// What answers is the EL of another chain: heads hold until ours is back.
+    pub el_wrong_chain: bool,
     /// Requests that wait, in the order of [`Lane::ALL`].
     pub queue_depths: [usize; Lane::ALL.len()],
+    /// When the request that has waited longest in each lane came, in the order of [`Lane::ALL`].
+    pub oldest_since: [Option<Instant>; Lane::ALL.len()],
     /// Unsafe payloads that wait for their parents.
     pub buffered_payloads: usize,
     /// Bytes that they hold.
     pub buffered_bytes: usize,
     /// Since when the execution layer has been asked for a head that it does not have.
     pub target_since: Option<Instant>,
+    /// How far the execution layer is on its way to that head, once it has been looked at.
+    pub sync: Option<SyncReport>,
     /// The row of the table that the last update of the follow source took.
     pub last_follow_case: Option<FollowCase>,
 }
@@ -43,6 +50,11 @@ impl EngineStatus {
     /// For how long the execution layer has been asked for a head that it does not have.
     pub fn target_age(&self) -> Option<Duration> {
         self.target_since.map(|since| since.elapsed())
+    }
+
+    /// The report of a sync that gets nowhere.
+    pub fn no_progress(&self) -> Option<&SyncReport> {
+        self.sync.as_ref().filter(|report| report.no_progress)
     }
 
     /// The name of each lane, highest first, and how many requests wait in it.
@@ -78,13 +90,10 @@ pub enum EngineError {
         found: B256,
     },
     /// The JWT is refused.
-    #[error(
-        "the execution layer has refused our JWT for {period:?} (HTTP {status}): --l2.jwt-secret must name the same \
-         secret as the execution layer's --authrpc.jwtsecret, and the two clocks must agree within 60 s"
-    )]
+    #[error("{refusal} (refused for {period:?})")]
     JwtRefused {
-        /// HTTP status of the last refusal.
-        status: u16,
+        /// The last refusal, with its remedy.
+        refusal: Box<JwtRefusal>,
         /// How long every attempt has been refused.
         period: Duration,
     },

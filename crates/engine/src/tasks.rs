@@ -8,3 +8,4 @@ pub(crate) mod insert;
 pub(crate) mod lost;
 pub(crate) mod probe;
 pub(crate) mod settle;
+pub(crate) mod sync;

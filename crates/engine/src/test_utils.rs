@@ -2,6 +2,7 @@
 
 use crate::{
     handle::EngineHandle,
+    metrics::EngineMetrics,
     request::{
         BuildOutcome, CommitOutcome, EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome,
         SealOutcome,
@@ -59,7 +60,8 @@ impl ScriptedEngine {
         let (sender, requests) = mpsc::channel(16);
         let (state, published) = watch::channel(EngineState::default());
         let (status, reported) = watch::channel(EngineStatus::default());
-        let handle = EngineHandle::new(rollup_config, sender, published, reported);
+        let metrics = EngineMetrics::of(published.clone(), reported.clone());
+        let handle = EngineHandle::new(rollup_config, sender, published, reported, metrics);
         (
             Self {
                 requests,

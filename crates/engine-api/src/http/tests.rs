@@ -4,7 +4,7 @@ mod server;
 mod shapes;
 
 use super::*;
-use crate::{JwtSecret, memory::ChainBuilder};
+use crate::{JwtRefusal, JwtSecret, memory::ChainBuilder};
 use alloy_eips::BlockNumberOrTag;
 use alloy_rpc_types_engine::Claims;
 use axum::{http::StatusCode, response::IntoResponse};
@@ -105,10 +105,10 @@ async fn a_changed_secret_is_read_again_after_one_refusal() {
     );
 
     // Still the old secret in the file: one retry, then the error.
-    assert_eq!(
-        engine.chain_id().await,
-        Err(ElError::Unauthorized { status: 401 })
-    );
+    let refused = refusal(&engine).await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.secret_file.as_deref(), Some(file.path()));
+    assert_eq!(refused.secret_error, None);
     assert_eq!(server.seen().len(), 2);
 
     std::fs::write(file.path(), alloy_primitives::hex::encode_prefixed(SECRET)).unwrap();
@@ -126,11 +126,40 @@ async fn a_changed_secret_is_read_again_after_one_refusal() {
         Duration::from_secs(10),
     );
     drop(file);
-    assert_eq!(
-        other.chain_id().await,
-        Err(ElError::Unauthorized { status: 401 })
+    let refused = refusal(&other).await;
+    assert!(
+        refused
+            .secret_error
+            .is_some_and(|words| words.contains("there is no JWT secret"))
     );
     assert_eq!(server.seen().len(), 6);
+}
+
+async fn refusal(engine: &HttpEngine) -> Box<JwtRefusal> {
+    match engine.chain_id().await {
+        Err(ElError::Unauthorized(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_how_far_the_clock_of_the_execution_layer_is_off() {
+    let an_hour_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
+    let date = httpdate::fmt_http_date(an_hour_ago);
+    let server = Server::start(move |_| {
+        (StatusCode::UNAUTHORIZED, [("date", date.clone())]).into_response()
+    })
+    .await;
+    let offset = refusal(&engine(&server.url)).await.clock_offset_secs;
+    assert!(
+        offset.is_some_and(|offset| (-3_605..=-3_595).contains(&offset)),
+        "{offset:?}"
+    );
+
+    let broken =
+        Server::start(|_| (StatusCode::UNAUTHORIZED, [("date", "yesterday")]).into_response())
+            .await;
+    assert_eq!(refusal(&engine(&broken.url)).await.clock_offset_secs, None);
 }
 
 #[tokio::test]
@@ -153,10 +182,10 @@ async fn http_errors_and_bodies_that_are_no_answer_are_typed() {
         engine.transport.set_max_body_bytes(1_000);
         engine.chain_id().await.unwrap_err()
     };
-    assert_eq!(
-        ask("/forbidden").await,
-        ElError::Unauthorized { status: 403 }
-    );
+    match ask("/forbidden").await {
+        ElError::Unauthorized(refusal) => assert_eq!(refusal.status, 403),
+        other => panic!("{other:?}"),
+    }
     assert_eq!(
         ask("/unavailable").await,
         ElError::Http {
@@ -302,19 +331,6 @@ async fn client_version_is_asked_in_three_ways_before_it_is_unknown() {
     .await;
     assert_eq!(engine(&mute.url).client_version().await.unwrap(), None);
     assert_eq!(mute.seen().len(), 3);
-}
-
-#[tokio::test]
-async fn syncing_is_false_or_progress() {
-    let idle = Server::results(|_| json!(false)).await;
-    assert_eq!(engine(&idle.url).syncing().await.unwrap(), ElSyncing::Idle);
-    let busy =
-        Server::results(|_| json!({ "currentBlock": "0x5", "highestBlock": "0x9", "x": 1 })).await;
-    let expected = ElSyncing::Syncing {
-        current: 5,
-        highest: 9,
-    };
-    assert_eq!(engine(&busy.url).syncing().await.unwrap(), expected);
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! One HTTP POST with a fresh token, a deadline and a bounded answer. Knows HTTP, not what the bodies mean.
 
-use crate::{ElError, JwtSecret, JwtSource};
+use crate::{ElError, JwtRefusal, JwtSecret, JwtSource};
 use alloy_primitives::bytes::Bytes;
 use light_node_protocol::redact_url;
 use reqwest::{Client, StatusCode, header, redirect::Policy};
 use std::{
     error::Error,
     sync::{PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::info;
 use url::Url;
 
 /// Largest answer that is read. A payload of an L2 block has a few MiB in hex; op-geth bounds a batch at 250 MB, which
@@ -84,8 +84,14 @@ impl Transport {
         let attempts = async {
             let body = Bytes::from(body);
             match self.attempt(method, body.clone()).await {
-                Err(ElError::Unauthorized { status: 401 }) if self.reread_secret().await => {
-                    self.attempt(method, body).await
+                Err(ElError::Unauthorized(refusal)) if refusal.status == 401 => {
+                    match self.reread_secret().await {
+                        Ok(()) => self.attempt(method, body).await,
+                        Err(secret_error) => Err(ElError::Unauthorized(Box::new(JwtRefusal {
+                            secret_error: Some(secret_error),
+                            ..*refusal
+                        }))),
+                    }
                 }
                 answer => answer,
             }
@@ -110,9 +116,16 @@ impl Transport {
         match response.status() {
             StatusCode::OK => self.read_body(method, response).await,
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-                Err(ElError::Unauthorized {
+                let secret_file = match &self.source {
+                    JwtSource::File(path) => Some(path.clone()),
+                    JwtSource::Secret(_) => None,
+                };
+                Err(ElError::Unauthorized(Box::new(JwtRefusal {
                     status: status.as_u16(),
-                })
+                    secret_file,
+                    secret_error: None,
+                    clock_offset_secs: clock_offset_secs(response.headers()),
+                })))
             }
             status => Err(ElError::Http {
                 method,
@@ -150,25 +163,19 @@ impl Transport {
         Ok(body)
     }
 
-    /// Reads the secret again; false if that fails, and then another attempt is of no use.
-    async fn reread_secret(&self) -> bool {
+    /// Reads the secret again. The words of the failure if it cannot be read: then another attempt is of no use.
+    async fn reread_secret(&self) -> Result<(), String> {
         let source = self.source.clone();
         let loaded = tokio::task::spawn_blocking(move || source.load()).await;
-        match loaded {
-            Ok(Ok(fresh)) => {
-                let mut secret = self.secret.write().unwrap_or_else(PoisonError::into_inner);
-                if *secret != fresh {
-                    info!(endpoint = %self.endpoint, "took over a changed JWT secret");
-                    *secret = fresh;
-                }
-                true
-            }
-            Ok(Err(error)) => {
-                warn!(%error, "the execution layer refused the JWT and its secret cannot be read again");
-                false
-            }
-            Err(_) => false,
+        let fresh = loaded
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())?;
+        let mut secret = self.secret.write().unwrap_or_else(PoisonError::into_inner);
+        if *secret != fresh {
+            info!(endpoint = %self.endpoint, "took over a changed JWT secret");
+            *secret = fresh;
         }
+        Ok(())
     }
 
     fn transport_error(&self, error: reqwest::Error) -> ElError {
@@ -181,5 +188,17 @@ impl Transport {
             endpoint: self.endpoint.clone(),
             cause: cause.to_string(),
         }
+    }
+}
+
+/// The clock of whoever answered less ours, in seconds.
+fn clock_offset_secs(headers: &header::HeaderMap) -> Option<i64> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    let theirs = httpdate::parse_http_date(date).ok()?;
+    let ours = SystemTime::now();
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).ok();
+    match theirs.duration_since(ours) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => seconds(behind.duration()).map(|seconds| -seconds),
     }
 }

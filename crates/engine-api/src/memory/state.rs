@@ -85,6 +85,7 @@ impl State {
             Some(_) => ElSyncing::Syncing {
                 current,
                 highest: current,
+                marks: 0,
             },
         })
     }

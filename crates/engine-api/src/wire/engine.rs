@@ -1,6 +1,6 @@
 //! Answers of the `engine_*` methods, read leniently where real ELs differ from the specification.
 
-use super::{malformed, payload::WirePayload};
+use super::{malformed, payload::WirePayload, shorten};
 use crate::{ElError, versions::GetPayloadVersion};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_engine::{ForkchoiceUpdated, PayloadId, PayloadStatus, PayloadStatusEnum};
@@ -31,7 +31,7 @@ enum Status {
 
 impl From<WirePayloadStatus> for PayloadStatus {
     fn from(wire: WirePayloadStatus) -> Self {
-        let reason = |default: &str| wire.validation_error.unwrap_or_else(|| default.to_owned());
+        let reason = |default: &str| shorten(wire.validation_error.as_deref().unwrap_or(default));
         let status = match wire.status {
             Status::Valid => PayloadStatusEnum::Valid,
             Status::Syncing => PayloadStatusEnum::Syncing,

@@ -94,6 +94,7 @@ impl EngineActor {
         let answer = follow::follow(el, &mut self.ctx, update).await;
         let (row, outcome) = answered(self.ctx.last_case, &answer);
         self.ctx.last_case = row;
+        self.ctx.metrics.follow_case(row);
         match (answer, row) {
             (Err(error), _) => self.note(Some(error)),
             // What a pending target says of the EL is noted when that is asked for.

@@ -2,6 +2,7 @@
 
 use super::EngineActor;
 use crate::{
+    outage::Outage,
     queue::Lane,
     status::EngineError,
     tasks::probe::{self, ProbeError},
@@ -51,6 +52,7 @@ impl EngineActor {
         let failure = match probe::probe(el, &mut self.ctx).await {
             Ok(version) => {
                 self.probe.succeeded = true;
+                self.outage = Outage::default();
                 self.status.send_modify(|status| {
                     status.probed = true;
                     status.el_version = version.map(Arc::from);
@@ -68,15 +70,16 @@ impl EngineActor {
             Err(failure @ (ProbeError::El(_) | ProbeError::Empty)) => failure,
         };
         let now = Instant::now();
-        if let ProbeError::El(ElError::Unauthorized { status }) = failure {
+        if let ProbeError::El(ElError::Unauthorized(refusal)) = &failure {
             let period = now - *self.probe.refused_since.get_or_insert(now);
             if period >= JWT_PATIENCE {
-                return Err(EngineError::JwtRefused { status, period });
+                let refusal = refusal.clone();
+                return Err(EngineError::JwtRefused { refusal, period });
             }
         } else {
             self.probe.refused_since = None;
         }
-        self.note_failure(&failure);
+        self.note_failure(&failure, failure.class());
         self.probe.due = now + self.probe.backoff.next_delay();
         // Whoever waits is told, rather than left to wait for an EL that may be down for hours.
         let cause = failure.to_string();

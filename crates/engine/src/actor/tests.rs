@@ -36,6 +36,7 @@ struct Harness {
     published: Arc<Mutex<Vec<EngineState>>>,
     blocks: HashMap<B256, L2BlockRef>,
     sent: Vec<alloy_rpc_types_engine::ForkchoiceState>,
+    asked: Vec<CallKind>,
     safe_may_fall: bool,
 }
 
@@ -73,6 +74,7 @@ impl Harness {
             run,
             published,
             sent: Vec::new(),
+            asked: Vec::new(),
             safe_may_fall: false,
         }
     }
@@ -145,7 +147,16 @@ impl Harness {
         let calls = self.el.take_calls();
         self.sent
             .extend(calls.iter().filter_map(|call| call.forkchoice()));
-        calls.iter().map(|call| call.kind()).collect()
+        let kinds: Vec<CallKind> = calls.iter().map(|call| call.kind()).collect();
+        self.asked.extend(&kinds);
+        kinds
+    }
+
+    /// How many calls of `kind` the EL has had since the last question.
+    fn asked(&mut self, kind: CallKind) -> usize {
+        self.take_calls();
+        let asked = std::mem::take(&mut self.asked);
+        asked.into_iter().filter(|it| *it == kind).count()
     }
 
     fn is_ancestor(&self, ancestor: B256, of: B256) -> bool {

@@ -7,12 +7,13 @@ use crate::{
         next_finalized,
     },
     forkchoice::{Outcome, of_heads},
+    metrics::Stall,
     reads::{Blocks, Reads},
     request::{FollowOutcome, FollowRefusal, FollowUpdate},
     target::{Target, TargetOrigin},
     tasks::{
         forkchoice::send,
-        lost,
+        lost, probe,
         settle::{self, Settled, check_labels},
     },
 };
@@ -168,6 +169,7 @@ fn pending(ctx: &mut Context, update: &FollowUpdate, blocks: &Blocks) -> Option<
         return Some(FollowOutcome::Syncing);
     }
     let id = target.id;
+    ctx.metrics.stall(Stall::TargetYielded);
     warn!(number = id.number, hash = %id.hash,
         "a head that the execution layer does not have is asked for no more, but that of the safe source");
     ctx.buffer.remove(id);
@@ -266,6 +268,8 @@ async fn reorg(
     if let Some(refusal) = refusal {
         return Ok(FollowOutcome::Refused(refusal));
     }
+    // So it looks, too, if the EL of another chain stands where ours stood.
+    probe::identify(el, &ctx.config.rollup_config).await?;
     ctx.set_target(None);
     ctx.build = None;
     ctx.keep_calm(Instant::now());

@@ -85,6 +85,7 @@ async fn reread_labels(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElEr
 /// # Errors
 /// [`ElError`] if the EL could not be asked.
 pub(crate) async fn heartbeat(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
+    ctx.metrics.heartbeat();
     match send(el, ctx, ctx.published_forkchoice()).await? {
         Outcome::Accepted if lost::is_gone(el, ctx).await? => {
             lost::recover(el, ctx).await?;

@@ -2,9 +2,9 @@
 
 use crate::{
     context::{Context, Reorg},
-    reads::{Blocks, Reads},
+    reads::Reads,
     target::{Target, TargetOrigin},
-    tasks::settle,
+    tasks::{probe, settle},
 };
 use alloy_eips::BlockNumberOrTag;
 use light_node_engine_api::{ElError, EngineApi};
@@ -25,8 +25,10 @@ pub(crate) async fn is_gone(el: &dyn EngineApi, ctx: &Context) -> Result<bool, E
 /// else the published heads hold, and the safe source's block has to be asked for.
 ///
 /// # Errors
-/// [`ElError`] if the EL could not be asked. Then nothing has changed.
+/// [`ElError`] if the EL could not be asked, or is that of another chain. Then nothing has changed.
 pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
+    // Another chain in its place looks like a loss: an operator is at work there.
+    probe::identify(el, &ctx.config.rollup_config).await?;
     let genesis = ctx.config.rollup_config.genesis.l2;
     let state = ctx.state;
     let anchor = if state.safe_head.is_zero() {
@@ -39,12 +41,7 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
         .number(genesis.number)
         .height_of(&anchor)
         .send(el)
-        .await;
-    let blocks = match blocks {
-        // Another chain in its place is a loss too: an operator is at work there.
-        Err(ElError::WrongGenesis { .. }) => Blocks::default(),
-        blocks => blocks?,
-    };
+        .await?;
     let now = Instant::now();
     let latest = blocks.label(BlockNumberOrTag::Latest).filter(|latest| {
         let on_chain = anchor.is_zero() || blocks.holds(anchor.id());
@@ -52,6 +49,7 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
     });
     let Some(latest) = latest else {
         if !ctx.is_lost() {
+            ctx.metrics.el_lost();
             warn!(
                 unsafe_number = state.unsafe_head.number,
                 safe_number = state.safe_head.number,
@@ -65,6 +63,7 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
     if latest.hash == state.unsafe_head.hash {
         return Ok(());
     }
+    ctx.metrics.el_lost();
     if state.local_safe_head.number > latest.number {
         ctx.state.local_safe_head = state.safe_head;
     }

@@ -3,7 +3,8 @@
 use crate::{config::SafeSourceKind, context::Context, reads::Reads};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::B256;
-use light_node_engine_api::{ElError, EngineApi};
+use light_node_engine_api::{ElError, ElErrorClass, EngineApi};
+use light_node_protocol::RollupConfig;
 use thiserror::Error;
 use tracing::info;
 
@@ -22,6 +23,44 @@ pub(crate) enum ProbeError {
     /// It runs another chain of the same id.
     #[error("genesis {found} instead of {expected}")]
     WrongGenesis { expected: B256, found: B256 },
+}
+
+impl ProbeError {
+    /// Its class, for the log.
+    pub(crate) const fn class(&self) -> ElErrorClass {
+        match self {
+            Self::El(error) => error.class(),
+            Self::Empty => ElErrorClass::Rpc,
+            Self::WrongChain { .. } | Self::WrongGenesis { .. } => ElErrorClass::WrongChain,
+        }
+    }
+}
+
+/// Asks an EL that was away whether it is still that of our chain.
+///
+/// # Errors
+/// [`ElError::WrongChain`] or [`ElError::WrongGenesis`] if it is not, another [`ElError`] if it could not be asked.
+pub(crate) async fn identify(el: &dyn EngineApi, config: &RollupConfig) -> Result<(), ElError> {
+    let genesis = config.genesis.l2;
+    let first = Reads::default().number(genesis.number);
+    let (chain_id, blocks) = futures::join!(el.chain_id(), first.send(el));
+    let (expected, found) = (config.l2_chain_id, chain_id?);
+    if found != expected {
+        return Err(ElError::WrongChain { expected, found });
+    }
+    match blocks?.at(genesis.number) {
+        Some(first) if first.hash == genesis.hash => Ok(()),
+        Some(first) => Err(ElError::WrongGenesis {
+            number: genesis.number,
+            expected: genesis.hash,
+            actual: first.hash,
+        }),
+        None => Err(ElError::Rpc {
+            method: "eth_getBlockByNumber",
+            code: ElError::UNKNOWN_BLOCK,
+            message: ProbeError::Empty.to_string(),
+        }),
+    }
 }
 
 /// Takes over what the EL has: its latest block is our unsafe head. Labels that it does not have are unknown; when another

@@ -6,6 +6,7 @@ use crate::{
     follow_case::{head_to_label, next_finalized},
     forkchoice::{Ancestry, Outcome, Rejection, ancestry, of_heads, outcome, without_labels},
     memory::Refusal,
+    metrics::Stall,
     reads::{Blocks, Reads},
     request::{FollowRefusal, FollowUpdate},
     state::EngineState,
@@ -271,21 +272,31 @@ fn wait_for_sync(ctx: &mut Context, mut target: Target) {
 }
 
 fn wait_for_move(ctx: &mut Context, mut target: Target) -> Settled {
+    ctx.metrics.read_back();
     if target.wait_for_move(Instant::now()) {
         debug!(hash = %target.id.hash, "the execution layer answered VALID and has not moved yet");
         ctx.set_target(Some(target));
         return Settled::Waiting;
     }
-    warn!(number = target.id.number, hash = %target.id.hash,
-        "the execution layer answered VALID but stays on another branch; asking no more");
+    ctx.metrics.stall(Stall::StaysOnBranch);
+    // The source's next update asks anew, and most likely hears the same.
+    if !std::mem::replace(&mut ctx.said.stays, true) {
+        warn!(number = target.id.number, hash = %target.id.hash,
+            "the execution layer answers VALID but stays on another branch");
+    }
     ctx.set_target(None);
     Settled::GaveUp
 }
 
 fn refuse_invalid(ctx: &mut Context, target: &Target, reason: String) -> Settled {
     let block = target.id.hash;
-    warn!(number = target.id.number, hash = %block, reason,
-        "the execution layer calls a block invalid");
+    if std::mem::replace(&mut ctx.said.invalid, true) {
+        // What stands on an invalid block is invalid, and the source names a new head with each poll.
+        debug!(number = target.id.number, hash = %block, reason, "another invalid block");
+    } else {
+        warn!(number = target.id.number, hash = %block, reason,
+            "the execution layer calls a block invalid");
+    }
     ctx.memory.refuse(block, Refusal::Invalid, Instant::now());
     ctx.buffer.remove(target.id);
     ctx.buffer.drop_linked_to(|parent| parent == block);

@@ -77,10 +77,14 @@ async fn a_gap_beside_an_el_that_is_down_is_tried_once_a_second() {
     let mut harness = Harness::fresh().await;
     let chain = harness.chain(3);
     assert_eq!(harness.insert(&chain[2]).await, InsertOutcome::Buffered);
-    harness.take_calls();
+    harness.asked(CallKind::ChainId);
     harness.el.set_down(true);
     harness.pass(seconds(24)).await;
-    assert_eq!(harness.sent.len(), 20);
+    // After the first payload only the question who answers there goes out: in place of the payload, and of the forkchoice.
+    assert_eq!(
+        (harness.sent.len(), harness.asked(CallKind::ChainId)),
+        (0, 39)
+    );
     harness.el.set_down(false);
     harness
         .published_until(|state| state.target.is_some())

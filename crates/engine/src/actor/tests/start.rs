@@ -1,9 +1,14 @@
 //! The start-up probe: what is taken over, and what ends the node before it began.
 
 use super::*;
-use light_node_engine_api::memory::Scripted;
+use light_node_engine_api::{JwtRefusal, memory::Scripted};
 
-const UNAUTHORIZED: ElError = ElError::Unauthorized { status: 401 };
+fn unauthorized() -> ElError {
+    ElError::Unauthorized(Box::new(JwtRefusal {
+        status: 401,
+        ..Default::default()
+    }))
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_el_has_genesis_as_unsafe_head_and_gets_no_forkchoice() {
@@ -123,14 +128,14 @@ async fn a_jwt_that_is_refused_for_30_s_ends_the_engine() {
     let builder = ChainBuilder::new();
     let el = MemoryEl::new(&builder);
     for _ in 0..100 {
-        el.script(CallKind::ChainId, Scripted::Error(UNAUTHORIZED));
+        el.script(CallKind::ChainId, Scripted::Error(unauthorized()));
     }
     let config = EngineConfig::new(builder.config(), SafeSourceKind::Follow);
     let (actor, _engine) = EngineActor::new(config, el);
     let start = Instant::now();
     let error = actor.run(CancellationToken::new()).await.unwrap_err();
     assert!(
-        matches!(error, EngineError::JwtRefused { status: 401, .. }),
+        matches!(&error, EngineError::JwtRefused { refusal, .. } if refusal.status == 401),
         "{error}"
     );
     assert!(start.elapsed() >= seconds(30) && start.elapsed() < seconds(40));
@@ -141,7 +146,7 @@ async fn a_jwt_that_is_refused_for_a_moment_or_after_the_first_success_ends_noth
     let builder = ChainBuilder::new();
     let el = MemoryEl::new(&builder);
     for _ in 0..3 {
-        el.script(CallKind::ChainId, Scripted::Error(UNAUTHORIZED));
+        el.script(CallKind::ChainId, Scripted::Error(unauthorized()));
     }
     let mut harness = Harness::start(builder, Arc::clone(&el));
     harness
@@ -149,7 +154,7 @@ async fn a_jwt_that_is_refused_for_a_moment_or_after_the_first_success_ends_noth
         .await;
     let chain = harness.chain(1);
     for _ in 0..100 {
-        el.script(CallKind::ForkchoiceUpdated, Scripted::Error(UNAUTHORIZED));
+        el.script(CallKind::ForkchoiceUpdated, Scripted::Error(unauthorized()));
         let update = Harness::update(&chain[0], None);
         assert_eq!(harness.follow(update).await, FollowOutcome::Skipped);
         harness.pass(seconds(1)).await;
@@ -191,7 +196,7 @@ async fn a_first_forkchoice_that_failed_is_followed_by_no_heartbeat() {
     let chain = harness.chain(1);
     harness
         .el
-        .script(CallKind::ForkchoiceUpdated, Scripted::Error(UNAUTHORIZED));
+        .script(CallKind::ForkchoiceUpdated, Scripted::Error(unauthorized()));
     let update = Harness::update(&chain[0], None);
     assert_eq!(harness.follow(update).await, FollowOutcome::Skipped);
     harness.forkchoices();
