@@ -12,9 +12,24 @@ lint:
 test:
     cargo test
 
-# Rewrites the generated pages under docs/.
+# Tests of one name, or of a part of it.
+test-one name:
+    cargo test {{name}}
+
+# Rewrites the generated pages and tables under docs/.
 docs:
-    UPDATE_DOCS=1 cargo test --test blackbox generated_docs
+    UPDATE_DOCS=1 cargo test generated_docs
+
+# The node as operators run it: optimised, without the devnet.
+build:
+    cargo build --release --locked -p light-node --no-default-features
+
+image:
+    docker build -t light-node --build-arg GIT_SHA="$(git rev-parse --short=12 HEAD)" .
+
+# Measures; docs/performance.md says what.
+bench *args:
+    cargo bench {{args}}
 
 devnet *args:
     cargo run --release -- devnet {{args}}
