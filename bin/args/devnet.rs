@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use light_node_devnet::{
-    BLOCK_TIME_MAX, DevnetConfig, EL_SYNC_DELAY_MAX, EngineKind, MAX_FOLLOWERS,
+    BLOCK_TIME_MAX, DevnetConfig, EL_SYNC_BATCH_MAX, EL_SYNC_DELAY_MAX, ElBehaviour, EngineKind,
+    MAX_FOLLOWERS,
 };
 use light_node_protocol::Hardfork;
 use std::{path::PathBuf, time::Duration};
@@ -78,6 +79,26 @@ pub(crate) struct DevnetArgs {
         value_parser = el_sync_delay
     )]
     pub(crate) el_sync_delay: Duration,
+
+    /// Blocks that a syncing execution layer asks the sequencer's for at a time; from 1 to 128.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LIGHT_NODE_DEVNET_EL_SYNC_BATCH",
+        default_value_t = 64,
+        value_parser = el_sync_batch
+    )]
+    pub(crate) el_sync_batch: usize,
+
+    /// Whose answers the execution layers give where the real ones differ. op-geth-old syncs to no head whose payload it has not
+    /// seen.
+    #[arg(
+        long,
+        value_name = "EL",
+        env = "LIGHT_NODE_DEVNET_EL_BEHAVIOUR",
+        default_value = "op-reth"
+    )]
+    pub(crate) el_behaviour: ElBehaviourArg,
 }
 
 fn block_time(typed: &str) -> Result<Duration, String> {
@@ -97,6 +118,13 @@ fn el_sync_delay(typed: &str) -> Result<Duration, String> {
         return Err(format!("must be at most {max}"));
     }
     Ok(delay)
+}
+
+fn el_sync_batch(typed: &str) -> Result<usize, String> {
+    let number = typed.parse::<usize>().ok();
+    number
+        .filter(|number| (1..=EL_SYNC_BATCH_MAX).contains(number))
+        .ok_or_else(|| format!("must be a number from 1 to {EL_SYNC_BATCH_MAX}"))
 }
 
 fn followers(typed: &str) -> Result<usize, String> {
@@ -127,6 +155,24 @@ pub(crate) enum EngineArg {
     InProcess,
 }
 
+/// Which execution layer is imitated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ElBehaviourArg {
+    OpReth,
+    OpGeth,
+    OpGethOld,
+}
+
+impl From<ElBehaviourArg> for ElBehaviour {
+    fn from(behaviour: ElBehaviourArg) -> Self {
+        match behaviour {
+            ElBehaviourArg::OpReth => Self::OpReth,
+            ElBehaviourArg::OpGeth => Self::OpGeth,
+            ElBehaviourArg::OpGethOld => Self::OpGethOld,
+        }
+    }
+}
+
 impl DevnetArgs {
     /// The devnet that the flags describe, with its files in `datadir`.
     pub(crate) fn config(&self, datadir: PathBuf) -> DevnetConfig {
@@ -141,6 +187,8 @@ impl DevnetArgs {
             },
             stable_ports: self.stable_ports,
             el_sync_delay: self.el_sync_delay,
+            el_sync_batch: self.el_sync_batch,
+            el_behaviour: self.el_behaviour.into(),
             ..DevnetConfig::new(datadir)
         }
     }
@@ -164,6 +212,32 @@ impl From<ForkArg> for Hardfork {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
+    #[derive(Debug, clap::Parser)]
+    struct Typed {
+        #[command(flatten)]
+        devnet: DevnetArgs,
+    }
+
+    fn config(flags: &[&str]) -> DevnetConfig {
+        let typed = std::iter::once("devnet").chain(flags.iter().copied());
+        let typed = <Typed as clap::Parser>::try_parse_from(typed).unwrap();
+        typed.devnet.config(Path::new("/data").to_owned())
+    }
+
+    #[test]
+    fn execution_layers_behave_and_sync_as_the_flags_say() {
+        assert_eq!(config(&[]).el_behaviour, ElBehaviour::OpReth);
+        assert_eq!(config(&[]).el_sync_batch, 64);
+        for behaviour in ElBehaviour::ALL {
+            let flag = format!("--el-behaviour={behaviour}");
+            assert_eq!(config(&[&flag]).el_behaviour, behaviour);
+        }
+        let config = config(&["--el-sync-batch=7", "--el-sync-delay=20ms"]);
+        assert_eq!(config.el_sync_batch, 7);
+        assert_eq!(config.el_sync_delay, Duration::from_millis(20));
+    }
 
     #[test]
     fn what_no_devnet_can_run_with_is_refused_with_the_bounds() {
@@ -176,6 +250,11 @@ mod tests {
         assert!(block_time("500000000000y").is_err());
         assert_eq!(el_sync_delay("0s").unwrap(), Duration::ZERO);
         assert_eq!(el_sync_delay("61m").unwrap_err(), "must be at most 1h");
+        assert_eq!(el_sync_batch("128").unwrap(), EL_SYNC_BATCH_MAX);
+        for typed in ["0", "129", "-1", "many"] {
+            let message = el_sync_batch(typed).unwrap_err();
+            assert_eq!(message, "must be a number from 1 to 128");
+        }
         assert_eq!(followers("16").unwrap(), 16);
         assert_eq!(
             followers("17").unwrap_err(),

@@ -137,7 +137,9 @@ impl ChainView {
     /// True if `other` is this very version: blocks are only added, and pruning follows the labels.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let hash = |block: Option<&Arc<ExecutedBlock>>| block.map(|block| block.hash);
-        self.head.hash == other.head.hash
+        // Another start of the same chain has rules of its own, and so has another chain.
+        Arc::ptr_eq(&self.spec, &other.spec)
+            && self.head.hash == other.head.hash
             && self.blocks.len() == other.blocks.len()
             && hash(self.safe()) == hash(other.safe())
             && hash(self.finalized()) == hash(other.finalized())

@@ -7,15 +7,21 @@
 //! and never wait for a block; a transaction is checked against the view and waits only for the pool.
 
 use crate::{
+    behaviour::ElBehaviour,
     chain::ChainView,
     engine::{Engine, EngineError, SealedPayload, lock},
+    execution::ExecutedBlock,
+    fault::{ElFaultKind, ElFaults},
     genesis::{GenesisError, startable_genesis_block},
     pool::{PoolError, PoolLimits, TransactionPool},
     spec::ElSpec,
 };
+use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_genesis::Genesis;
 use alloy_primitives::B256;
-use alloy_rpc_types_engine::{ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus};
+use alloy_rpc_types_engine::{
+    ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus, PayloadStatusEnum,
+};
 use op_alloy_rpc_types_engine::{OpExecutionData, OpPayloadAttributes};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
@@ -32,6 +38,10 @@ pub struct ElConfig {
     pub state_history_blocks: u64,
     /// How much the pool holds.
     pub pool_limits: PoolLimits,
+    /// Whose answers it gives.
+    pub behaviour: ElBehaviour,
+    /// True for the execution layer that all others sync from: no command takes blocks from it.
+    pub is_only_copy: bool,
 }
 
 impl ElConfig {
@@ -41,7 +51,16 @@ impl ElConfig {
             genesis,
             state_history_blocks: 1024,
             pool_limits: PoolLimits::default(),
+            behaviour: ElBehaviour::default(),
+            is_only_copy: false,
         }
+    }
+
+    /// The chain that consists of its genesis block.
+    pub(crate) fn first_view(&self) -> Result<ChainView, GenesisError> {
+        let spec = ElSpec::from_chain_config(&self.genesis.config)?;
+        let (genesis, state) = startable_genesis_block(&spec, &self.genesis)?;
+        Ok(ChainView::new(spec, genesis, state))
     }
 }
 
@@ -52,6 +71,8 @@ pub struct SyncTarget {
     pub hash: B256,
     /// Its number, if its payload was given.
     pub number: Option<u64>,
+    /// The forkchoice named a finalized block that is there. op-reth closes no long gap then.
+    pub is_finalized_known: bool,
 }
 
 /// How far an EL sync is, as `eth_syncing` tells it.
@@ -68,8 +89,14 @@ pub struct SyncProgress {
 /// An execution layer in this process.
 #[derive(Debug)]
 pub struct EmbeddedEl {
+    pub(crate) config: ElConfig,
     engine: Mutex<Engine>,
     pool: Mutex<TransactionPool>,
+    pub(crate) faults: Arc<ElFaults>,
+    /// The chain of its own while it runs another.
+    pub(crate) own_chain: Mutex<Option<ChainView>>,
+    /// Whether it reaches the peer that it syncs from; `None` where there is none.
+    pub(crate) peer: watch::Sender<Option<bool>>,
     view: watch::Sender<Arc<ChainView>>,
     sync_target: watch::Sender<Option<SyncTarget>>,
     /// What an [`ElSync`](crate::ElSync) reports.
@@ -83,15 +110,18 @@ impl EmbeddedEl {
     ///
     /// If no chain can start from the genesis file.
     pub fn new(config: ElConfig) -> Result<Arc<Self>, GenesisError> {
-        let spec = ElSpec::from_chain_config(&config.genesis.config)?;
-        let (genesis, state) = startable_genesis_block(&spec, &config.genesis)?;
-        let view = ChainView::new(spec, genesis, state);
+        let view = config.first_view()?;
+        let engine = Engine::new(view.clone(), config.state_history_blocks, config.behaviour);
         Ok(Arc::new(Self {
-            view: watch::Sender::new(Arc::new(view.clone())),
-            engine: Mutex::new(Engine::new(view, config.state_history_blocks)),
+            view: watch::Sender::new(Arc::new(view)),
+            engine: Mutex::new(engine),
             pool: Mutex::new(TransactionPool::new(config.pool_limits)),
+            faults: Arc::default(),
+            own_chain: Mutex::default(),
+            peer: watch::Sender::new(None),
             sync_target: watch::Sender::new(None),
             sync_progress: watch::Sender::new(None),
+            config,
         }))
     }
 
@@ -111,9 +141,19 @@ impl EmbeddedEl {
         self.sync_target.subscribe()
     }
 
+    /// The sync target; `None` when nothing is to be fetched.
+    pub fn sync_target(&self) -> Option<SyncTarget> {
+        *self.sync_target.borrow()
+    }
+
+    /// True while so long a gap is filled that other payloads wait, see [`ElBehaviour`].
+    pub fn is_backfilling(&self) -> bool {
+        lock(&self.engine).is_backfilling()
+    }
+
     /// How far the way to the sync target is; `None` when nothing is to be fetched.
     pub fn sync_progress(&self) -> Option<SyncProgress> {
-        let target = (*self.sync_target.borrow())?;
+        let target = self.sync_target()?;
         let head = self.view().head().number();
         let unreported = SyncProgress {
             starting: head,
@@ -145,10 +185,15 @@ impl EmbeddedEl {
 
     /// `engine_newPayload`. Executes blocks: not for async threads.
     pub fn new_payload(&self, data: OpExecutionData) -> PayloadStatus {
-        let mut engine = lock(&self.engine);
-        let status = engine.new_payload(data, &self.pool);
-        self.publish(&engine);
-        status
+        if let Some(met) = self.faults.slot.take_if(ElFaultKind::answers_payloads) {
+            return self.prescribed(met.kind);
+        }
+        self.with_engine(|engine| engine.new_payload(data, &self.pool))
+    }
+
+    /// Takes a block that an EL sync has fetched: no backfill keeps it out, and no prescribed answer.
+    pub(crate) fn import(&self, data: OpExecutionData) -> PayloadStatus {
+        self.with_engine(|engine| engine.import(data, &self.pool))
     }
 
     /// `engine_forkchoiceUpdated`. Executes a block if there are attributes: not for async threads.
@@ -161,10 +206,60 @@ impl EmbeddedEl {
         state: ForkchoiceState,
         attributes: Option<OpPayloadAttributes>,
     ) -> Result<ForkchoiceUpdated, EngineError> {
-        let mut engine = lock(&self.engine);
-        let updated = engine.fork_choice_updated(state, attributes, &self.pool);
-        self.publish(&engine);
-        updated
+        let met = self.faults.slot.take_if(ElFaultKind::answers_forkchoices);
+        let apply = |attributes| {
+            self.with_engine(|engine| engine.fork_choice_updated(state, attributes, &self.pool))
+        };
+        match met.map(|met| met.kind) {
+            None => apply(attributes),
+            Some(ElFaultKind::InvalidForkchoice) => Err(EngineError::Prescribed),
+            Some(ElFaultKind::AppliedInvalidForkchoice) => {
+                apply(None)?;
+                Err(EngineError::Prescribed)
+            }
+            Some(ElFaultKind::ForkchoiceStuck) => {
+                let status = PayloadStatusEnum::Valid;
+                let head = state.head_block_hash;
+                Ok(ForkchoiceUpdated::new(PayloadStatus::new(
+                    status,
+                    Some(head),
+                )))
+            }
+            Some(kind) => Ok(ForkchoiceUpdated::new(self.prescribed(kind))),
+        }
+    }
+
+    /// A block by hash, number or tag, as a request finds it.
+    pub(crate) fn find_block(&self, view: &ChainView, id: BlockId) -> Option<Arc<ExecutedBlock>> {
+        let found = view.block(id).cloned();
+        let met = self.faults.slot.take_if(ElFaultKind::answers_reads);
+        match met.map(|met| met.kind) {
+            None => found,
+            Some(ElFaultKind::WrongBlock) => match id {
+                BlockId::Number(BlockNumberOrTag::Earliest) | BlockId::Hash(_) => found,
+                BlockId::Number(_) => {
+                    let parent = found?.header().parent_hash;
+                    view.block_by_hash(&parent).cloned()
+                }
+            },
+            Some(_) => None,
+        }
+    }
+
+    /// The status that a fault prescribes.
+    fn prescribed(&self, kind: ElFaultKind) -> PayloadStatus {
+        match kind {
+            ElFaultKind::Invalid | ElFaultKind::ForkchoiceInvalid | ElFaultKind::PayloadInvalid => {
+                let validation_error = "invalid on command".to_owned();
+                let latest = self.view().head().hash;
+                PayloadStatus::new(
+                    PayloadStatusEnum::Invalid { validation_error },
+                    Some(latest),
+                )
+            }
+            ElFaultKind::PayloadAccepted => PayloadStatus::from_status(PayloadStatusEnum::Accepted),
+            _ => PayloadStatus::from_status(PayloadStatusEnum::Syncing),
+        }
     }
 
     /// `engine_getPayload`. May execute a block: not for async threads.
@@ -174,6 +269,14 @@ impl EmbeddedEl {
     /// [`EngineError::UnknownPayload`].
     pub fn get_payload(&self, id: PayloadId) -> Result<SealedPayload, EngineError> {
         lock(&self.engine).get_payload(id, &self.pool)
+    }
+
+    /// Changes the engine, and publishes what changed.
+    pub(crate) fn with_engine<T>(&self, change: impl FnOnce(&mut Engine) -> T) -> T {
+        let mut engine = lock(&self.engine);
+        let changed = change(&mut engine);
+        self.publish(&engine);
+        changed
     }
 
     /// Publishes what a call changed, still under the engine's lock so that versions come in order.
@@ -189,6 +292,7 @@ impl EmbeddedEl {
         let target = engine.target().map(|hash| SyncTarget {
             hash,
             number: engine.target_number(),
+            is_finalized_known: engine.is_target_finalized_known(),
         });
         self.sync_target.send_if_modified(|published| {
             let is_changed = *published != target;

@@ -1,16 +1,19 @@
-//! The semantics of the Engine API on our chain, call by call and without any clock or thread: what op-reth answers, down
-//! to where its `VALID` means less than it says (see [`Engine::fork_choice_updated`]). [`EmbeddedEl`](crate::EmbeddedEl)
+//! The semantics of the Engine API on our chain, call by call and without any clock or thread: what op-reth or op-geth
+//! answers, down to where its `VALID` means less than it says (see [`ElBehaviour`]). [`EmbeddedEl`](crate::EmbeddedEl)
 //! gives it a lock and publishes what it changed.
 
 mod buffer;
 mod error;
+mod forkchoice;
 mod invalid;
 mod jobs;
+mod restart;
 
 pub use error::EngineError;
 pub use jobs::SealedPayload;
 
 use crate::{
+    behaviour::ElBehaviour,
     chain::{ChainView, Reorg},
     execution::{CheckedAttributes, DecodedPayload, InvalidBlock, validate},
     pool::TransactionPool,
@@ -42,15 +45,31 @@ pub(crate) struct Engine {
     invalid: InvalidBlocks,
     /// The last forkchoice whose head we do not have. It is applied as soon as its head is there, unless another
     /// forkchoice became valid in between.
-    target: Option<ForkchoiceState>,
+    target: Option<Target>,
     jobs: PayloadJobs,
+    behaviour: ElBehaviour,
+    /// The sibling that was answered `VALID` without a move. The same again moves.
+    put_off: Option<B256>,
+    /// A gap is being filled that is so long that nothing else is executed meanwhile.
+    is_backfilling: bool,
+}
+
+/// The forkchoice that waits for its head.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    state: ForkchoiceState,
+    /// Its finalized block was there: op-reth closes no long gap then.
+    is_finalized_known: bool,
 }
 
 impl Engine {
-    pub(crate) fn new(view: ChainView, state_history: u64) -> Self {
+    pub(crate) fn new(view: ChainView, state_history: u64, behaviour: ElBehaviour) -> Self {
         Self {
             view,
             state_history,
+            behaviour,
+            put_off: None,
+            is_backfilling: false,
             buffer: PayloadBuffer::default(),
             invalid: InvalidBlocks::default(),
             target: None,
@@ -64,7 +83,7 @@ impl Engine {
 
     /// The head that was asked for and is not there yet.
     pub(crate) fn target(&self) -> Option<B256> {
-        self.target.map(|state| state.head_block_hash)
+        self.target.map(|target| target.state.head_block_hash)
     }
 
     /// Number of the target, if its payload was given.
@@ -72,8 +91,43 @@ impl Engine {
         self.buffer.number(&self.target()?)
     }
 
+    /// True if the target's finalized block was there when it was asked for.
+    pub(crate) fn is_target_finalized_known(&self) -> bool {
+        self.target.is_some_and(|target| target.is_finalized_known)
+    }
+
+    pub(crate) const fn is_backfilling(&self) -> bool {
+        self.is_backfilling
+    }
+
+    /// Says whether a gap is being filled that is so long that nothing else is executed meanwhile.
+    pub(crate) const fn set_backfilling(&mut self, is_backfilling: bool) {
+        self.is_backfilling = is_backfilling;
+    }
+
     /// `engine_newPayload`: executes the block if its parent is there, else keeps it until then (`SYNCING`).
     pub(crate) fn new_payload(
+        &mut self,
+        data: OpExecutionData,
+        pool: &Mutex<TransactionPool>,
+    ) -> PayloadStatus {
+        let hash = data.block_hash();
+        // op-geth looks for the block before it looks at its sync, op-reth the other way round.
+        let is_known = !self.behaviour.is_reth() && self.view.block_by_hash(&hash).is_some();
+        if !self.is_backfilling || is_known || self.invalid.get(&hash).is_some() {
+            return self.import(data, pool);
+        }
+        match DecodedPayload::new(data) {
+            Ok(payload) => {
+                self.buffer.insert(payload);
+                PayloadStatus::from_status(PayloadStatusEnum::Syncing)
+            }
+            Err(error) => invalid_status(error.to_string(), None),
+        }
+    }
+
+    /// The same for blocks that the execution layer fetched itself, which no backfill keeps out.
+    pub(crate) fn import(
         &mut self,
         data: OpExecutionData,
         pool: &Mutex<TransactionPool>,
@@ -110,9 +164,9 @@ impl Engine {
 
     /// `engine_forkchoiceUpdated`.
     ///
-    /// As op-reth does: a head that is an ancestor of the latest block is `VALID` but nothing moves, neither head nor
-    /// labels (a block can be built on it all the same); the head moves before the labels are checked, so a call that
-    /// fails with -38002 may have moved it; a label may name any known block; any `VALID` forgets the sync target.
+    /// A head that is an ancestor of the latest block is `VALID` but does not move (a block can be built on it all the
+    /// same); the head moves before the labels are checked, so a call that fails with -38002 may have moved it. The rest
+    /// is up to [`ElBehaviour`].
     ///
     /// # Errors
     ///
@@ -144,48 +198,6 @@ impl Engine {
         pool: &Mutex<TransactionPool>,
     ) -> Result<SealedPayload, EngineError> {
         self.jobs.seal(self.view.spec(), id, pool)
-    }
-
-    fn apply_forkchoice(
-        &mut self,
-        state: ForkchoiceState,
-        pool: &Mutex<TransactionPool>,
-    ) -> Result<PayloadStatus, EngineError> {
-        let head = state.head_block_hash;
-        if head.is_zero() {
-            return Err(EngineError::ZeroHead);
-        }
-        if let Some(invalid) = self.invalid.get(&head) {
-            return Ok(invalid.status());
-        }
-        let is_latest = self.view.head().hash == head;
-        if !is_latest && self.view.is_canonical(&head) {
-            self.target = None;
-            return Ok(valid(head));
-        }
-        if !is_latest {
-            let Some(reorg) = self.view.set_head(&head) else {
-                self.target = Some(state);
-                return Ok(PayloadStatus::from_status(PayloadStatusEnum::Syncing));
-            };
-            self.after_head_moved(&reorg, pool);
-        }
-        self.target = None;
-        self.apply_labels(state)?;
-        self.view.prune(self.state_history, MAX_UNFINALIZED_STATES);
-        Ok(valid(head))
-    }
-
-    /// Zero means unchanged.
-    fn apply_labels(&mut self, state: ForkchoiceState) -> Result<(), EngineError> {
-        let (finalized, safe) = (state.finalized_block_hash, state.safe_block_hash);
-        if !finalized.is_zero() && !self.view.set_finalized(&finalized) {
-            return Err(EngineError::UnknownFinalized(finalized));
-        }
-        if !safe.is_zero() && !self.view.set_safe(&safe) {
-            return Err(EngineError::UnknownSafe(safe));
-        }
-        Ok(())
     }
 
     /// Transactions of dropped blocks wait again, those that were mined wait no more.
@@ -269,16 +281,6 @@ impl Engine {
             self.invalid.insert(hash, status);
             let children = self.buffer.take_children(&hash);
             rejected.extend(children.into_iter().map(|payload| payload.hash));
-        }
-    }
-
-    /// Makes the target the head once it is there.
-    fn resume_target(&mut self, pool: &Mutex<TransactionPool>) {
-        if let Some(target) = self.target
-            && self.view.block_by_hash(&target.head_block_hash).is_some()
-            && let Err(error) = self.apply_forkchoice(target, pool)
-        {
-            tracing::warn!(%error, "the labels of the reached sync target do not fit");
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     el::{CLIENT_VERSION, EmbeddedEl},
     engine::EngineError,
     execution::ExecutedBlock,
+    fault::Refused,
 };
 use alloy_eips::{BlockId, Encodable2718, eip7685::Requests};
 use alloy_primitives::{Address, B256};
@@ -12,13 +13,13 @@ use alloy_rpc_types_engine::{
     PraguePayloadFields,
 };
 use async_trait::async_trait;
-use light_node_engine_api::{ElBlock, ElError, ElReader, ElSyncing, EngineApi};
+use light_node_engine_api::{ElBlock, ElDeadlines, ElError, ElReader, ElSyncing, EngineApi};
 use light_node_protocol::{L2BlockRef, RollupConfig};
 use op_alloy_rpc_types_engine::{
     OpExecutionData, OpExecutionPayload, OpExecutionPayloadEnvelope, OpExecutionPayloadSidecar,
     OpPayloadAttributes,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// JSON-RPC code of a failure without a code of its own.
 const SERVER_ERROR: i64 = -32000;
@@ -43,10 +44,16 @@ impl InProcessEngine {
     async fn execute<T: Send + 'static>(
         &self,
         method: &'static str,
+        deadline: Duration,
         call: impl FnOnce(&EmbeddedEl) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, ElError> {
+        let faults = &self.el.faults;
+        let refused = |refused| refusal(method, deadline, refused);
+        let life = faults.admit(deadline).await.map_err(refused)?;
         let el = self.el.clone();
-        match tokio::task::spawn_blocking(move || call(&el)).await {
+        let called = tokio::task::spawn_blocking(move || call(&el)).await;
+        faults.let_out(life).map_err(refused)?;
+        match called {
             Ok(result) => result.map_err(|error| el_error(method, &error)),
             Err(panic) => Err(ElError::Rpc {
                 method,
@@ -54,6 +61,15 @@ impl InProcessEngine {
                 message: panic.to_string(),
             }),
         }
+    }
+
+    /// Lets a read in, unless the execution layer is dead or a fault is in force.
+    async fn admit(&self, method: &'static str) -> Result<(), ElError> {
+        let deadline = ElDeadlines::READ;
+        let admitted = self.el.faults.admit(deadline).await;
+        admitted
+            .map(drop)
+            .map_err(|refused| refusal(method, deadline, refused))
     }
 
     fn el_block(&self, block: &ExecutedBlock) -> Result<ElBlock, ElError> {
@@ -87,21 +103,25 @@ impl InProcessEngine {
 #[async_trait]
 impl ElReader for InProcessEngine {
     async fn chain_id(&self) -> Result<u64, ElError> {
+        self.admit("eth_chainId").await?;
         Ok(self.el.view().spec().chain_id())
     }
 
     async fn blocks(&self, ids: &[BlockId]) -> Result<Vec<Option<ElBlock>>, ElError> {
+        self.admit("eth_getBlock").await?;
         let view = self.el.view();
         ids.iter()
             .map(|id| {
-                view.block(*id)
-                    .map(|block| self.el_block(block))
+                self.el
+                    .find_block(&view, *id)
+                    .map(|block| self.el_block(&block))
                     .transpose()
             })
             .collect()
     }
 
     async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
+        self.admit("eth_getProof").await?;
         let view = self.el.view();
         let state = view.state(&block).ok_or_else(|| ElError::Rpc {
             method: "eth_getProof",
@@ -112,16 +132,19 @@ impl ElReader for InProcessEngine {
     }
 
     async fn syncing(&self) -> Result<ElSyncing, ElError> {
+        self.admit("eth_syncing").await?;
         let progress = self.el.sync_progress();
         Ok(
             progress.map_or(ElSyncing::Idle, |progress| ElSyncing::Syncing {
                 current: progress.current,
                 highest: progress.highest,
+                marks: 0,
             }),
         )
     }
 
     async fn client_version(&self) -> Result<Option<String>, ElError> {
+        self.admit("web3_clientVersion").await?;
         Ok(Some(CLIENT_VERSION.to_owned()))
     }
 }
@@ -133,8 +156,11 @@ impl EngineApi for InProcessEngine {
         envelope: &OpExecutionPayloadEnvelope,
     ) -> Result<PayloadStatus, ElError> {
         let data = execution_data(envelope.clone())?;
-        self.execute("engine_newPayload", move |el| Ok(el.new_payload(data)))
-            .await
+        let deadline = ElDeadlines::NEW_PAYLOAD;
+        self.execute("engine_newPayload", deadline, move |el| {
+            Ok(el.new_payload(data))
+        })
+        .await
     }
 
     async fn fork_choice_updated(
@@ -142,9 +168,11 @@ impl EngineApi for InProcessEngine {
         state: ForkchoiceState,
         attributes: Option<OpPayloadAttributes>,
     ) -> Result<ForkchoiceUpdated, ElError> {
-        self.execute("engine_forkchoiceUpdated", move |el| {
-            el.fork_choice_updated(state, attributes)
-        })
+        self.execute(
+            "engine_forkchoiceUpdated",
+            ElDeadlines::FORKCHOICE,
+            move |el| el.fork_choice_updated(state, attributes),
+        )
         .await
     }
 
@@ -153,7 +181,7 @@ impl EngineApi for InProcessEngine {
         id: PayloadId,
         _timestamp: u64,
     ) -> Result<OpExecutionPayloadEnvelope, ElError> {
-        self.execute("engine_getPayload", move |el| {
+        self.execute("engine_getPayload", ElDeadlines::GET_PAYLOAD, move |el| {
             Ok(el.get_payload(id)?.envelope())
         })
         .await
@@ -188,6 +216,22 @@ fn execution_data(envelope: OpExecutionPayloadEnvelope) -> Result<OpExecutionDat
         }
     };
     Ok(OpExecutionData::new(payload, sidecar))
+}
+
+/// What a client over HTTP would report of a refused request.
+fn refusal(method: &'static str, deadline: Duration, refused: Refused) -> ElError {
+    match refused {
+        Refused::Connection => ElError::Transport {
+            endpoint: "this process".to_owned(),
+            cause: "connection refused".to_owned(),
+        },
+        Refused::Deadline => ElError::Timeout { method, deadline },
+        Refused::Malformed => ElError::Malformed {
+            method,
+            cause: "a web page".to_owned(),
+        },
+        Refused::Status(status) => ElError::Http { method, status },
+    }
 }
 
 /// The same error as its JSON-RPC form would be read by the HTTP client.

@@ -3,12 +3,15 @@
 //!
 //! From the bottom up: `trie` and `state` (one persistent snapshot per block), `execution` (build and validate blocks),
 //! `genesis` and `predeploys`, `chain` (blocks, canonical chain, labels), `pool`, `engine` (the semantics of the Engine
-//! API), and [`EmbeddedEl`], which joins them. Outsiders reach it through [`InProcessEngine`] or over the wire.
+//! API, as op-reth or op-geth has them), and [`EmbeddedEl`], which joins them and fails on command. Outsiders reach it through [`InProcessEngine`] or over the wire.
 
+mod behaviour;
 mod chain;
+mod control;
 mod el;
 mod engine;
 mod execution;
+mod fault;
 mod genesis;
 mod in_process;
 mod pool;
@@ -22,13 +25,16 @@ mod sync;
 mod testing;
 mod trie;
 
+pub use behaviour::ElBehaviour;
 pub use chain::ChainView;
+pub use control::ControlError;
 pub use el::{CLIENT_VERSION, ElConfig, EmbeddedEl, SyncProgress, SyncTarget};
 pub use engine::{EngineError, SealedPayload};
 pub use execution::{
     AttributesError, BuildError, ExecutedBlock, ExtraDataError, InvalidBlock, MESSAGE_PASSER,
     PayloadError, TransactionError,
 };
+pub use fault::{ElFault, ElFaultKind};
 pub use genesis::{DevnetGenesis, GenesisError};
 pub use in_process::InProcessEngine;
 pub use pool::{DaLimits, PoolError, PoolLimits, TransactionPool};

@@ -83,6 +83,15 @@ impl TransactionPool {
         self.generation
     }
 
+    /// Forgets every transaction.
+    pub(crate) fn clear(&mut self) {
+        *self = Self {
+            generation: self.generation + 1,
+            da_limits: self.da_limits,
+            ..Self::new(self.limits)
+        };
+    }
+
     /// Limits what the next blocks bring to L1.
     pub fn set_da_limits(&mut self, limits: DaLimits) {
         if self.da_limits != limits {

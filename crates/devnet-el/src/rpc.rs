@@ -2,6 +2,7 @@
 //! trailing parameters may be missing or null, and answers from a [`ChainView`](crate::ChainView), which no execution
 //! blocks. What executes leaves the async threads, and a bounded number of such calls runs at a time.
 
+mod control;
 mod convert;
 mod engine;
 mod error;
@@ -10,6 +11,7 @@ mod l1_fee;
 mod node;
 mod subscriptions;
 
+pub(crate) use control::register as register_control;
 #[cfg(test)]
 pub(crate) use convert::rpc_block;
 pub(crate) use engine::register as register_engine;

@@ -1,12 +1,14 @@
 //! The two ports of an embedded execution layer: the authenticated one that a rollup node drives (`engine_*`, `eth_*`), and
 //! the plain one for wallets, explorers and batchers. HTTP and WebSocket share a port. Every limit is set on purpose: what
-//! comes in is bounded before it is parsed.
+//! comes in is bounded before it is parsed. While the execution layer is killed the authenticated port refuses connections, and
+//! the plain one answers nothing but the control methods that bring it back.
 
 mod auth;
+mod life;
+mod port;
 
-use crate::{el::EmbeddedEl, rpc};
+use crate::{el::EmbeddedEl, fault::ServedFaults, rpc};
 use alloy_rpc_types_engine::JwtSecret;
-use auth::AuthLayer;
 use jsonrpsee::{
     RpcModule,
     core::RegisterMethodError,
@@ -15,13 +17,13 @@ use jsonrpsee::{
     },
     types::SubscriptionId,
 };
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-};
+use life::AuthPort;
+use light_node_devnet_fault::FaultLayer;
+use port::Port;
+use std::{io, net::SocketAddr, sync::Arc};
 use thiserror::Error;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceBuilder;
 
 /// Largest request on the authenticated port. A payload of the largest L2 block is a few MiB, twice that in hex.
@@ -78,7 +80,7 @@ pub enum ElServerError {
 pub struct ElServer;
 
 impl ElServer {
-    /// Binds both ports and serves `el` on them until `token` is cancelled.
+    /// Binds both ports and serves `el` on them until `token` is cancelled. Must be called within a runtime.
     ///
     /// # Errors
     ///
@@ -88,35 +90,55 @@ impl ElServer {
         config: ElServerConfig,
         token: CancellationToken,
     ) -> Result<ElServerHandle, ElServerError> {
-        let (auth_listener, authrpc_addr) = bind(config.authrpc)?;
-        let (http_listener, http_addr) = bind(config.http)?;
+        let bind = |addr| move |source| ElServerError::Bind { addr, source };
+        let port = Port::reserve(config.authrpc).map_err(bind(config.authrpc))?;
+        let http_port = Port::reserve(config.http).map_err(bind(config.http))?;
+        let (authrpc_addr, http_addr) = (port.addr(), http_port.addr());
+        let faults = el.faults.clone();
         let context = Arc::new(rpc::RpcContext::new(el, token.clone()));
-        let auth_server = Server::builder()
-            .set_config(limits(AUTH_REQUEST_BYTES_MAX))
-            .set_http_middleware(ServiceBuilder::new().layer(AuthLayer::new(config.jwt)))
-            .build_from_tcp(auth_listener)
-            .map_err(|source| ElServerError::Bind {
-                addr: config.authrpc,
-                source,
-            })?;
-        let http_server = Server::builder()
-            .set_config(limits(HTTP_REQUEST_BYTES_MAX))
-            .build_from_tcp(http_listener)
-            .map_err(|source| ElServerError::Bind {
-                addr: config.http,
-                source,
-            })?;
         let mut module = RpcModule::from_arc(context.clone());
         rpc::register_public(&mut module)?;
-        let http = http_server.start(module.clone());
         rpc::register_engine(&mut module)?;
-        let authrpc = auth_server.start(module);
-        let servers = [authrpc, http];
-        tokio::spawn(stop_on_cancellation(servers.clone(), token));
+        let mut http_module = RpcModule::from_arc(context);
+        rpc::register_public(&mut http_module)?;
+        rpc::register_control(&mut http_module)?;
+
+        let http_faults = FaultLayer::new(Arc::new(ServedFaults {
+            faults: faults.clone(),
+            life: None,
+            token: token.clone(),
+        }))
+        .with_control();
+        let http = http_port
+            .listen()
+            .and_then(|listener| {
+                Server::builder()
+                    .set_config(limits(HTTP_REQUEST_BYTES_MAX))
+                    .set_http_middleware(ServiceBuilder::new().layer(http_faults))
+                    .build_from_tcp(listener)
+            })
+            .map_err(bind(config.http))?;
+        let authrpc = AuthPort {
+            port,
+            jwt: config.jwt,
+            methods: module.into(),
+            faults,
+        };
+        let life = authrpc.faults.life();
+        let first = authrpc
+            .open(life.number, &token)
+            .map_err(bind(config.authrpc))?;
+        let (is_open, open) = watch::channel(true);
+        let tasks = TaskTracker::new();
+        let http = http.start(http_module);
+        tasks.spawn(stop_on_cancellation(http, http_port, token.clone()));
+        tasks.spawn(authrpc.serve((life.number, first), is_open, token));
+        tasks.close();
         Ok(ElServerHandle {
             authrpc_addr,
             http_addr,
-            servers,
+            open,
+            tasks,
         })
     }
 }
@@ -126,7 +148,8 @@ impl ElServer {
 pub struct ElServerHandle {
     authrpc_addr: SocketAddr,
     http_addr: SocketAddr,
-    servers: [ServerHandle; 2],
+    open: watch::Receiver<bool>,
+    tasks: TaskTracker,
 }
 
 impl ElServerHandle {
@@ -140,29 +163,23 @@ impl ElServerHandle {
         self.http_addr
     }
 
+    /// Whether the authenticated port takes connections, a moment after the execution layer was killed or started.
+    pub fn watch_authrpc(&self) -> watch::Receiver<bool> {
+        self.open.clone()
+    }
+
     /// Returns when both ports are closed and every call that had begun is answered.
     pub async fn stopped(self) {
-        for server in self.servers {
-            server.stopped().await;
-        }
+        self.tasks.wait().await;
     }
 }
 
-async fn stop_on_cancellation(servers: [ServerHandle; 2], token: CancellationToken) {
+async fn stop_on_cancellation(server: ServerHandle, port: Port, token: CancellationToken) {
     token.cancelled().await;
-    for server in servers {
-        // An error means that it has stopped already.
-        let _ = server.stop();
-    }
-}
-
-fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), ElServerError> {
-    let bound = TcpListener::bind(addr).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    });
-    bound.map_err(|source| ElServerError::Bind { addr, source })
+    // An error means that it has stopped already.
+    let _ = server.stop();
+    server.stopped().await;
+    drop(port);
 }
 
 fn limits(request_bytes_max: u32) -> ServerConfig {

@@ -3,7 +3,8 @@
 //! It follows the engine's published sync target in steps of one batch: first headers, from the target back to a block
 //! that can be executed on (only their hashes are kept), then blocks, forward from there through the ordinary
 //! `newPayload`. The engine makes the target the head by itself once it is there. Before each step the target is looked at
-//! anew: one that moved on along the same chain lengthens the way that is known, any other starts over. Nothing that the
+//! anew: one that moved on along the same chain lengthens the way that is known, any other starts over. While the peer is
+//! cut off on command nothing is fetched. Nothing that the
 //! peer says is believed: a header must have the hash that its child names, a block must have the header's hash and is
 //! executed. Errors are retried with backoff.
 
@@ -62,6 +63,8 @@ enum StepError {
     Way(#[from] WayError),
     #[error("the target is there, but its state or an ancestor of it is not kept any more")]
     TargetDropped,
+    #[error("the target is {gap} blocks ahead, and the finalized block of its forkchoice is known")]
+    TooFar { gap: u64 },
     #[error("the execution of a block ended without an answer")]
     NoAnswer(#[from] tokio::task::JoinError),
     #[error("block {hash} was fetched in order, yet the engine says {status}")]
@@ -87,9 +90,11 @@ impl ElSync {
     ///
     /// If the HTTP client cannot be set up.
     pub fn new(el: Arc<EmbeddedEl>, config: SyncConfig) -> Result<Self, PeerError> {
+        let peer = Peer::new(config.peer)?;
+        el.peer.send_replace(Some(true));
         Ok(Self {
             el,
-            peer: Peer::new(config.peer)?,
+            peer,
             delay: config.delay,
             batch: config.batch.clamp(1, BATCH_MAX),
             way: Way::default(),
@@ -101,11 +106,12 @@ impl ElSync {
     /// Runs until `token` is cancelled.
     pub async fn run(mut self, token: CancellationToken) {
         token.run_until_cancelled(self.serve()).await;
-        self.el.report_sync(None);
+        self.finish();
     }
 
     async fn serve(&mut self) {
         let mut targets = self.el.subscribe_sync_target();
+        let mut connected = self.el.peer.subscribe();
         loop {
             let target = *targets.borrow_and_update();
             let Some(target) = target else {
@@ -116,9 +122,22 @@ impl ElSync {
                 continue;
             };
             self.begin(target.hash);
+            if *connected.borrow_and_update() == Some(false) {
+                tokio::select! {
+                    _ = targets.changed() => {}
+                    _ = connected.changed() => {}
+                }
+                continue;
+            }
             tokio::time::sleep(self.delay).await;
             match self.step(target.hash).await {
                 Ok(()) => self.backoff.reset(),
+                Err(error @ StepError::TooFar { .. }) => {
+                    tracing::warn!(%error, target = %target.hash, "the EL sync stands still");
+                    self.way.clear();
+                    // Another forkchoice is needed, and none that names the same.
+                    let _ = targets.changed().await;
+                }
                 Err(error) => {
                     tracing::warn!(%error, target = %target.hash, "a step of the EL sync failed");
                     // What is known of the way may be the peer's lie, or a branch that it has left.
@@ -143,6 +162,7 @@ impl ElSync {
 
     fn finish(&mut self) {
         self.way.clear();
+        self.el.with_engine(|engine| engine.set_backfilling(false));
         if self.progress.take().is_some() {
             let view = self.el.view();
             let head = view.head();
@@ -174,6 +194,7 @@ impl ElSync {
     async fn aim_at(&mut self, target: B256) -> Result<(), StepError> {
         let header = self.peer.header(target).await?;
         let number = header.number;
+        self.choose_way_of_sync(number)?;
         if let Some(progress) = self.progress {
             self.report(SyncProgress {
                 highest: number,
@@ -191,6 +212,23 @@ impl ElSync {
             }
         }
         self.way.put_under(above);
+        Ok(())
+    }
+
+    /// A long gap is filled by a backfill, or not at all, as the imitated execution layer does it.
+    fn choose_way_of_sync(&self, number: u64) -> Result<(), StepError> {
+        let (head, behaviour) = (self.el.view().head().number(), self.el.behaviour());
+        let gap = number.saturating_sub(head);
+        let is_finalized_known = self
+            .el
+            .sync_target()
+            .is_some_and(|target| target.is_finalized_known);
+        if behaviour.is_too_far(gap, is_finalized_known) {
+            return Err(StepError::TooFar { gap });
+        }
+        if behaviour.backfills(head, gap) {
+            self.el.with_engine(|engine| engine.set_backfilling(true));
+        }
         Ok(())
     }
 
@@ -240,7 +278,7 @@ impl ElSync {
             let data = OpExecutionData::from_block_unchecked(hash, &block);
             let el = self.el.clone();
             let status: PayloadStatus =
-                tokio::task::spawn_blocking(move || el.new_payload(data)).await?;
+                tokio::task::spawn_blocking(move || el.import(data)).await?;
             // An invalid block is not the peer's fault, whose block has the hash that was asked for. What stands on it is
             // handed in all the same, so that the engine learns that the target is invalid.
             if !status.is_valid() && !status.is_invalid() {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    DevnetGenesis, ElConfig, EmbeddedEl, ExecutedBlock, MESSAGE_PASSER, PoolLimits,
+    DevnetGenesis, ElBehaviour, ElConfig, EmbeddedEl, ExecutedBlock, MESSAGE_PASSER, PoolLimits,
     SEQUENCER_FEE_VAULT, SealedPayload, predeploys::selector,
 };
 use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
@@ -75,10 +75,25 @@ impl TestChain {
     }
 
     pub(crate) fn with_pool_limits(fork: Hardfork, pool_limits: PoolLimits) -> Self {
-        let el = EmbeddedEl::new(ElConfig {
+        let config = ElConfig {
             pool_limits,
-            state_history_blocks: 2,
             ..ElConfig::new(genesis(fork))
+        };
+        Self::with_config(fork, config)
+    }
+
+    pub(crate) fn with_behaviour(fork: Hardfork, behaviour: ElBehaviour) -> Self {
+        let config = ElConfig {
+            behaviour,
+            ..ElConfig::new(genesis(fork))
+        };
+        Self::with_config(fork, config)
+    }
+
+    fn with_config(fork: Hardfork, config: ElConfig) -> Self {
+        let el = EmbeddedEl::new(ElConfig {
+            state_history_blocks: 2,
+            ..config
         })
         .unwrap();
         let mut scalar = B256::with_last_byte(0);
@@ -173,9 +188,14 @@ impl TestChain {
         assert!(status.is_valid(), "{status:?}");
     }
 
-    /// Makes a known block the head.
+    /// Makes a known block the head. A sibling may need to be asked for twice.
     pub(crate) fn choose(&self, head: B256) -> ForkchoiceUpdated {
-        self.el.fork_choice_updated(forkchoice(head), None).unwrap()
+        let ask = || self.el.fork_choice_updated(forkchoice(head), None).unwrap();
+        let updated = ask();
+        if self.el.view().is_sibling(&head) {
+            return ask();
+        }
+        updated
     }
 
     /// The next block with what waits in the pool, as head.

@@ -3,7 +3,7 @@
 use crate::{
     chain::{Chain, L1Block, L1Heads, LabelError, MAX_BLOCKS_PER_COMMAND, Reorg, ReorgError},
     config::L1SimConfig,
-    fault::{Fault, Faults},
+    fault::{Fault, FaultKind, Faults},
     pool::{PoolError, PoolTransaction},
 };
 use alloy_primitives::B256;
@@ -216,18 +216,33 @@ impl EmbeddedL1 {
     /// Lets JSON-RPC requests meet a fault. Control methods never do.
     pub fn set_fault(&self, fault: Fault) {
         info!(?fault, "L1 fault set on command");
-        self.shared.faults.set(fault);
+        self.shared.faults.set(fault, self.canonical_hashes());
     }
 
     /// Ends the fault in force.
     pub fn clear_fault(&self) {
         info!("L1 fault cleared on command");
-        self.shared.faults.clear();
+        self.shared.faults.slot.clear();
+    }
+
+    /// The fault that the next request would meet.
+    pub fn fault(&self) -> Option<FaultKind> {
+        self.shared.faults.slot.current().map(|met| met.kind)
     }
 
     /// How many requests have met a fault since the start, so that a test can wait for one instead of sleeping.
     pub fn faults_met(&self) -> watch::Receiver<u64> {
-        self.shared.faults.met()
+        self.shared.faults.slot.met()
+    }
+
+    /// Hashes of all canonical blocks, from block 0 on.
+    pub(crate) fn canonical_hashes(&self) -> Vec<B256> {
+        self.with_chain(|chain| {
+            (0..)
+                .map_while(|number| chain.block_by_number(number))
+                .map(|block| block.hash())
+                .collect()
+        })
     }
 
     /// What runs around the chain.

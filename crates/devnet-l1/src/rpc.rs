@@ -8,6 +8,7 @@ mod connection;
 mod control;
 mod error;
 mod fees;
+mod lie;
 mod logs;
 mod params;
 mod view;
@@ -23,6 +24,8 @@ use axum::{
 };
 use connection::{CuttableListener, Cutter};
 use error::RpcError;
+use lie::Lie;
+use light_node_devnet_fault::{CONTROL_PREFIX, HTML_PAGE, Met};
 use params::Params;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -36,8 +39,11 @@ const MAX_BODY_BYTES: usize = 8 << 20;
 const MAX_BATCH: usize = 100;
 /// How long open requests may take after the end was asked for.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
-/// Prefix of the methods that command the L1.
-const CONTROL_PREFIX: &str = "dev_";
+/// How long a slow L1 takes, and how much a huge answer is, unless the command says otherwise.
+const SLOW: Duration = Duration::from_secs(1);
+const HUGE_BYTES: u64 = 100 << 20;
+/// Largest huge answer.
+const HUGE_BYTES_MAX: u64 = 1 << 30;
 
 /// What this L1 calls itself, in `web3_clientVersion` and in the beacon API.
 const CLIENT_VERSION: &str = concat!("light-node-devnet-l1/v", env!("CARGO_PKG_VERSION"));
@@ -87,11 +93,13 @@ async fn handle(
 ) -> Response {
     let request = serde_json::from_slice::<Value>(&body);
     let is_control = request.as_ref().is_ok_and(is_control);
-    let answer = || Answer::ok(answer(&server.l1, request));
     if is_control {
-        return answer().into_response();
+        return Answer::ok(answer(&server.l1, request, None)).into_response();
     }
-    under_faults(&server, &cutter, answer).await
+    let met = server.l1.faults().slot.take();
+    let lie = met.and_then(|met| Lie::new(&server.l1, met));
+    let answer = || Answer::ok(answer(&server.l1, request, lie.as_ref()));
+    under_fault(&server, &cutter, met, answer).await
 }
 
 /// What a request is answered with where nothing goes wrong.
@@ -131,46 +139,78 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Answers a request, or lets it meet the fault in force.
-async fn under_faults(
+/// Answers a request, or lets it meet a fault. A lie is in the answer already.
+async fn under_fault(
     server: &Server,
     cutter: &Cutter,
+    met: Option<Met<FaultKind>>,
     answer: impl FnOnce() -> Answer,
 ) -> Response {
-    match server.l1.faults().take() {
-        None => answer().into_response(),
-        Some(FaultKind::Refuse) => {
+    let Some(met) = met else {
+        return answer().into_response();
+    };
+    match met.kind {
+        FaultKind::Refuse => {
             cutter.cut();
             ().into_response()
         }
-        Some(FaultKind::Hang) => {
+        FaultKind::Reset => {
+            cutter.reset();
+            ().into_response()
+        }
+        FaultKind::Hang => {
             tokio::select! {
-                () = server.l1.faults().over() => {}
+                () = server.l1.faults().slot.over() => {}
                 () = server.token.cancelled() => {}
             }
             cutter.cut();
             ().into_response()
         }
-        Some(FaultKind::Http429) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            [(header::RETRY_AFTER, "1")],
-            "too many requests",
-        )
-            .into_response(),
-        Some(FaultKind::Http500) => {
+        FaultKind::Slow => {
+            tokio::select! {
+                () = tokio::time::sleep(met.milliseconds_or(SLOW)) => {}
+                () = server.token.cancelled() => {}
+            }
+            answer().into_response()
+        }
+        FaultKind::Http429 => {
+            let seconds = met.amount.unwrap_or(1).to_string();
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            (
+                status,
+                [(header::RETRY_AFTER, seconds)],
+                "too many requests",
+            )
+                .into_response()
+        }
+        FaultKind::Http500 => {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal server error").into_response()
         }
-        Some(FaultKind::Html) => {
-            let page = "<!DOCTYPE html><html><body>Service Temporarily Unavailable</body></html>";
-            ([(header::CONTENT_TYPE, "text/html")], page).into_response()
+        FaultKind::Http503 => {
+            (StatusCode::SERVICE_UNAVAILABLE, "service unavailable").into_response()
         }
-        Some(FaultKind::Truncated) => {
+        FaultKind::Html => ([(header::CONTENT_TYPE, "text/html")], HTML_PAGE).into_response(),
+        FaultKind::Truncated => {
             let answer = answer();
             let mut text = answer.text();
             // An answer is ASCII, so every index is a boundary.
             text.truncate(text.len() / 2);
             answer.with_text(text)
         }
+        FaultKind::Huge => {
+            let bytes = met.amount.unwrap_or(HUGE_BYTES).min(HUGE_BYTES_MAX);
+            let mut text = r#"{"jsonrpc":"2.0","id":0,"result":""#.to_owned();
+            text.extend(std::iter::repeat_n(
+                '0',
+                usize::try_from(bytes).unwrap_or(0),
+            ));
+            ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+        }
+        FaultKind::RpcError
+        | FaultKind::WrongHash
+        | FaultKind::OtherChain
+        | FaultKind::Stale
+        | FaultKind::LowerHead => answer().into_response(),
     }
 }
 
@@ -185,7 +225,7 @@ fn is_control(request: &Value) -> bool {
 }
 
 /// The answer to a body; null when it has none.
-fn answer(l1: &EmbeddedL1, request: serde_json::Result<Value>) -> Value {
+fn answer(l1: &EmbeddedL1, request: serde_json::Result<Value>, lie: Option<&Lie>) -> Value {
     match request {
         Err(error) => failure(Value::Null, &RpcError::parse(&error)),
         Ok(Value::Array(batch)) if batch.is_empty() => {
@@ -201,7 +241,7 @@ fn answer(l1: &EmbeddedL1, request: serde_json::Result<Value>) -> Value {
         Ok(Value::Array(batch)) => {
             let answers = batch
                 .into_iter()
-                .filter_map(|request| answer_one(l1, request));
+                .filter_map(|request| answer_one(l1, request, lie));
             let answers = answers.collect::<Vec<_>>();
             if answers.is_empty() {
                 Value::Null
@@ -209,12 +249,12 @@ fn answer(l1: &EmbeddedL1, request: serde_json::Result<Value>) -> Value {
                 Value::Array(answers)
             }
         }
-        Ok(request) => answer_one(l1, request).unwrap_or_default(),
+        Ok(request) => answer_one(l1, request, lie).unwrap_or_default(),
     }
 }
 
 /// The answer to one request; none for a notification.
-fn answer_one(l1: &EmbeddedL1, mut request: Value) -> Option<Value> {
+fn answer_one(l1: &EmbeddedL1, mut request: Value, lie: Option<&Lie>) -> Option<Value> {
     // Not by index: indexing a value that is no object would panic.
     let method = request.get_mut("method").map(Value::take);
     let Some(Value::String(method)) = method else {
@@ -222,7 +262,10 @@ fn answer_one(l1: &EmbeddedL1, mut request: Value) -> Option<Value> {
         return Some(failure(id, &RpcError::invalid_request("invalid request")));
     };
     let params = request.get_mut("params").map(Value::take);
-    let result = Params::new(params).and_then(|params| call(l1, &method, &params));
+    let result = Params::new(params).and_then(|params| match lie {
+        None => call(l1, &method, &params),
+        Some(lie) => lie.call(l1, &method, &params),
+    });
     let id = request.get_mut("id").map(Value::take)?;
     Some(match result {
         Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),

@@ -1,5 +1,6 @@
 //! What a devnet is made of: forks, times, followers, ports. The defaults are those of `light-node devnet`.
 
+use light_node_devnet_el::ElBehaviour;
 use light_node_devnet_l1::L1_BLOCK_TIME_MAX;
 use light_node_protocol::Hardfork;
 use std::{path::PathBuf, time::Duration};
@@ -9,6 +10,9 @@ pub const BLOCK_TIME_MAX: Duration = L1_BLOCK_TIME_MAX;
 
 /// The longest artificial delay of an execution layer's sync.
 pub const EL_SYNC_DELAY_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Most blocks that an execution layer's sync asks for at a time.
+pub const EL_SYNC_BATCH_MAX: usize = 128;
 
 /// Everything that fixes a devnet before its first block.
 #[derive(Clone, Debug)]
@@ -34,6 +38,10 @@ pub struct DevnetConfig {
     /// Artificial delay of each request of the embedded execution layers' sync, to make it visible; up to
     /// [`EL_SYNC_DELAY_MAX`].
     pub el_sync_delay: Duration,
+    /// Blocks of each request of their sync, from 1 to [`EL_SYNC_BATCH_MAX`].
+    pub el_sync_batch: usize,
+    /// Whose answers the embedded execution layers give, the sequencer's among them.
+    pub el_behaviour: ElBehaviour,
     /// Who makes blocks.
     pub blocks: Blocks,
     /// Whether transactions are sent all the time.
@@ -56,6 +64,8 @@ impl DevnetConfig {
             stable_ports: false,
             datadir,
             el_sync_delay: Duration::ZERO,
+            el_sync_batch: 64,
+            el_behaviour: ElBehaviour::OpReth,
             blocks: Blocks::ByClock,
             traffic: true,
         }

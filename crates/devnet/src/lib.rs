@@ -24,10 +24,13 @@ pub use accounts::{
     UNSAFE_BLOCK_SIGNER,
 };
 pub use batcher::BatcherHandle;
-pub use config::{BLOCK_TIME_MAX, Blocks, DevnetConfig, EL_SYNC_DELAY_MAX, EngineKind};
+pub use config::{
+    BLOCK_TIME_MAX, Blocks, DevnetConfig, EL_SYNC_BATCH_MAX, EL_SYNC_DELAY_MAX, EngineKind,
+};
 pub use deploy::{DEVNET_L2_CHAIN_ID, DeployError, DeployedFiles, Deployment, FileError};
+pub use light_node_devnet_el::ElBehaviour;
 pub use sequencer::{AttributesError, SequencerError, SequencerHandle};
-pub use source::{SourceHandle, SourceRpcError};
+pub use source::{SourceFault, SourceFaultKind, SourceHandle, SourceRpcError};
 pub use status_lines::StatusLines;
 pub use topology::{
     Devnet, DevnetError, ElEndpoints, Endpoints, Follower, FollowerEndpoints, MAX_FOLLOWERS,

@@ -31,6 +31,9 @@ use tracing::{info, warn};
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(1);
 
+/// How often a new block is asked for as head.
+const HEAD_ATTEMPTS: usize = 3;
+
 /// Commands that wait. Whoever commands awaits the answer, so more than one at a time is rare.
 const COMMANDS_MAX: usize = 16;
 
@@ -51,6 +54,12 @@ pub enum SequencerError {
     /// The forkchoice was accepted but no build started.
     #[error("the execution layer started no build")]
     NoBuild,
+    /// The execution layer calls a block valid and does not make it its head.
+    #[error("the execution layer does not make block {hash} its head")]
+    HeadStays {
+        /// Its hash.
+        hash: B256,
+    },
     /// A block of our own chain is not there.
     #[error("the execution layer has no block {hash}")]
     MissingBlock {
@@ -192,13 +201,23 @@ impl Sequencer {
         let status = self.engine.new_payload(&envelope).await?;
         expect_valid("the new payload", &status)?;
         let block = L2BlockRef::from_payload(&self.config, &envelope.execution_payload)?;
-        let moved: ForkchoiceUpdated = self
-            .engine
-            .fork_choice_updated(self.forkchoice(block.hash), None)
-            .await?;
-        expect_valid("the forkchoice to the new block", &moved.payload_status)?;
+        self.make_head(&block).await?;
         self.head = block;
         Ok(block)
+    }
+
+    /// Asks for `block` as head until it is: op-reth may call a sibling `VALID` and move only when asked again.
+    async fn make_head(&self, block: &L2BlockRef) -> Result<(), SequencerError> {
+        for _ in 0..HEAD_ATTEMPTS {
+            let state = self.forkchoice(block.hash);
+            let moved: ForkchoiceUpdated = self.engine.fork_choice_updated(state, None).await?;
+            expect_valid("the forkchoice to the new block", &moved.payload_status)?;
+            let latest = self.engine.block(BlockId::latest()).await?;
+            if latest.is_some_and(|latest| latest.block_ref.hash == block.hash) {
+                return Ok(());
+            }
+        }
+        Err(SequencerError::HeadStays { hash: block.hash })
     }
 
     /// Goes back until the head's origin is on the L1 chain. Genesis always is.

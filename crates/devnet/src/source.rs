@@ -5,9 +5,11 @@
 //! canonical L1 chain. Every status is computed from one look at the L1, so it is coherent by construction: origins of all
 //! its L2 heads are on the L1 chain that its L1 heads name.
 
+mod fault;
 mod record;
 mod rpc;
 
+pub use fault::{SourceFault, SourceFaultKind};
 pub use rpc::{SourceHandle, SourceRpcError};
 
 pub(crate) use rpc::SourceRpc;
@@ -18,6 +20,7 @@ use crate::{
     sequencer::genesis_ref,
     system_configs::{SystemConfigs, is_canonical},
 };
+use fault::History;
 use light_node_actor::CancellationToken;
 use light_node_devnet_l1::{Chain, EmbeddedL1, L1Block, L1Heads};
 use light_node_protocol::{L1BlockRef, L2BlockRef, L2BlockRefError, SyncStatus};
@@ -36,6 +39,7 @@ pub(crate) struct Source {
     record: Record,
     finalized: L2BlockRef,
     published: watch::Sender<SyncStatus>,
+    history: History,
 }
 
 impl Source {
@@ -65,6 +69,7 @@ impl Source {
             record: Record::new(l1_genesis, l2_genesis),
             finalized: l2_genesis,
             published: watch::Sender::new(genesis),
+            history: History::default(),
             l1,
             l2,
             ledger,
@@ -74,6 +79,11 @@ impl Source {
     /// The status after the last change.
     pub(crate) fn subscribe(&self) -> watch::Receiver<SyncStatus> {
         self.published.subscribe()
+    }
+
+    /// The statuses so far, for a source that is to fall behind.
+    pub(crate) fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// Follows both layers until `token` is cancelled.
@@ -102,8 +112,12 @@ impl Source {
         match self.look() {
             Ok(status) => {
                 self.ledger.forget_up_to(status.finalized_l2.number);
-                self.published
+                let is_change = self
+                    .published
                     .send_if_modified(|known| std::mem::replace(known, status) != status);
+                if is_change {
+                    self.history.push(status);
+                }
             }
             Err(error) => warn!(%error, "the L2 chain cannot be read, the status stands still"),
         }

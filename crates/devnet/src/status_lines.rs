@@ -3,8 +3,9 @@
 
 use crate::{Devnet, Follower, SourceHandle};
 use light_node_actor::CancellationToken;
-use light_node_devnet_el::EmbeddedEl;
+use light_node_devnet_el::{EmbeddedEl, SyncProgress};
 use light_node_devnet_l1::EmbeddedL1;
+use serde::Serialize;
 use std::{
     io::{self, Write},
     sync::Arc,
@@ -120,17 +121,21 @@ impl StatusLines {
                 head: l1.latest.number,
                 safe: l1.safe.map(|block| block.number),
                 finalized: l1.finalized.map(|block| block.number),
-                state: if l1.reorgs > 0 {
-                    format!("{} reorgs", l1.reorgs)
-                } else {
-                    String::new()
-                },
+                state: joined([
+                    (l1.reorgs > 0).then(|| format!("{} reorgs", l1.reorgs)),
+                    self.l1
+                        .fault()
+                        .map(|fault| format!("fault {}", name(fault))),
+                ]),
                 ..Row::default()
             },
             Row {
                 name: "sequencer".to_owned(),
                 head: self.sequencer_el.view().head().number(),
-                state: format!("{pending} transactions wait"),
+                state: joined([
+                    Some(format!("{pending} transactions wait")),
+                    el_trouble(&self.sequencer_el),
+                ]),
                 ..Row::default()
             },
             Row {
@@ -139,6 +144,12 @@ impl StatusLines {
                 safe: Some(status.safe_l2.number),
                 finalized: Some(status.finalized_l2.number),
                 l1_cursor: Some(status.current_l1.number),
+                state: joined([
+                    self.source
+                        .fault()
+                        .map(|fault| format!("fault {}", name(fault))),
+                    None,
+                ]),
                 ..Row::default()
             },
         ];
@@ -164,10 +175,44 @@ fn follower_row(number: usize, follower: &Follower, source_safe: u64) -> Row {
         finalized: known(finalized.is_zero(), finalized.number),
         l1_cursor: known(state.current_l1.is_zero(), state.current_l1.number),
         behind: known(safe.is_zero(), source_safe.saturating_sub(safe.number)),
-        state: reason
-            .map_or("following", |reason| reason.name())
-            .to_owned(),
+        state: joined([
+            Some(
+                reason
+                    .map_or("following", |reason| reason.name())
+                    .to_owned(),
+            ),
+            el_trouble(&follower.el),
+        ]),
     }
+}
+
+/// What a command did to an execution layer, or that it fetches blocks: what a node has to live with at the moment.
+fn el_trouble(el: &EmbeddedEl) -> Option<String> {
+    if !el.is_alive() {
+        return Some("EL killed".to_owned());
+    }
+    if let Some(fault) = el.fault() {
+        return Some(format!("EL fault {}", name(fault)));
+    }
+    if el.is_peer_connected() == Some(false) {
+        return Some("EL without peer".to_owned());
+    }
+    let progress = el.sync_progress()?;
+    let SyncProgress {
+        current, highest, ..
+    } = progress;
+    Some(format!("EL syncs {current} of {highest}"))
+}
+
+/// The name of a fault as the control methods have it.
+fn name(fault: impl Serialize) -> String {
+    let name = serde_json::to_value(fault).unwrap_or_default();
+    name.as_str().unwrap_or_default().to_owned()
+}
+
+fn joined(parts: [Option<String>; 2]) -> String {
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join(", ")
 }
 
 /// The lines over those that were drawn before. Each is cleared to its end, because numbers can get shorter.

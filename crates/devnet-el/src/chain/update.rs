@@ -58,6 +58,76 @@ impl ChainView {
         Some(reorg)
     }
 
+    /// True if the block is known and does not stand on the head.
+    pub(crate) fn is_sibling(&self, hash: &B256) -> bool {
+        let mut block = self.blocks.get(hash);
+        while let Some(ancestor) = block {
+            if ancestor.number() <= self.head.number() {
+                return ancestor.hash != self.head.hash;
+            }
+            block = self.blocks.get(&ancestor.header().parent_hash);
+        }
+        false
+    }
+
+    /// Forgets the last `count` canonical blocks and all that stands on them; side branches, too, if `all_sides`. Genesis
+    /// stays, and so do blocks whose states are gone. A label that is lost is no more.
+    pub(crate) fn lose_last(&mut self, count: u64, all_sides: bool) {
+        let number = self.head.number().saturating_sub(count).max(self.kept_from);
+        let Some(head) = self.block_by_number(number).cloned() else {
+            return;
+        };
+        for number in number + 1..=self.head.number() {
+            let Some(lost) = self.canonical.remove(&number) else {
+                continue;
+            };
+            if let Some(lost) = self.blocks.get(&lost) {
+                for transaction in &lost.block.body.transactions {
+                    self.transactions.remove(&transaction.tx_hash());
+                }
+            }
+        }
+        self.head = head;
+        let numbers: Vec<u64> = self.hashes_at.keys().copied().collect();
+        for number in numbers {
+            let (kept, lost): (Vec<B256>, Vec<B256>) = self
+                .hashes_at
+                .remove(&number)
+                .unwrap_or_default()
+                .into_iter()
+                .partition(|hash| self.survives(number, hash, all_sides));
+            for hash in lost {
+                self.blocks.remove(&hash);
+                self.states.remove(&hash);
+            }
+            if !kept.is_empty() {
+                self.hashes_at.insert(number, kept);
+            }
+        }
+        for label in [&mut self.safe, &mut self.finalized] {
+            *label = label
+                .take()
+                .filter(|block| self.blocks.contains_key(&block.hash));
+        }
+    }
+
+    /// Blocks go by rising numbers, so that what stands on a lost one finds its parent gone.
+    fn survives(&self, number: u64, hash: &B256, all_sides: bool) -> bool {
+        match self.canonical.get(&number) {
+            Some(canonical) if canonical == hash => true,
+            _ if all_sides => false,
+            Some(_) | None => self.blocks.get(hash).is_some_and(|block| {
+                number <= self.head.number()
+                    && self.blocks.contains_key(&block.header().parent_hash)
+            }),
+        }
+    }
+
+    /// What op-geth has as safe block after a start.
+    pub(crate) fn set_safe_to_finalized(&mut self) {
+        self.safe = self.finalized.clone();
+    }
+
     /// Labels a known block safe. False if it is unknown.
     pub(crate) fn set_safe(&mut self, hash: &B256) -> bool {
         let block = self.blocks.get(hash).cloned();

@@ -19,6 +19,9 @@ pub enum EngineError {
     /// The finalized label names a block that is not there.
     #[error("invalid forkchoice state: unknown finalized block {0}")]
     UnknownFinalized(B256),
+    /// A fault on command.
+    #[error("invalid forkchoice state: on command")]
+    Prescribed,
     /// A block is to be built on one whose state is not kept any more.
     #[error("the state of block {0} was dropped")]
     StateDropped(B256),
@@ -35,7 +38,10 @@ impl EngineError {
     pub const fn code(&self) -> i32 {
         match self {
             Self::UnknownPayload => -38001,
-            Self::ZeroHead | Self::UnknownSafe(_) | Self::UnknownFinalized(_) => -38002,
+            Self::ZeroHead
+            | Self::UnknownSafe(_)
+            | Self::UnknownFinalized(_)
+            | Self::Prescribed => -38002,
             Self::Attributes(
                 AttributesError::MissingGasLimit | AttributesError::BaseFeeParams(_),
             ) => -32602,

@@ -105,6 +105,7 @@ async fn an_unknown_head_is_reported_as_syncing_until_it_is_there() {
     let expected = ElSyncing::Syncing {
         current: 0,
         highest: 2,
+        marks: 0,
     };
     assert_eq!(engine.syncing().await, Ok(expected));
     assert!(engine.new_payload(&payload(0)).await.unwrap().is_valid());

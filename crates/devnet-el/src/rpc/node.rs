@@ -18,8 +18,11 @@ pub(super) fn register(module: &mut RpcModule<RpcContext>) -> Registered {
         Ok(context.view().spec().chain_id().to_string())
     })?;
     read(module, "net_listening", |_, _| Ok(true))?;
-    // Peers are another name for devp2p here, which we do not speak.
-    read(module, "net_peerCount", |_, _| Ok(U64::ZERO))?;
+    // We speak no devp2p; the one from which we sync is our peer.
+    read(module, "net_peerCount", |context, _| {
+        let is_connected = context.el.is_peer_connected() == Some(true);
+        Ok(U64::from(u64::from(is_connected)))
+    })?;
     read(module, "web3_clientVersion", |_, _| Ok(CLIENT_VERSION))?;
     read(module, "web3_sha3", |_, params| {
         let data: Bytes = params.next()?;

@@ -50,6 +50,8 @@ async fn push_heads(
     context: &RpcContext,
 ) -> Result<(), SubscriptionError> {
     let mut views = context.el.subscribe();
+    let mut lives = context.el.faults.life.subscribe();
+    lives.mark_unchanged();
     let mut last = views.borrow_and_update().clone();
     let sink = pending.accept().await?;
     loop {
@@ -57,6 +59,7 @@ async fn push_heads(
             biased;
             () = context.token.cancelled() => return Ok(()),
             () = sink.closed() => return Ok(()),
+            _ = lives.changed() => return Ok(()),
             changed = views.changed() => if changed.is_err() { return Ok(()) },
         }
         let now = views.borrow_and_update().clone();

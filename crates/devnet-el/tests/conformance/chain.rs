@@ -5,7 +5,7 @@ use alloy_genesis::Genesis;
 use alloy_primitives::{Address, B256, U256};
 use alloy_rpc_types_engine::JwtSecret;
 use alloy_signer_local::PrivateKeySigner;
-use light_node_devnet_el::{DevnetGenesis, ElConfig, EmbeddedEl, InProcessEngine};
+use light_node_devnet_el::{DevnetGenesis, ElBehaviour, ElConfig, EmbeddedEl, InProcessEngine};
 use light_node_engine_api::{
     ElDeadlines, EngineApi, HttpEngine, HttpEngineConfig, JwtSource, conformance::Fixture,
 };
@@ -43,7 +43,16 @@ impl Chain {
 
     /// A fresh embedded EL of this chain.
     pub(crate) fn embedded(&self) -> Arc<EmbeddedEl> {
-        EmbeddedEl::new(ElConfig::new(self.genesis.clone())).unwrap()
+        self.embedded_as(ElBehaviour::default())
+    }
+
+    /// A fresh embedded EL of this chain that behaves like another one.
+    pub(crate) fn embedded_as(&self, behaviour: ElBehaviour) -> Arc<EmbeddedEl> {
+        let config = ElConfig {
+            behaviour,
+            ..ElConfig::new(self.genesis.clone())
+        };
+        EmbeddedEl::new(config).unwrap()
     }
 }
 

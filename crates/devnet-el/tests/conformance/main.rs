@@ -10,6 +10,7 @@
 //!    embedded EL syncs from it, too, and their answers are compared.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod behaviour;
 mod builds;
 mod chain;
 mod real;

@@ -1,7 +1,7 @@
 //! The beacon API, as far as a rollup node asks for blobs: version, genesis, slot length, and the blobs of a slot. There is no
 //! beacon chain, so everything that would need its roots or signatures (headers, blob sidecars) answers 404.
 
-use super::{Answer, CLIENT_VERSION, Server, connection::Cutter, under_faults};
+use super::{Answer, CLIENT_VERSION, Server, connection::Cutter, under_fault};
 use crate::l1::EmbeddedL1;
 use alloy_primitives::{B256, hex};
 use axum::{
@@ -30,7 +30,8 @@ async fn handle(
     let answer = || {
         route(&server.l1, uri.path(), query.as_deref().unwrap_or_default()).unwrap_or_else(refused)
     };
-    under_faults(&server, &cutter, answer).await
+    let met = server.l1.faults().take_for_beacon();
+    under_fault(&server, &cutter, met, answer).await
 }
 
 /// Why a request has no answer: a status and a message in the form of the beacon API.

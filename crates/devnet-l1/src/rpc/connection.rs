@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
 };
@@ -21,19 +21,36 @@ use tokio::{
 
 /// Cuts the connection that a request came by.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cutter(Arc<AtomicBool>);
+pub(crate) struct Cutter(Arc<AtomicU8>);
+
+/// The connection is whole.
+const WHOLE: u8 = 0;
+/// It is to be closed.
+const CUT: u8 = 1;
+/// It is to be reset.
+const RESET: u8 = 2;
 
 impl Cutter {
     /// From now on nothing more is written, and the connection ends with the next attempt.
     pub(crate) fn cut(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.store(CUT, Ordering::Relaxed);
     }
 
-    fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::ConnectionReset.into());
+    /// The same, and the peer is told by a reset.
+    pub(crate) fn reset(&self) {
+        self.0.store(RESET, Ordering::Relaxed);
+    }
+
+    fn check(&self, stream: &TcpStream) -> io::Result<()> {
+        let state = self.0.load(Ordering::Relaxed);
+        if state == WHOLE {
+            return Ok(());
         }
-        Ok(())
+        if state == RESET {
+            // Closing it sends a reset then.
+            stream.set_zero_linger()?;
+        }
+        Err(io::ErrorKind::ConnectionReset.into())
     }
 }
 
@@ -92,12 +109,12 @@ impl AsyncWrite for CuttableStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.cutter.check()?;
+        self.cutter.check(&self.stream)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.cutter.check()?;
+        self.cutter.check(&self.stream)?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

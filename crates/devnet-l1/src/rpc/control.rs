@@ -63,6 +63,7 @@ fn status(l1: &EmbeddedL1) -> Value {
         "slot": slot,
         "reorgs": heads.reorgs,
         "mining": l1.is_mining(),
+        "fault": l1.fault(),
         "faultsMet": *l1.faults_met().borrow(),
         "pendingTransactions": l1.with_chain(|chain| chain.pending_count()),
     })

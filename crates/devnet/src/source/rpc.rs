@@ -1,5 +1,6 @@
-//! The source's JSON-RPC server, and the handle by which tests stop it and start it again on the same port.
+//! The source's JSON-RPC server, and the handle by which tests stop it, start it again on the same port, and let it fail.
 
+use super::fault::{History, ServedFaults, SourceFault, SourceFaultKind, SourceFaults};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, address};
 use jsonrpsee::{
@@ -8,20 +9,25 @@ use jsonrpsee::{
     server::{Server, ServerHandle},
     types::{
         ErrorObjectOwned, Params,
-        error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE},
+        error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE},
     },
 };
+use light_node_actor::CancellationToken;
+use light_node_devnet_fault::FaultLayer;
 use light_node_engine_api::{ElBlock, ElError, ElReader};
 use light_node_protocol::{
     MissingWithdrawalsRoot, OutputResponse, RollupConfig, SyncStatus, WithdrawalsRoot,
 };
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::{net::SocketAddr, sync::Arc};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
     sync::{Mutex, watch},
 };
+use tower::ServiceBuilder;
+use tracing::info;
 
 /// The `L2ToL1MessagePasser`, whose storage root commits to all withdrawals.
 const MESSAGE_PASSER: Address = address!("0x4200000000000000000000000000000000000016");
@@ -68,7 +74,19 @@ pub(crate) struct SourceRpc {
     pub(crate) status: watch::Receiver<SyncStatus>,
     /// The sequencer's execution layer, for output roots.
     pub(crate) reader: Arc<dyn ElReader>,
+    /// The statuses so far.
+    pub(crate) history: History,
 }
+
+/// What the methods answer from, and what keeps them from it.
+#[derive(Debug)]
+struct Context {
+    rpc: SourceRpc,
+    faults: Arc<SourceFaults>,
+}
+
+/// A server, and what lets its hanging requests go.
+type Running = (ServerHandle, CancellationToken);
 
 /// The source as others see it. Clones command the same one.
 #[derive(Clone, Debug)]
@@ -76,7 +94,8 @@ pub struct SourceHandle {
     address: SocketAddr,
     status: watch::Receiver<SyncStatus>,
     methods: Methods,
-    server: Arc<Mutex<Option<ServerHandle>>>,
+    faults: Arc<SourceFaults>,
+    server: Arc<Mutex<Option<Running>>>,
 }
 
 impl SourceHandle {
@@ -86,10 +105,15 @@ impl SourceHandle {
     /// The address cannot be bound.
     pub(crate) async fn serve(rpc: SourceRpc, listen: SocketAddr) -> Result<Self, SourceRpcError> {
         let status = rpc.status.clone();
+        let faults = Arc::new(SourceFaults::new(rpc.history.clone()));
         let mut source = Self {
             address: listen,
             status,
-            methods: methods(rpc)?,
+            methods: methods(Context {
+                rpc,
+                faults: faults.clone(),
+            })?,
+            faults,
             server: Arc::default(),
         };
         source.address = source.start_serving().await?;
@@ -132,16 +156,24 @@ impl SourceHandle {
         let listener = TcpListener::bind(self.address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let listener = listener.into_std().map_err(refused)?;
+        let stop = CancellationToken::new();
+        let faults = ServedFaults {
+            faults: self.faults.clone(),
+            stop: stop.clone(),
+        };
+        let faults = FaultLayer::new(Arc::new(faults)).with_control();
         let built = Server::builder()
+            .set_http_middleware(ServiceBuilder::new().layer(faults))
             .build_from_tcp(listener)
             .map_err(refused)?;
-        *server = Some(built.start(self.methods.clone()));
+        *server = Some((built.start(self.methods.clone()), stop));
         Ok(address)
     }
 
     /// Closes the port and all connections. The source goes on following the L1 meanwhile.
     pub async fn stop_serving(&self) {
-        if let Some(server) = self.server.lock().await.take() {
+        if let Some((server, stop)) = self.server.lock().await.take() {
+            stop.cancel();
             // An error means that it has stopped already.
             let _ = server.stop();
             server.stopped().await;
@@ -149,19 +181,108 @@ impl SourceHandle {
     }
 }
 
-fn methods(rpc: SourceRpc) -> Result<Methods, RegisterMethodError> {
-    let mut module = RpcModule::new(rpc);
-    module.register_method("optimism_syncStatus", |_, rpc, _| {
-        encode(&*rpc.status.borrow())
+impl SourceHandle {
+    /// Lets requests meet a fault in place of any other. Control methods never do.
+    pub fn set_fault(&self, fault: SourceFault) {
+        info!(?fault, "source fault set on command");
+        self.faults.set(fault, self.status());
+    }
+
+    /// Ends the fault in force.
+    pub fn clear_fault(&self) {
+        info!("source fault cleared on command");
+        self.faults.slot.clear();
+    }
+
+    /// The fault that the next request would meet.
+    pub fn fault(&self) -> Option<SourceFaultKind> {
+        self.faults.slot.current().map(|met| met.kind)
+    }
+
+    /// How many requests have met a fault since the start, so that a test can wait for one instead of sleeping.
+    pub fn faults_met(&self) -> watch::Receiver<u64> {
+        self.faults.slot.met()
+    }
+}
+
+fn methods(context: Context) -> Result<Methods, RegisterMethodError> {
+    let mut module = RpcModule::new(context);
+    register_control(&mut module)?;
+    module.register_method("optimism_syncStatus", |_, context, _| sync_status(context))?;
+    module.register_method("optimism_rollupConfig", |_, context, _| {
+        rollup_config(context)
     })?;
-    module.register_method("optimism_rollupConfig", |_, rpc, _| encode(&*rpc.config))?;
     module.register_method("optimism_version", |_, _, _| {
         concat!("light-node-devnet/", env!("CARGO_PKG_VERSION"))
     })?;
-    module.register_async_method("optimism_outputAtBlock", |params, rpc, _| async move {
-        encode(&output_at_block(&params, &rpc).await?)
+    module.register_async_method("optimism_outputAtBlock", |params, context, _| async move {
+        encode(&output_at_block(&params, &context.rpc).await?)
     })?;
     Ok(module.into())
+}
+
+/// What an operator of a devnet does to the source.
+fn register_control(module: &mut RpcModule<Context>) -> Result<(), RegisterMethodError> {
+    module.register_method("dev_status", |_, context, _| {
+        json!({
+            "status": *context.rpc.status.borrow(),
+            "fault": context.faults.slot.current().map(|met| met.kind),
+            "faultsMet": *context.faults.slot.met().borrow(),
+        })
+    })?;
+    module.register_method("dev_fault", |params, context, _| {
+        let fault: SourceFault = params.sequence().next()?;
+        info!(?fault, "source fault set on command");
+        context.faults.set(fault, *context.rpc.status.borrow());
+        Ok::<_, ErrorObjectOwned>(true)
+    })?;
+    module.register_method("dev_clearFault", |_, context, _| {
+        info!("source fault cleared on command");
+        context.faults.slot.clear();
+        true
+    })?;
+    Ok(())
+}
+
+fn sync_status(context: &Context) -> Result<Value, ErrorObjectOwned> {
+    let now = *context.rpc.status.borrow();
+    let met = context.faults.slot.take_if(SourceFaultKind::is_of_status);
+    let Some(met) = met else {
+        return encode(&now);
+    };
+    match met.kind {
+        SourceFaultKind::Null => Ok(Value::Null),
+        SourceFaultKind::RpcError => {
+            let message = "sync status is not available on command";
+            Err(ErrorObjectOwned::owned(
+                SERVER_ERROR_CODE,
+                message,
+                None::<()>,
+            ))
+        }
+        _ => encode(&context.faults.told(met, now)),
+    }
+}
+
+fn rollup_config(context: &Context) -> Result<Value, ErrorObjectOwned> {
+    let mut config = (*context.rpc.config).clone();
+    let met = context.faults.slot.take_if(SourceFaultKind::is_of_config);
+    match met.map(|met| (met.kind, met.amount)) {
+        Some((SourceFaultKind::NoRollupConfig, _)) => {
+            let message = "method not found on command";
+            return Err(ErrorObjectOwned::owned(
+                METHOD_NOT_FOUND_CODE,
+                message,
+                None::<()>,
+            ));
+        }
+        Some((SourceFaultKind::OtherChain, id)) => {
+            config.l2_chain_id = id.unwrap_or(config.l2_chain_id + 1);
+        }
+        Some(_) => config.genesis.l2.hash = !config.genesis.l2.hash,
+        None => {}
+    }
+    encode(&config)
 }
 
 async fn output_at_block(

@@ -103,6 +103,7 @@ impl Starting {
             config: rollup,
             status,
             reader: engine,
+            history: source.history(),
         };
         let source_handle = self.serve_source(rpc).await?;
 
@@ -164,7 +165,12 @@ impl Starting {
         ports: ElPorts,
         peer: Option<&RunningEl>,
     ) -> Result<RunningEl, DevnetError> {
-        let el = EmbeddedEl::new(ElConfig::new(self.deployment.l2_genesis.clone()))?;
+        let el = EmbeddedEl::new(ElConfig {
+            behaviour: self.config.el_behaviour,
+            // All others sync from the one without a peer.
+            is_only_copy: peer.is_none(),
+            ..ElConfig::new(self.deployment.l2_genesis.clone())
+        })?;
         let config = ElServerConfig {
             authrpc: ports.authrpc,
             http: ports.http,
@@ -183,6 +189,7 @@ impl Starting {
         if let Some(peer) = peer {
             let mut config = SyncConfig::new(Url::parse(&peer.endpoints.http)?);
             config.delay = self.config.el_sync_delay;
+            config.batch = self.config.el_sync_batch;
             let sync = ElSync::new(el.clone(), config)?;
             self.chain.spawn("execution layer sync", async move {
                 sync.run(token).await;

@@ -66,7 +66,7 @@ pub(super) fn register(module: &mut RpcModule<RpcContext>) -> Registered {
 
 /// A block by hash, number or tag; side branches by hash. A label that no forkchoice has set finds nothing.
 pub(super) fn find(context: &RpcContext, id: BlockId) -> Option<Arc<ExecutedBlock>> {
-    context.view().block(id).cloned()
+    context.el.find_block(&context.view(), id)
 }
 
 fn block(

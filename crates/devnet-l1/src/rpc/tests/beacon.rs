@@ -128,11 +128,8 @@ async fn what_is_not_there_answers_in_the_form_of_the_api() {
 #[tokio::test]
 async fn faults_reach_the_beacon_api_too() {
     let rig = Rig::start().await;
-    rig.l1.set_fault(Fault {
-        kind: FaultKind::Http500,
-        for_ms: None,
-        count: Some(1),
-    });
+    rig.l1
+        .set_fault(Fault::until_cleared(FaultKind::Http500).times(1));
     let url = format!("{}/eth/v1/node/version", rig.l1.beacon_url());
     let status = async || rig.client.get(&url).send().await.unwrap().status().as_u16();
     assert_eq!(status().await, 500);

@@ -136,3 +136,115 @@ async fn a_hanging_request_does_not_hold_up_the_stop() {
         .unwrap();
     assert!(hanging.await.unwrap().is_err());
 }
+
+#[tokio::test]
+async fn lies_are_whole_answers_that_are_not_true() {
+    let rig = Rig::start().await;
+    rig.l1.mine(5).unwrap();
+    let honest: Value = rig
+        .result("eth_getBlockByNumber", json!(["0x2", false]))
+        .await;
+    let lie = |kind, amount: Option<u64>| {
+        rig.l1.set_fault(crate::Fault {
+            amount,
+            ..crate::Fault::until_cleared(kind)
+        });
+    };
+    lie(FaultKind::OtherChain, Some(7));
+    assert_eq!(rig.result::<String>("eth_chainId", json!([])).await, "0x7");
+    lie(FaultKind::OtherChain, None);
+    assert_eq!(
+        rig.result::<String>("eth_chainId", json!([])).await,
+        "0x385"
+    );
+
+    lie(FaultKind::WrongHash, Some(2));
+    let wrong: Value = rig
+        .result("eth_getBlockByNumber", json!(["0x2", false]))
+        .await;
+    assert_ne!(wrong["hash"], honest["hash"]);
+    assert_eq!(wrong["stateRoot"], honest["stateRoot"]);
+    let other: Value = rig
+        .result("eth_getBlockByNumber", json!(["0x3", false]))
+        .await;
+    assert_eq!(
+        other["hash"],
+        json!(rig.l1.block_by_number(3).unwrap().hash())
+    );
+
+    lie(FaultKind::LowerHead, Some(3));
+    assert_eq!(
+        rig.result::<String>("eth_blockNumber", json!([])).await,
+        "0x2"
+    );
+    let latest: Value = rig
+        .result("eth_getBlockByNumber", json!(["latest", false]))
+        .await;
+    assert_eq!(latest, honest);
+    let above: Value = rig
+        .result("eth_getBlockByNumber", json!(["0x3", false]))
+        .await;
+    assert!(above.is_null());
+
+    lie(FaultKind::RpcError, None);
+    assert_eq!(rig.error("eth_chainId", json!([])).await.0, -32005);
+    rig.l1.clear_fault();
+    assert_eq!(
+        rig.result::<String>("eth_blockNumber", json!([])).await,
+        "0x5"
+    );
+}
+
+#[tokio::test]
+async fn a_stale_l1_stays_on_the_branch_that_a_reorg_has_left() {
+    let rig = Rig::start().await;
+    rig.l1.mine(5).unwrap();
+    let before = rig.l1.heads().latest;
+    rig.l1
+        .set_fault(crate::Fault::until_cleared(FaultKind::Stale));
+    rig.l1.reorg(3, Some(4), true).unwrap();
+    let latest: Value = rig
+        .result("eth_getBlockByNumber", json!(["latest", false]))
+        .await;
+    assert_eq!(latest["hash"], json!(before.hash));
+    for number in 0..=5u64 {
+        let block: Value = rig
+            .result(
+                "eth_getBlockByNumber",
+                json!([format!("{number:#x}"), false]),
+            )
+            .await;
+        assert_eq!(block["number"], format!("{number:#x}"));
+    }
+    rig.l1.clear_fault();
+    assert_eq!(
+        rig.result::<String>("eth_blockNumber", json!([])).await,
+        "0x6"
+    );
+}
+
+#[tokio::test]
+async fn a_reset_connection_and_a_late_answer() {
+    let rig = Rig::start().await;
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId" }).to_string();
+    rig.l1
+        .set_fault(crate::Fault::until_cleared(FaultKind::Reset).times(1));
+    assert!(rig.post(request.clone()).await.unwrap_err().is_request());
+    let slow = crate::Fault::until_cleared(FaultKind::Slow).by(50).times(1);
+    rig.l1.set_fault(slow);
+    let started = std::time::Instant::now();
+    assert_eq!(rig.post(request.clone()).await.unwrap().status(), 200);
+    assert!(started.elapsed() >= Duration::from_millis(50));
+    let limited = crate::Fault::until_cleared(FaultKind::Http429)
+        .by(9)
+        .times(1);
+    rig.l1.set_fault(limited);
+    let answer = rig.post(request.clone()).await.unwrap();
+    assert_eq!(answer.headers()["retry-after"], "9");
+    let huge = crate::Fault::until_cleared(FaultKind::Huge)
+        .by(100_000)
+        .times(1);
+    rig.l1.set_fault(huge);
+    let body = rig.post(request).await.unwrap().bytes().await.unwrap();
+    assert!(body.len() >= 100_000);
+}

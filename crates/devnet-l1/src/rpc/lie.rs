@@ -1,0 +1,95 @@
+//! Whole answers that are not true: another chain, wrong hashes, a head that stands still or goes down.
+
+use super::{RpcResult, call, error::RpcError, params::Params, quantity};
+use crate::{fault::FaultKind, l1::EmbeddedL1};
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{B256, keccak256};
+use light_node_devnet_fault::Met;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What requests are answered with instead of the truth.
+#[derive(Clone, Debug)]
+pub(super) enum Lie {
+    Error,
+    /// Of all blocks, or of one.
+    WrongHash(Option<u64>),
+    OtherChain(u64),
+    /// The canonical chain, from block 0 on.
+    Chain(Arc<Vec<B256>>),
+}
+
+impl Lie {
+    /// The lie that a request has met; `None` for faults that are none.
+    pub(super) fn new(l1: &EmbeddedL1, met: Met<FaultKind>) -> Option<Self> {
+        Some(match met.kind {
+            FaultKind::RpcError => Self::Error,
+            FaultKind::WrongHash => Self::WrongHash(met.amount),
+            FaultKind::OtherChain => {
+                let own = super::chain_id(l1);
+                Self::OtherChain(met.amount.unwrap_or(own + 1))
+            }
+            FaultKind::Stale => Self::Chain(l1.faults().frozen()),
+            FaultKind::LowerHead => {
+                let mut hashes = l1.canonical_hashes();
+                let by = usize::try_from(met.amount.unwrap_or(1)).unwrap_or(usize::MAX);
+                // Block 0 stays.
+                hashes.truncate(hashes.len().saturating_sub(by).max(1));
+                Self::Chain(Arc::new(hashes))
+            }
+            _ => return None,
+        })
+    }
+
+    /// Answers a method.
+    pub(super) fn call(&self, l1: &EmbeddedL1, method: &str, params: &Params) -> RpcResult {
+        match (self, method) {
+            (Self::Error, _) => Err(RpcError::limit_exceeded("request limit exceeded")),
+            (Self::OtherChain(id), "eth_chainId") => Ok(quantity(*id)),
+            (Self::OtherChain(id), "net_version") => Ok(json!(id.to_string())),
+            (Self::WrongHash(number), "eth_getBlockByNumber" | "eth_getBlockByHash") => {
+                let mut block = call(l1, method, params)?;
+                let is_meant =
+                    number.is_none_or(|number| block.get("number") == Some(&quantity(number)));
+                if is_meant && let Some(hash) = block.get_mut("hash") {
+                    *hash = json!(keccak256(hash.to_string()));
+                }
+                Ok(block)
+            }
+            (Self::Chain(hashes), "eth_blockNumber") => {
+                Ok(quantity(hashes.len().saturating_sub(1)))
+            }
+            (Self::Chain(hashes), "eth_getBlockByNumber" | "eth_getBlockReceipts") => {
+                let BlockId::Number(tag) = params.required(0)? else {
+                    return call(l1, method, params);
+                };
+                let Some(hash) = find(l1, hashes, tag)? else {
+                    return Ok(Value::Null);
+                };
+                let by_hash = match method {
+                    "eth_getBlockByNumber" => "eth_getBlockByHash",
+                    other => other,
+                };
+                let full: Option<bool> = params.optional(1)?;
+                call(l1, by_hash, &Params::new(Some(json!([hash, full])))?)
+            }
+            _ => call(l1, method, params),
+        }
+    }
+}
+
+/// The block that `tag` means on the chain of `hashes`. Labels above its head fall back to the head.
+fn find(l1: &EmbeddedL1, hashes: &[B256], tag: BlockNumberOrTag) -> Result<Option<B256>, RpcError> {
+    let head = hashes.len().saturating_sub(1) as u64;
+    let number = match tag {
+        BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
+        BlockNumberOrTag::Earliest => 0,
+        BlockNumberOrTag::Number(number) => number,
+        BlockNumberOrTag::Safe | BlockNumberOrTag::Finalized => {
+            let label = super::blocks::find(l1, tag.into())?;
+            label.map_or(0, |block| block.number()).min(head)
+        }
+    };
+    let index = usize::try_from(number).ok();
+    Ok(index.and_then(|index| hashes.get(index)).copied())
+}
