@@ -315,3 +315,6 @@ impl Fetcher {
         self.status.send_replace(snapshot);
     }
 }
+
+#[cfg(test)]
+mod tests;

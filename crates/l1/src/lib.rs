@@ -16,6 +16,8 @@ mod schedule;
 mod status;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
+#[cfg(test)]
+mod testing;
 mod transport;
 mod watcher;
 mod window;

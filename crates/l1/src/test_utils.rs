@@ -33,9 +33,13 @@ pub enum Fault {
     RpcError,
     /// Headers whose announced hash is not theirs.
     WrongHashes,
+    /// `null` for every block that is asked for by its height, and a true head.
+    NullBlocks,
+    /// The true answer, so late.
+    Slow(Duration),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Chain {
     chain_id: u64,
     headers: Vec<(Header, B256)>,
@@ -48,8 +52,19 @@ struct Chain {
 #[derive(Debug, Default)]
 struct Endpoint {
     hidden_blocks: usize,
+    flapping: bool,
+    frozen_at: Option<usize>,
     fault: Fault,
     requests: u64,
+}
+
+impl Endpoint {
+    /// So many of `length` blocks are there to be seen. Behind a flapping balancer two of three backends lag.
+    fn visible(&self, length: usize) -> usize {
+        let lags = !self.flapping || !self.requests.is_multiple_of(3);
+        let hidden = if lags { self.hidden_blocks } else { 0 };
+        length.min(self.frozen_at.unwrap_or(length)) - hidden
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +77,7 @@ struct Mining {
 /// An endpoint of an L1 in memory. Clones are the same endpoint.
 #[derive(Clone, Debug)]
 pub struct MemoryL1 {
-    chain: Arc<Mutex<Chain>>,
+    chain: Arc<Mutex<Arc<Mutex<Chain>>>>,
     endpoint: Arc<Mutex<Endpoint>>,
     name: String,
 }
@@ -87,7 +102,7 @@ impl MemoryL1 {
             chain.push(first + 12 * number);
         }
         Self {
-            chain: Arc::new(Mutex::new(chain)),
+            chain: shared(chain),
             endpoint: Arc::default(),
             name: "first".to_owned(),
         }
@@ -95,54 +110,60 @@ impl MemoryL1 {
 
     /// Another endpoint of the same L1, with faults and a count of its own.
     pub fn another_endpoint(&self, name: &str) -> Self {
+        let chain = self.backend();
         Self {
-            chain: self.chain.clone(),
+            chain: Arc::new(Mutex::new(chain)),
             endpoint: Arc::default(),
             name: name.to_owned(),
         }
     }
 
+    /// An endpoint of an L1 that has been the same until now and goes its own way from here.
+    pub fn fork(&self, name: &str) -> Self {
+        let chain = self.with(|chain| chain.clone());
+        Self {
+            chain: shared(chain),
+            endpoint: Arc::default(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// From now on serves the L1 of `other`, as a name that leads elsewhere does. No connection breaks.
+    pub fn lead_to(&self, other: &Self) {
+        *lock(&self.chain) = other.backend();
+    }
+
     /// Mines with the (paused) clock from now on: a block each `block_time`, visible `arrival_delay` after its time.
     pub fn mine_with_the_clock(&self, block_time: Duration, arrival_delay: Duration) {
-        self.lock().mining = Some(Mining {
+        let mining = Mining {
             started: Instant::now(),
             block_time,
             arrival_delay,
-        });
+        };
+        self.with(|chain| chain.mining = Some(mining));
     }
 
     /// Mines `count` blocks, 12 s apart in header time.
     pub fn mine(&self, count: u64) {
-        let mut chain = self.lock();
-        for _ in 0..count {
-            let timestamp = chain.last().timestamp + 12;
-            chain.push(timestamp);
-        }
+        self.with(|chain| chain.grow(count));
     }
 
     /// Replaces the `depth` highest blocks by `depth + grown` others.
     pub fn reorg(&self, depth: usize, grown: usize) {
-        let mut chain = self.lock();
-        chain.branch += 1;
-        let kept = chain.headers.len() - depth;
-        chain.headers.truncate(kept);
-        for _ in 0..depth + grown {
-            let timestamp = chain.last().timestamp + 12;
-            chain.push(timestamp);
-        }
+        self.with(|chain| {
+            chain.cut(depth);
+            chain.grow((depth + grown) as u64);
+        });
     }
 
     /// Removes the `depth` highest blocks.
     pub fn roll_back(&self, depth: usize) {
-        let mut chain = self.lock();
-        chain.branch += 1;
-        let kept = chain.headers.len() - depth;
-        chain.headers.truncate(kept);
+        self.with(|chain| chain.cut(depth));
     }
 
     /// Turns into another chain.
     pub fn set_chain_id(&self, chain_id: u64) {
-        self.lock().chain_id = chain_id;
+        self.with(|chain| chain.chain_id = chain_id);
     }
 
     /// Answers as if the highest `blocks` did not exist yet, like a node that lags.
@@ -150,11 +171,24 @@ impl MemoryL1 {
         self.endpoint().hidden_blocks = blocks;
     }
 
+    /// As [`Self::hide`], but one answer of three is by a backend that has every block.
+    pub fn flap(&self, blocks: usize) {
+        self.hide(blocks);
+        self.endpoint().flapping = true;
+    }
+
+    /// Learns of no new block any more, or again.
+    pub fn freeze(&self, frozen: bool) {
+        let length = self.with(|chain| chain.headers.len());
+        self.endpoint().frozen_at = frozen.then_some(length);
+    }
+
     /// Sets the heights of the `safe` and `finalized` tags; `None` answers with an error.
     pub fn set_tags(&self, safe: Option<u64>, finalized: Option<u64>) {
-        let mut chain = self.lock();
-        chain.safe = safe;
-        chain.finalized = finalized;
+        self.with(|chain| {
+            chain.safe = safe;
+            chain.finalized = finalized;
+        });
     }
 
     /// From now on misbehaves like this.
@@ -169,14 +203,13 @@ impl MemoryL1 {
 
     /// The highest block.
     pub fn head(&self) -> L1BlockRef {
-        let chain = self.lock();
-        chain.block_ref(chain.headers.len() - 1)
+        self.with(|chain| chain.block_ref(chain.headers.len() - 1))
     }
 
     /// The canonical block at `number`. It must exist.
     pub fn block(&self, number: u64) -> L1BlockRef {
-        self.lock()
-            .block_ref(usize::try_from(number).unwrap_or(usize::MAX))
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        self.with(|chain| chain.block_ref(index))
     }
 
     /// Number and hash of the canonical block at `number`. It must exist.
@@ -184,15 +217,28 @@ impl MemoryL1 {
         self.block(number).id()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Chain> {
-        let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
+    fn backend(&self) -> Arc<Mutex<Chain>> {
+        lock(&self.chain).clone()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Chain) -> T) -> T {
+        let backend = self.backend();
+        let mut chain = lock(&backend);
         chain.catch_up();
-        chain
+        act(&mut chain)
     }
 
     fn endpoint(&self) -> MutexGuard<'_, Endpoint> {
-        self.endpoint.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.endpoint)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shared(chain: Chain) -> Arc<Mutex<Arc<Mutex<Chain>>>> {
+    Arc::new(Mutex::new(Arc::new(Mutex::new(chain))))
 }
 
 impl Chain {
@@ -216,6 +262,20 @@ impl Chain {
         };
         let hash = header.hash_slow();
         self.headers.push((header, hash));
+    }
+
+    fn grow(&mut self, count: u64) {
+        for _ in 0..count {
+            let timestamp = self.last().timestamp + 12;
+            self.push(timestamp);
+        }
+    }
+
+    /// The next blocks are of another branch.
+    fn cut(&mut self, depth: usize) {
+        self.branch += 1;
+        let kept = self.headers.len() - depth;
+        self.headers.truncate(kept);
     }
 
     fn catch_up(&mut self) {
@@ -256,11 +316,12 @@ impl Chain {
     }
 
     fn block_by(&self, tag: Option<&str>, endpoint: &Endpoint) -> Result<Value, &'static str> {
-        let visible = self.headers.len() - endpoint.hidden_blocks;
+        let visible = endpoint.visible(self.headers.len());
         let number = match tag {
             Some("latest") => Some(visible as u64 - 1),
             Some("safe") => Some(self.safe.ok_or("safe block not found")?),
             Some("finalized") => Some(self.finalized.ok_or("finalized block not found")?),
+            Some(_) if endpoint.fault == Fault::NullBlocks => None,
             Some(hex) => u64::from_str_radix(hex.trim_start_matches("0x"), 16).ok(),
             None => None,
         };
@@ -284,8 +345,7 @@ impl Chain {
 #[async_trait]
 impl Transport for MemoryL1 {
     async fn post(&self, body: Vec<u8>, limit_bytes: usize) -> Result<Vec<u8>, HttpError> {
-        let (fault, answer) = {
-            let chain = self.lock();
+        let (fault, answer) = self.with(|chain| {
             let mut endpoint = self.endpoint();
             endpoint.requests += 1;
             let request: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -299,10 +359,14 @@ impl Transport for MemoryL1 {
                 one => chain.answer(one, &endpoint),
             };
             (endpoint.fault.clone(), answer.to_string().into_bytes())
-        };
+        });
         sleep(Duration::from_millis(20)).await;
         let answer = match fault {
-            Fault::None | Fault::WrongHashes => answer,
+            Fault::None | Fault::WrongHashes | Fault::NullBlocks => answer,
+            Fault::Slow(delay) => {
+                sleep(delay).await;
+                answer
+            }
             Fault::Refused => {
                 return Err(HttpError::Connect {
                     cause: "connection refused".to_owned(),

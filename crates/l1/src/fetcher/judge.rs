@@ -148,7 +148,15 @@ impl Fetcher {
             }
             Relation::Unlinked => {
                 let kept = self.find_fork(index, head, deadline).await?;
-                (HeadChange::New { kept }, kept)
+                let window = &self.window;
+                // Nothing that is known says that a lower head at an unknown height is of another branch.
+                let may_be_ancestor =
+                    head.number < window.head().number && window.hash_at(head.number).is_none();
+                if may_be_ancestor && !self.is_rollback(head) {
+                    (HeadChange::Low, kept)
+                } else {
+                    (HeadChange::New { kept }, kept)
+                }
             }
         };
         match self.window.finalized() {

@@ -1,55 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::{
-    BoxTransport, Canonicality, EndpointVerdict, L1Config, L1Error, L1Fatal, L1Handle, L1Watcher,
+    Canonicality, EndpointVerdict, L1Config, L1Error, L1Fatal,
     test_utils::{Fault, MemoryL1},
+    testing::{BLOCK_TIME, CHAIN_ID, Running},
 };
-use light_node_actor::CancellationToken;
 use light_node_protocol::BlockNumHash;
 use std::time::Duration;
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
-
-const CHAIN_ID: u64 = 900;
-const BLOCK_TIME: Duration = Duration::from_secs(12);
-
-struct Running {
-    l1: L1Handle,
-    token: CancellationToken,
-    task: JoinHandle<Result<(), L1Fatal>>,
-}
-
-impl Running {
-    fn start(genesis_of: &MemoryL1, endpoints: &[&MemoryL1]) -> Self {
-        let config = L1Config::new(Vec::new(), CHAIN_ID, genesis_of.id(0));
-        Self::start_with(config, endpoints)
-    }
-
-    fn start_with(config: L1Config, endpoints: &[&MemoryL1]) -> Self {
-        let transports = endpoints
-            .iter()
-            .map(|l1| Box::new((*l1).clone()) as BoxTransport);
-        let (watcher, l1) = L1Watcher::with_transports(config, transports.collect()).unwrap();
-        let token = CancellationToken::new();
-        let task = tokio::spawn(watcher.run(token.clone()));
-        Self { l1, token, task }
-    }
-
-    async fn head_is(&self, number: u64) {
-        let mut heads = self.l1.watch();
-        heads
-            .wait_for(|heads| heads.head.number == number)
-            .await
-            .unwrap();
-    }
-
-    async fn stop(self) {
-        self.token.cancel();
-        self.task.await.unwrap().unwrap();
-    }
-}
+use tokio::time::{Instant, sleep};
 
 fn mismatch(ours: BlockNumHash) -> Canonicality {
     Canonicality::Mismatch { ours: ours.hash }
