@@ -282,7 +282,7 @@ mod tests {
     #[tokio::test]
     async fn the_execution_layer_in_memory_behaves_like_a_real_one() {
         let chain = ChainBuilder::new();
-        for kind in [MemoryElKind::Reth, MemoryElKind::Geth] {
+        for kind in MemoryElKind::ALL {
             let subject = MemoryEl::with_kind(&chain, kind);
             let fixture = Fixture::new(subject, MemoryEl::new(&chain), chain.config());
             fixture.check_all().await;

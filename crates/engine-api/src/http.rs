@@ -15,6 +15,7 @@ use alloy_primitives::{Address, B256, Bytes, U64};
 use alloy_rpc_types_engine::{ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus};
 use async_trait::async_trait;
 use core::fmt;
+use light_node_metrics::{RequestMetrics, RequestResult};
 use light_node_protocol::{RollupConfig, redact_url};
 use op_alloy_rpc_types_engine::{
     OpExecutionPayload, OpExecutionPayloadEnvelope, OpPayloadAttributes,
@@ -29,12 +30,16 @@ use std::{
     time::Duration,
 };
 use thiserror::Error;
+use tokio::time::Instant;
 use transport::Transport;
 use url::Url;
 
 const BLOCK_BY_HASH: &str = "eth_getBlockByHash";
 const BLOCK_BY_NUMBER: &str = "eth_getBlockByNumber";
 const GET_PROOF: &str = "eth_getProof";
+/// This client and its batches of reads, in the labels of metrics.
+const RPC: &str = "engine-api";
+const BATCH: &str = "eth_batch";
 const SYNCING: &str = "eth_syncing";
 const CLIENT_VERSION: &str = "engine_getClientVersionV1";
 
@@ -99,6 +104,7 @@ pub struct HttpEngine {
     rollup_config: Arc<RollupConfig>,
     deadlines: ElDeadlines,
     next_id: AtomicU64,
+    requests: RequestMetrics,
 }
 
 impl HttpEngine {
@@ -128,6 +134,7 @@ impl HttpEngine {
             rollup_config,
             deadlines,
             next_id: AtomicU64::new(1),
+            requests: RequestMetrics::new(RPC),
         })
     }
 
@@ -136,8 +143,25 @@ impl HttpEngine {
         self.transport.endpoint()
     }
 
-    /// One request; an error object is an error.
+    /// Durations of all requests by method and result, to be registered once.
+    pub const fn requests(&self) -> &RequestMetrics {
+        &self.requests
+    }
+
+    /// One request, measured; an error object is an error.
     async fn call<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        deadline: Duration,
+        params: impl Serialize + Send,
+    ) -> Result<T, ElError> {
+        let sent_at = Instant::now();
+        let answer = self.ask(method, deadline, params).await;
+        self.requests.observe(method, result_of(&answer), sent_at);
+        answer
+    }
+
+    async fn ask<T: DeserializeOwned>(
         &self,
         method: &'static str,
         deadline: Duration,
@@ -165,9 +189,22 @@ impl HttpEngine {
         calls: Vec<(&'static str, Value)>,
         read: impl FnOnce(Vec<Answer<'_>>) -> Result<T, ElError> + Send,
     ) -> Result<T, ElError> {
-        let Some(&(method, _)) = calls.first() else {
+        let Some(&(first, _)) = calls.first() else {
             return read(Vec::new());
         };
+        let method = if calls.len() == 1 { first } else { BATCH };
+        let sent_at = Instant::now();
+        let answer = self.ask_many(first, calls, read).await;
+        self.requests.observe(method, result_of(&answer), sent_at);
+        answer
+    }
+
+    async fn ask_many<T>(
+        &self,
+        method: &'static str,
+        calls: Vec<(&'static str, Value)>,
+        read: impl FnOnce(Vec<Answer<'_>>) -> Result<T, ElError> + Send,
+    ) -> Result<T, ElError> {
         let count = calls.len();
         let first_id = self.next_id.fetch_add(count as u64, Ordering::Relaxed);
         let requests: Vec<Request<Value>> = (first_id..)
@@ -344,6 +381,28 @@ impl fmt::Debug for HttpEngine {
 
 fn encode<T: Serialize + ?Sized>(method: &'static str, request: &T) -> Result<Vec<u8>, ElError> {
     serde_json::to_vec(request).map_err(|error| wire::malformed(method, &error.to_string()))
+}
+
+fn result_of<T>(answer: &Result<T, ElError>) -> RequestResult {
+    let Err(error) = answer else {
+        return RequestResult::Ok;
+    };
+    match error {
+        ElError::Transport { .. } => RequestResult::Transport,
+        ElError::Timeout { .. } => RequestResult::Timeout,
+        ElError::Unauthorized(_) => RequestResult::Unauthorized,
+        ElError::Http { status: 429, .. } => RequestResult::RateLimited,
+        ElError::Http { .. } => RequestResult::HttpStatus,
+        ElError::Malformed { .. } | ElError::WrongChain { .. } | ElError::WrongGenesis { .. } => {
+            RequestResult::Malformed
+        }
+        ElError::UnknownPayload
+        | ElError::InvalidForkchoiceState { .. }
+        | ElError::InvalidPayloadAttributes { .. }
+        | ElError::TooLargeRequest { .. }
+        | ElError::UnsupportedFork { .. }
+        | ElError::Rpc { .. } => RequestResult::RpcError,
+    }
 }
 
 fn block_call(id: BlockId, full: bool) -> (&'static str, Value) {

@@ -17,7 +17,10 @@ use core::fmt;
 use light_node_protocol::{L2BlockRef, RollupConfig};
 use script::Script;
 use state::State;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 use tokio::sync::Notify;
 
 /// An EL in memory. All methods take `&self`; share it by [`Arc`].
@@ -25,6 +28,7 @@ use tokio::sync::Notify;
 /// It starts with genesis as head and without safe and finalized labels.
 pub struct MemoryEl {
     config: Arc<RollupConfig>,
+    chain_id: AtomicU64,
     deadlines: ElDeadlines,
     state: Mutex<State>,
     script: Mutex<Script>,
@@ -40,6 +44,7 @@ impl MemoryEl {
     /// An EL that behaves like `kind` and knows the genesis block of `chain` alone.
     pub fn with_kind(chain: &ChainBuilder, kind: MemoryElKind) -> Arc<Self> {
         Arc::new(Self {
+            chain_id: AtomicU64::new(chain.config().l2_chain_id),
             config: chain.config(),
             deadlines: ElDeadlines::default(),
             state: Mutex::new(State::new(kind, chain.genesis())),
@@ -89,6 +94,23 @@ impl MemoryEl {
     /// falls to their parent, labels above it are gone.
     pub fn lose_last(&self, count: usize) {
         self.state().lose_last(count);
+    }
+
+    /// Ends as by a kill, and starts again without its last `lost` canonical blocks: what was in memory alone is gone, and
+    /// op-geth has no safe block but the finalized one.
+    pub fn restart(&self, lost: usize) {
+        self.state().restart(lost);
+    }
+
+    /// While true a backfill runs: every payload is SYNCING, and on op-reth every forkchoice too. When it ends, the head
+    /// that was asked for last becomes the head if its block is known.
+    pub fn set_backfilling(&self, backfilling: bool) {
+        self.state().set_backfilling(backfilling);
+    }
+
+    /// From now on `eth_chainId` answers `chain_id`: somebody has put the EL of another chain in the place of this one.
+    pub fn set_chain_id(&self, chain_id: u64) {
+        self.chain_id.store(chain_id, Ordering::Relaxed);
     }
 
     /// From now on `newPayload` of the block `hash`, and of its descendants, and a forkchoice to it, is INVALID.

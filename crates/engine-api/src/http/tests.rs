@@ -298,6 +298,41 @@ async fn blocks_are_one_batch_and_answers_may_come_in_any_order() {
 }
 
 #[tokio::test]
+async fn every_request_is_measured_by_method_and_result() {
+    let server = Server::start(|seen| {
+        if seen.body.is_array() {
+            return "<html>".into_response();
+        }
+        match seen.body["method"].as_str() {
+            Some("eth_chainId") => answer(&json!({ "id": seen.body["id"], "result": "0x1" })),
+            Some(BLOCK_BY_NUMBER) => StatusCode::TOO_MANY_REQUESTS.into_response(),
+            _ => StatusCode::UNAUTHORIZED.into_response(),
+        }
+    })
+    .await;
+    let engine = engine(&server.url);
+    engine.chain_id().await.unwrap();
+    engine.block(BlockId::latest()).await.unwrap_err();
+    let ids = [BlockId::latest(), BlockId::number(1)];
+    engine.blocks(&ids).await.unwrap_err();
+    let state = ForkchoiceState::default();
+    engine.fork_choice_updated(state, None).await.unwrap_err();
+
+    let mut catalogue = light_node_metrics::Catalogue::new();
+    RequestMetrics::register_all(&[engine.requests().clone()], &mut catalogue, false);
+    let exposition = catalogue.encode();
+    for (method, result) in [
+        ("eth_chainId", "ok"),
+        ("eth_getBlockByNumber", "rate_limited"),
+        ("eth_batch", "malformed"),
+        ("engine_forkchoiceUpdatedV3", "unauthorized"),
+    ] {
+        let line = format!(r#"_count{{rpc="engine-api",method="{method}",result="{result}"}} 1"#);
+        assert!(exposition.contains(&line), "{line}\n{exposition}");
+    }
+}
+
+#[tokio::test]
 async fn one_block_is_a_plain_request() {
     let server = Server::results(|_| Value::Null).await;
     assert_eq!(

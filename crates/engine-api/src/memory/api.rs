@@ -9,7 +9,10 @@ use alloy_rpc_types_engine::{
 };
 use async_trait::async_trait;
 use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 impl MemoryEl {
     /// Logs `call` and answers as prescribed, else by `apply`; `status` makes an answer of a prescribed status.
@@ -49,7 +52,7 @@ impl MemoryEl {
 #[async_trait]
 impl ElReader for MemoryEl {
     async fn chain_id(&self) -> Result<u64, ElError> {
-        let apply = |el: &Self| Ok(el.config.l2_chain_id);
+        let apply = |el: &Self| Ok(el.chain_id.load(Ordering::Relaxed));
         self.serve(
             Call::ChainId,
             "eth_chainId",

@@ -14,11 +14,20 @@ use std::collections::{HashMap, HashSet};
 /// Whose answers the EL in memory gives where the real ones differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MemoryElKind {
-    /// Zero head: -38002. A head that is an ancestor of latest: labels are ignored too. Labels may be off the chain.
+    /// Zero head: -38002. A head that is an ancestor of latest: labels are ignored too. Labels may be off the chain. A
+    /// forkchoice whose finalized block is known fetches no far head, and any VALID makes it forget its sync target.
     #[default]
     Reth,
-    /// Zero head: INVALID. A head that is an ancestor of latest: labels are applied. Labels must be on the head's chain.
+    /// Zero head: INVALID. A head that is an ancestor of latest: labels are applied. Labels must be on the head's chain. It
+    /// comes back from a restart with safe = finalized.
     Geth,
+    /// As [`Self::Geth`], and a forkchoice starts a sync only to a head whose payload came before.
+    OldGeth,
+}
+
+impl MemoryElKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Reth, Self::Geth, Self::OldGeth];
 }
 
 #[derive(Debug)]
@@ -34,6 +43,7 @@ pub(super) struct State {
     finalized: B256,
     target: Option<B256>,
     sticky_forkchoices: usize,
+    backfilling: bool,
     builds: HashMap<PayloadId, MemoryBlock>,
     syncing: Option<ElSyncing>,
 }
@@ -52,6 +62,7 @@ impl State {
             finalized: B256::ZERO,
             target: None,
             sticky_forkchoices: 0,
+            backfilling: false,
             builds: HashMap::new(),
             syncing: None,
         }
@@ -111,6 +122,49 @@ impl State {
         self.sticky_forkchoices = count;
     }
 
+    pub(super) fn set_backfilling(&mut self, backfilling: bool) {
+        self.backfilling = backfilling;
+        if let Some(target) = self
+            .target
+            .filter(|target| self.blocks.contains_key(target))
+        {
+            self.reach(target);
+        }
+    }
+
+    /// The process was killed and starts again without its last `lost` blocks.
+    pub(super) fn restart(&mut self, lost: usize) {
+        self.lose_last(lost);
+        self.builds.clear();
+        self.invalid.clear();
+        self.backfilling = false;
+        if self.kind != MemoryElKind::Reth {
+            self.safe = self.finalized;
+        }
+    }
+
+    fn reach(&mut self, target: B256) {
+        if !self.backfilling {
+            self.head = target;
+            self.target = None;
+        }
+    }
+
+    /// Answers a forkchoice to a head that is not here, or while all wait for a backfill.
+    fn sync_to(&mut self, state: ForkchoiceState) -> ForkchoiceUpdated {
+        let head = state.head_block_hash;
+        let mut payloads = self.buffered.values().flatten();
+        let is_fetched = match self.kind {
+            MemoryElKind::Reth => !self.blocks.contains_key(&state.finalized_block_hash),
+            MemoryElKind::Geth => true,
+            MemoryElKind::OldGeth => payloads.any(|block| block.hash() == head),
+        };
+        if is_fetched {
+            self.target = Some(head);
+        }
+        ForkchoiceUpdated::from_status(PayloadStatusEnum::Syncing)
+    }
+
     /// The block that a read by `id` finds.
     pub(super) fn find(&self, id: BlockId) -> Option<ElBlock> {
         match id {
@@ -140,8 +194,7 @@ impl State {
             self.blocks.insert(hash, block);
             ready.extend(self.buffered.remove(&hash).unwrap_or_default());
             if self.target == Some(hash) {
-                self.head = hash;
-                self.target = None;
+                self.reach(hash);
             }
         }
     }
@@ -178,6 +231,10 @@ impl State {
             self.insert(block);
             return PayloadStatus::from_status(PayloadStatusEnum::Syncing);
         };
+        if self.backfilling {
+            // What a real one buffers it executes afterwards; here the peers bring it.
+            return PayloadStatus::from_status(PayloadStatusEnum::Syncing);
+        }
         if this.number != parent.block_ref.number + 1
             || this.timestamp <= parent.block_ref.timestamp
         {
@@ -199,16 +256,18 @@ impl State {
         if head.is_zero() {
             return match self.kind {
                 MemoryElKind::Reth => Err(invalid_state("zero head")),
-                MemoryElKind::Geth => Ok(ForkchoiceUpdated::new(self.rejected(head, ""))),
+                MemoryElKind::Geth | MemoryElKind::OldGeth => {
+                    Ok(ForkchoiceUpdated::new(self.rejected(head, "")))
+                }
             };
         }
         if self.invalid.contains(&head) {
             let status = self.rejected(head, "links to previously rejected block");
             return Ok(ForkchoiceUpdated::new(status));
         }
-        if !self.blocks.contains_key(&head) {
-            self.target = Some(head);
-            return Ok(ForkchoiceUpdated::from_status(PayloadStatusEnum::Syncing));
+        let all_wait = self.backfilling && self.kind == MemoryElKind::Reth;
+        if all_wait || !self.blocks.contains_key(&head) {
+            return Ok(self.sync_to(state));
         }
 
         let is_old = head != self.head && self.is_ancestor(head, self.head);
@@ -218,8 +277,10 @@ impl State {
         } else if !is_old {
             self.head = head;
         }
-        self.target = None;
-        if !is_old || self.kind == MemoryElKind::Geth {
+        if self.kind == MemoryElKind::Reth || self.target == Some(head) {
+            self.target = None;
+        }
+        if !is_old || self.kind != MemoryElKind::Reth {
             self.apply_labels(state)?;
         }
         let mut updated = ForkchoiceUpdated::new(valid(head));
@@ -266,7 +327,7 @@ impl State {
         for label in labels.into_iter().filter(|label| !label.is_zero()) {
             let on_chain = match self.kind {
                 MemoryElKind::Reth => true,
-                MemoryElKind::Geth => self.is_ancestor(label, self.head),
+                MemoryElKind::Geth | MemoryElKind::OldGeth => self.is_ancestor(label, self.head),
             };
             if !self.blocks.contains_key(&label) || !on_chain {
                 return Err(invalid_state("unknown safe or finalized block"));

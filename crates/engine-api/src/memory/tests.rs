@@ -149,3 +149,78 @@ async fn scripted_answers_are_used_once_and_every_call_is_logged() {
     ));
     assert_eq!(el.take_calls().len(), 4);
 }
+
+#[tokio::test]
+async fn op_reth_forgets_its_sync_target_at_any_valid_and_op_geth_does_not() {
+    for kind in [MemoryElKind::Reth, MemoryElKind::Geth] {
+        let chain = ChainBuilder::new();
+        let el = MemoryEl::with_kind(&chain, kind);
+        let blocks = chain.extend(&chain.genesis(), 3, 0);
+        assert_eq!(choose(&el, &blocks[2]).await, PayloadStatusEnum::Syncing);
+        assert_eq!(
+            choose(&el, &chain.genesis()).await,
+            PayloadStatusEnum::Valid
+        );
+        el.add(&blocks);
+        let is_reached = el.head() == blocks[2].block_ref();
+        assert_eq!(is_reached, kind == MemoryElKind::Geth);
+    }
+}
+
+#[tokio::test]
+async fn a_known_finalized_block_keeps_op_reth_from_fetching_a_far_head() {
+    for kind in [MemoryElKind::Reth, MemoryElKind::Geth] {
+        let chain = ChainBuilder::new();
+        let el = MemoryEl::with_kind(&chain, kind);
+        let head = chain.extend(&chain.genesis(), 3, 0)[2].hash();
+        let state = to(head, B256::ZERO, chain.genesis().hash());
+        let updated = el.fork_choice_updated(state, None).await.unwrap();
+        assert!(updated.is_syncing());
+        assert_eq!(el.target().is_some(), kind == MemoryElKind::Geth);
+    }
+}
+
+#[tokio::test]
+async fn an_old_op_geth_syncs_only_to_a_head_whose_payload_came_before() {
+    let chain = ChainBuilder::new();
+    let el = MemoryEl::with_kind(&chain, MemoryElKind::OldGeth);
+    let blocks = chain.extend(&chain.genesis(), 3, 0);
+    assert_eq!(choose(&el, &blocks[2]).await, PayloadStatusEnum::Syncing);
+    assert_eq!(el.target(), None);
+    el.new_payload(&blocks[2].envelope).await.unwrap();
+    assert_eq!(choose(&el, &blocks[2]).await, PayloadStatusEnum::Syncing);
+    assert_eq!(el.target(), Some(blocks[2].hash()));
+}
+
+#[tokio::test]
+async fn while_op_reth_backfills_every_call_is_syncing_and_then_the_last_head_stands() {
+    let chain = ChainBuilder::new();
+    let el = MemoryEl::new(&chain);
+    let blocks = chain.extend(&chain.genesis(), 3, 0);
+    el.add_canonical(&blocks[..2]);
+    el.set_backfilling(true);
+    assert_eq!(choose(&el, &blocks[1]).await, PayloadStatusEnum::Syncing);
+    let status = el.new_payload(&blocks[2].envelope).await.unwrap().status;
+    assert_eq!(status, PayloadStatusEnum::Syncing);
+    assert_eq!(choose(&el, &blocks[2]).await, PayloadStatusEnum::Syncing);
+    el.add(&blocks);
+    assert_eq!(el.head(), blocks[1].block_ref());
+    el.set_backfilling(false);
+    assert_eq!(el.head(), blocks[2].block_ref());
+}
+
+#[tokio::test]
+async fn a_kill_costs_blocks_and_on_op_geth_the_safe_label() {
+    for kind in MemoryElKind::ALL {
+        let chain = ChainBuilder::new();
+        let el = MemoryEl::with_kind(&chain, kind);
+        let blocks = chain.extend(&chain.genesis(), 5, 0);
+        el.add_canonical(&blocks);
+        el.set_labels(blocks[2].hash(), blocks[0].hash());
+        el.restart(1);
+        assert_eq!(el.head(), blocks[3].block_ref());
+        let safe = if kind == MemoryElKind::Reth { 2 } else { 0 };
+        assert_eq!(el.safe(), blocks[safe].block_ref());
+        assert_eq!(el.finalized(), blocks[0].block_ref());
+    }
+}
