@@ -22,5 +22,7 @@ pub use actor::{RpcActor, RpcHandle};
 pub use config::RpcConfig;
 pub use context::RpcPeers;
 pub use error::RpcError;
-pub use metrics::{MetricsHandle, MetricsServer, RpcMetrics};
+pub use metrics::{
+    MetricsHandle, MetricsServer, RpcMetrics, register_node, register_op_node_names,
+};
 pub use sync_status::sync_status;

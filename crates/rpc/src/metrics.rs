@@ -1,7 +1,11 @@
 //! What the servers measure of themselves, and the metrics server, by which all rooms' metrics leave the process.
 
+mod node;
+mod op_node;
 mod server;
 
+pub use node::register_node;
+pub use op_node::register_op_node_names;
 pub use server::{MetricsHandle, MetricsServer};
 
 use light_node_metrics::{Catalogue, Counter, Family, Gauge, HistogramFamily, latency_histogram};

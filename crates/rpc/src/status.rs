@@ -1,8 +1,17 @@
-//! `/status`: where the node stands, as JSON for people and scripts. Everything is read from memory.
+//! `/status`: where the node stands, as JSON for people and scripts. Everything is read from memory. Keys stay; new ones may
+//! come. Heads are written as in `optimism_syncStatus`, ages and lags in seconds, unknown values as null:
+//!
+//! - `version`, `ready`, `reasons` (as on `/readyz`), `chain` (both chain ids)
+//! - `heads`: the answer of `optimism_syncStatus`
+//! - `lags`: of each head behind the clock, and behind the source in blocks
+//! - `execution_layer`: whether it answers and for how long not, its `state`, the `target` that it is asked for with its
+//!   `sync`, the payloads that wait, and `queue`: what waits in each lane, and for how long
+//! - `source`: its identity, what is wrong with it, the age of its answer, its own heads, and `polls` by outcome
+//! - `l1`: which endpoint serves, what is wrong, the age of the head, and each endpoint's verdict
 
 use crate::{context::RpcContext, readiness};
-use light_node_engine::{ElSyncState, EngineState, EngineStatus};
-use light_node_follow::{FollowStatus, IdentityVerdict};
+use light_node_engine::{ElSyncState, EngineState, EngineStatus, SyncReport};
+use light_node_follow::FollowStatus;
 use light_node_l1::{EndpointVerdict, L1Status};
 use light_node_protocol::SyncStatus;
 use serde_json::{Map, Value, json};
@@ -50,11 +59,17 @@ fn lags(heads: &SyncStatus, source: Option<&SyncStatus>, now: u64) -> Value {
 fn execution_layer(state: &EngineState, status: &EngineStatus) -> Value {
     let queue: Map<String, Value> = status
         .queue()
-        .map(|(lane, waiting)| (lane.to_owned(), waiting.into()))
+        .zip(status.oldest_since)
+        .map(|((lane, waiting), oldest)| {
+            let oldest = oldest.map(|since| seconds(since.elapsed()));
+            let entry = json!({ "waiting": waiting, "oldest_seconds": oldest });
+            (lane.to_owned(), entry)
+        })
         .collect();
     json!({
         "client": status.el_version,
         "answering": status.is_answering(),
+        "wrong_chain": status.el_wrong_chain,
         "failing_seconds": status.failing_age().map(seconds),
         "last_error": status.last_error,
         "state": match state.el_sync {
@@ -65,11 +80,24 @@ fn execution_layer(state: &EngineState, status: &EngineStatus) -> Value {
         },
         "target": state.target.map(|target| json!({ "number": target.number, "hash": target.hash })),
         "target_age_seconds": status.target_age().map(seconds),
+        "sync": status.sync.as_ref().map(sync),
         "epoch": state.epoch,
         "last_follow_case": status.last_follow_case.map(|case| case.name()),
         "buffered_payloads": status.buffered_payloads,
         "buffered_bytes": status.buffered_bytes,
         "queue": queue,
+    })
+}
+
+/// The way of the execution layer to its target.
+fn sync(report: &SyncReport) -> Value {
+    json!({
+        "el_head_number": report.el_head,
+        "blocks_left": report.blocks_left(),
+        "blocks_per_second": report.blocks_per_second(),
+        "eta_seconds": report.eta().map(seconds),
+        "still_seconds": seconds(report.still_age()),
+        "no_progress": report.no_progress,
     })
 }
 
@@ -81,12 +109,7 @@ fn source(follow: &FollowStatus) -> Value {
         .collect();
     json!({
         "endpoint": follow.source,
-        "identity": match follow.identity {
-            IdentityVerdict::Unchecked => "unchecked",
-            IdentityVerdict::Verified => "verified",
-            IdentityVerdict::Unverified => "unverified",
-            IdentityVerdict::Refused => "refused",
-        },
+        "identity": follow.identity.name(),
         "trouble": follow.trouble.as_ref().map(ToString::to_string),
         "last_poll": follow.last_outcome.map(|outcome| outcome.name()),
         "answer_age_seconds": follow.answer_age.map(seconds),
@@ -110,12 +133,15 @@ fn l1(status: &L1Status) -> Value {
                     EndpointVerdict::WrongChain { .. } => "wrong_chain",
                 },
                 "last_error": endpoint.last_error,
+                "bad_answers": endpoint.bad_answers,
             })
         })
         .collect();
     json!({
         "active": status.active,
         "reachable": status.reachable,
+        "trouble": status.trouble.as_ref().map(ToString::to_string),
+        "head_age_seconds": status.head_age.map(seconds),
         "last_success_age_seconds": status.last_success_age.map(seconds),
         "last_error": status.last_error,
         "endpoints": endpoints,
@@ -133,4 +159,90 @@ fn now_seconds() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use light_node_l1::EndpointStatus;
+    use std::collections::BTreeSet;
+
+    fn keys(page: &Value) -> BTreeSet<&str> {
+        let object = page.as_object().expect("an object");
+        object.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn keys_of_each_part_are_those_that_scripts_know() {
+        let part = execution_layer(&EngineState::default(), &EngineStatus::default());
+        let expected = [
+            "client",
+            "answering",
+            "wrong_chain",
+            "failing_seconds",
+            "last_error",
+            "state",
+            "target",
+            "target_age_seconds",
+            "sync",
+            "epoch",
+            "last_follow_case",
+            "buffered_payloads",
+            "buffered_bytes",
+            "queue",
+        ];
+        assert_eq!(keys(&part), BTreeSet::from(expected));
+        let lane = &part["queue"]["follow"];
+        assert_eq!(keys(lane), BTreeSet::from(["waiting", "oldest_seconds"]));
+
+        let part = source(&FollowStatus::default());
+        let expected = [
+            "endpoint",
+            "identity",
+            "trouble",
+            "last_poll",
+            "answer_age_seconds",
+            "in_step_age_seconds",
+            "l1_lag_seconds",
+            "heads",
+            "polls",
+        ];
+        assert_eq!(keys(&part), BTreeSet::from(expected));
+        assert!(keys(&part["polls"]).contains("applied"));
+
+        let part = l1(&L1Status {
+            endpoints: vec![EndpointStatus {
+                endpoint: "http://l1".to_owned(),
+                verdict: EndpointVerdict::Verified,
+                last_error: None,
+                bad_answers: 0,
+            }],
+            ..L1Status::default()
+        });
+        let expected = [
+            "active",
+            "reachable",
+            "trouble",
+            "head_age_seconds",
+            "last_success_age_seconds",
+            "last_error",
+            "endpoints",
+            "requests",
+            "reorgs",
+        ];
+        assert_eq!(keys(&part), BTreeSet::from(expected));
+        let expected = ["endpoint", "verdict", "last_error", "bad_answers"];
+        assert_eq!(keys(&part["endpoints"][0]), BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn an_unknown_head_has_no_lag() {
+        let lags = lags(&SyncStatus::default(), None, 1_000);
+        assert!(
+            lags.as_object()
+                .expect("an object")
+                .values()
+                .all(Value::is_null)
+        );
+    }
 }

@@ -23,16 +23,22 @@ use tracing::info;
 /// What the exposition is written in. Prometheus reads it since 2.5, without being told to.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Knows where metrics are served.
-#[derive(Clone, Copy, Debug)]
+/// Knows where metrics are served, and which.
+#[derive(Clone, Debug)]
 pub struct MetricsHandle {
     local_addr: SocketAddr,
+    catalogue: Arc<Catalogue>,
 }
 
 impl MetricsHandle {
     /// The bound address, with the real port.
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Everything that is served.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 }
 
@@ -61,12 +67,17 @@ impl MetricsServer {
         };
         let (listener, local_addr) =
             bind().map_err(|source| RpcError::BindMetrics { listen, source })?;
+        let catalogue = Arc::new(catalogue);
         let server = Self {
             listener,
             local_addr,
-            catalogue: Arc::new(catalogue),
+            catalogue: catalogue.clone(),
         };
-        Ok((server, MetricsHandle { local_addr }))
+        let handle = MetricsHandle {
+            local_addr,
+            catalogue,
+        };
+        Ok((server, handle))
     }
 
     /// Starts serving on this thread's runtime, until `token` is cancelled.
