@@ -132,32 +132,22 @@ impl Fetcher {
         head: &L1BlockRef,
         deadline: Duration,
     ) -> Result<HeadChange, L1Error> {
-        let (change, kept) = match self.window.relation(head) {
+        let kept = match self.window.relation(head) {
             Relation::Same => return Ok(HeadChange::None),
-            Relation::Behind => {
-                let kept = Some(head.number);
-                if self.is_rollback(head) {
-                    (HeadChange::New { kept }, kept)
-                } else {
-                    (HeadChange::Low, kept)
-                }
-            }
-            Relation::Linked => {
-                let kept = head.number.checked_sub(1);
-                (HeadChange::New { kept }, kept)
-            }
-            Relation::Unlinked => {
-                let kept = self.find_fork(index, head, deadline).await?;
-                let window = &self.window;
-                // Nothing that is known says that a lower head at an unknown height is of another branch.
-                let may_be_ancestor =
-                    head.number < window.head().number && window.hash_at(head.number).is_none();
-                if may_be_ancestor && !self.is_rollback(head) {
-                    (HeadChange::Low, kept)
-                } else {
-                    (HeadChange::New { kept }, kept)
-                }
-            }
+            Relation::Behind => Some(head.number),
+            Relation::Linked => head.number.checked_sub(1),
+            Relation::Unlinked => self.find_fork(index, head, deadline).await?,
+        };
+        // Nothing that is known says that a lower head at an unknown height is of another branch.
+        let may_be_ancestor = head.number < self.window.head().number
+            && self
+                .window
+                .hash_at(head.number)
+                .is_none_or(|ours| ours == head.hash);
+        let change = if may_be_ancestor && !self.is_rollback(head) {
+            HeadChange::Low
+        } else {
+            HeadChange::New { kept }
         };
         match self.window.finalized() {
             Some(finalized) if kept.is_none_or(|kept| kept < finalized.number) => {
