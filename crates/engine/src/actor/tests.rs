@@ -4,9 +4,11 @@
 
 mod build;
 mod courses;
+mod el;
 mod faults;
 mod follow;
 mod insert;
+mod logs;
 mod random;
 mod start;
 
@@ -18,13 +20,34 @@ use crate::{
     state::{DerivationState, ElSyncState},
 };
 use alloy_primitives::B256;
-use light_node_engine_api::memory::{CallKind, ChainBuilder, MemoryBlock, MemoryEl};
+use light_node_engine_api::memory::{CallKind, ChainBuilder, MemoryBlock, MemoryEl, MemoryElKind};
 use light_node_protocol::{BlockNumHash, L1BlockRef, L2BlockRef};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 use tokio::task::JoinHandle;
+
+/// Each test beside an EL of each kind. The tests are functions of the kind.
+macro_rules! under_each_el {
+    ($($test:ident),* $(,)?) => {
+        under_each_el!(@ on_op_reth Reth: $($test)*);
+        under_each_el!(@ on_op_geth Geth: $($test)*);
+    };
+    (@ $module:ident $kind:ident: $($test:ident)*) => {
+        mod $module {
+            use light_node_engine_api::memory::MemoryElKind;
+
+            $(
+                #[tokio::test(start_paused = true)]
+                async fn $test() {
+                    super::$test(MemoryElKind::$kind).await;
+                }
+            )*
+        }
+    };
+}
+use under_each_el;
 
 /// An engine that runs, and what a test knows of its world.
 struct Harness {
@@ -46,9 +69,22 @@ impl Harness {
         Self::beside(ChainBuilder::new(), |_, _| {}).await
     }
 
+    /// The same beside an EL of `kind`.
+    async fn fresh_as(kind: MemoryElKind) -> Self {
+        Self::beside_a(kind, ChainBuilder::new(), |_, _| {}).await
+    }
+
     /// An engine beside an EL that `arrange` has prepared; the start-up probe is over.
     async fn beside(builder: ChainBuilder, arrange: impl FnOnce(&ChainBuilder, &MemoryEl)) -> Self {
-        let el = MemoryEl::new(&builder);
+        Self::beside_a(MemoryElKind::Reth, builder, arrange).await
+    }
+
+    async fn beside_a(
+        kind: MemoryElKind,
+        builder: ChainBuilder,
+        arrange: impl FnOnce(&ChainBuilder, &MemoryEl),
+    ) -> Self {
+        let el = MemoryEl::with_kind(&builder, kind);
         arrange(&builder, &el);
         let harness = Self::start(builder, el);
         harness

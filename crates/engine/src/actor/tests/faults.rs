@@ -3,11 +3,34 @@
 use super::*;
 use light_node_engine_api::memory::Scripted;
 
+under_each_el! {
+    a_source_that_contradicts_our_safe_head_is_refused_until_it_may_move,
+    safe_goes_down_on_its_chain_only_when_it_may_move,
+    a_source_that_contradicts_our_finalized_head_is_refused_for_ever,
+    a_lower_or_unknown_finalized_head_leaves_ours_and_the_rest_goes_on,
+    a_block_with_another_l1_origin_than_claimed_is_refused_before_any_label_moves,
+    labels_wait_while_the_el_stands_above_our_head_on_a_refused_block,
+    labels_never_pass_our_head_when_the_els_own_is_refused_and_gossip_is_pending,
+    an_el_that_went_further_on_our_chain_by_itself_is_followed_with_one_forkchoice,
+    an_el_above_our_head_is_found_by_the_heartbeat_when_the_source_says_nothing_new,
+    an_invalid_block_of_the_source_is_refused_and_forgotten_after_5_minutes,
+    after_38002_all_three_labels_are_read_again_and_the_next_poll_applies,
+    an_answer_that_got_lost_is_asked_for_again,
+    an_el_that_answers_valid_and_stays_is_asked_each_500_ms_until_it_moves,
+    an_el_that_never_moves_is_given_up_after_20_looks_and_the_next_poll_tries_anew,
+    an_el_that_lost_its_last_blocks_goes_on_from_its_latest,
+    row_2c_a_missing_block_means_lost_blocks_and_the_source_is_followed_from_what_is_left,
+    a_wiped_el_is_noticed_by_the_heartbeat_heads_hold_and_the_sources_block_is_asked_for,
+    a_wiped_el_that_is_also_down_is_looked_at_again_until_it_answers,
+    syncing_for_a_head_that_the_el_still_has_is_a_busy_el,
+    of_two_waiting_updates_the_newer_wins,
+}
+
 const REFUSED: fn(FollowRefusal) -> FollowOutcome = FollowOutcome::Refused;
 
 /// Ten blocks by payload; safe is block 5, finalized block 3.
-async fn following() -> (Harness, Vec<MemoryBlock>) {
-    let mut harness = Harness::fresh().await;
+async fn following(kind: MemoryElKind) -> (Harness, Vec<MemoryBlock>) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(10);
     for block in &chain {
         assert_eq!(harness.insert(block).await, InsertOutcome::Inserted);
@@ -34,8 +57,10 @@ fn lie(block: &MemoryBlock) -> FollowUpdate {
 }
 
 /// As [`following`], and the EL stands 6 blocks higher, on a block that a source has lied about. Returns 12 blocks on ours.
-async fn beside_an_el_on_a_refused_block() -> (Harness, Vec<MemoryBlock>, Vec<MemoryBlock>) {
-    let (mut harness, chain) = following().await;
+async fn beside_an_el_on_a_refused_block(
+    kind: MemoryElKind,
+) -> (Harness, Vec<MemoryBlock>, Vec<MemoryBlock>) {
+    let (mut harness, chain) = following(kind).await;
     let next = harness.branch(&chain[9], 12, 0);
     assert_eq!(harness.follow(lie(&next[5])).await, FollowOutcome::Syncing);
     harness.el.add(&next[..6]);
@@ -49,9 +74,8 @@ async fn beside_an_el_on_a_refused_block() -> (Harness, Vec<MemoryBlock>, Vec<Me
     (harness, chain, next)
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_source_that_contradicts_our_safe_head_is_refused_until_it_may_move() {
-    let (mut harness, chain) = following().await;
+async fn a_source_that_contradicts_our_safe_head_is_refused_until_it_may_move(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     let other = harness.branch(&chain[3], 4, 1);
     harness.el.add(&other);
     let before = harness.state();
@@ -81,9 +105,8 @@ async fn a_source_that_contradicts_our_safe_head_is_refused_until_it_may_move() 
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn safe_goes_down_on_its_chain_only_when_it_may_move() {
-    let (mut harness, chain) = following().await;
+async fn safe_goes_down_on_its_chain_only_when_it_may_move(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     let update = Harness::update(&chain[3], Some(&chain[2]));
     assert_eq!(
         harness.follow(update).await,
@@ -104,9 +127,8 @@ async fn safe_goes_down_on_its_chain_only_when_it_may_move() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_source_that_contradicts_our_finalized_head_is_refused_for_ever() {
-    let (mut harness, chain) = following().await;
+async fn a_source_that_contradicts_our_finalized_head_is_refused_for_ever(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     let before = harness.state();
     let other = harness.branch(&chain[0], 8, 1);
     // Unknown to the EL, so that only the look at VALID can find it.
@@ -125,9 +147,8 @@ async fn a_source_that_contradicts_our_finalized_head_is_refused_for_ever() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_lower_or_unknown_finalized_head_leaves_ours_and_the_rest_goes_on() {
-    let (mut harness, chain) = following().await;
+async fn a_lower_or_unknown_finalized_head_leaves_ours_and_the_rest_goes_on(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     for (safe, finalized) in [(5, Some(&chain[1])), (6, None)] {
         let update = Harness::update(&chain[safe], finalized);
         assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
@@ -137,9 +158,10 @@ async fn a_lower_or_unknown_finalized_head_leaves_ours_and_the_rest_goes_on() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_block_with_another_l1_origin_than_claimed_is_refused_before_any_label_moves() {
-    let (mut harness, chain) = following().await;
+async fn a_block_with_another_l1_origin_than_claimed_is_refused_before_any_label_moves(
+    kind: MemoryElKind,
+) {
+    let (mut harness, chain) = following(kind).await;
     let next = harness.branch(&chain[9], 2, 0);
     let refused = |block: &MemoryBlock| {
         REFUSED(FollowRefusal::OriginMismatch {
@@ -171,9 +193,8 @@ async fn a_block_with_another_l1_origin_than_claimed_is_refused_before_any_label
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn labels_wait_while_the_el_stands_above_our_head_on_a_refused_block() {
-    let (mut harness, chain, next) = beside_an_el_on_a_refused_block().await;
+async fn labels_wait_while_the_el_stands_above_our_head_on_a_refused_block(kind: MemoryElKind) {
+    let (mut harness, chain, next) = beside_an_el_on_a_refused_block(kind).await;
     let before = harness.state();
     // Row 3, row 1 with a child of our head, row 1 with any other block.
     for safe in [&chain[7], &next[0], &next[3]] {
@@ -196,9 +217,10 @@ async fn labels_wait_while_the_el_stands_above_our_head_on_a_refused_block() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn labels_never_pass_our_head_when_the_els_own_is_refused_and_gossip_is_pending() {
-    let (mut harness, _, next) = beside_an_el_on_a_refused_block().await;
+async fn labels_never_pass_our_head_when_the_els_own_is_refused_and_gossip_is_pending(
+    kind: MemoryElKind,
+) {
+    let (mut harness, _, next) = beside_an_el_on_a_refused_block(kind).await;
     assert_eq!(harness.insert(&next[11]).await, InsertOutcome::Buffered);
     harness
         .published_until(|state| state.target.is_some())
@@ -218,9 +240,10 @@ async fn labels_never_pass_our_head_when_the_els_own_is_refused_and_gossip_is_pe
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_el_that_went_further_on_our_chain_by_itself_is_followed_with_one_forkchoice() {
-    let (mut harness, chain) = following().await;
+async fn an_el_that_went_further_on_our_chain_by_itself_is_followed_with_one_forkchoice(
+    kind: MemoryElKind,
+) {
+    let (mut harness, chain) = following(kind).await;
     let next = harness.branch(&chain[9], 3, 0);
     harness.el.add(&next);
     harness.el.set_head(next[2].hash());
@@ -234,9 +257,10 @@ async fn an_el_that_went_further_on_our_chain_by_itself_is_followed_with_one_for
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_el_above_our_head_is_found_by_the_heartbeat_when_the_source_says_nothing_new() {
-    let (mut harness, chain, next) = beside_an_el_on_a_refused_block().await;
+async fn an_el_above_our_head_is_found_by_the_heartbeat_when_the_source_says_nothing_new(
+    kind: MemoryElKind,
+) {
+    let (mut harness, chain, next) = beside_an_el_on_a_refused_block(kind).await;
     harness.pass(seconds(200)).await;
     let refused_yet = harness.state();
     assert_eq!(refused_yet.unsafe_head, chain[9].block_ref());
@@ -247,9 +271,10 @@ async fn an_el_above_our_head_is_found_by_the_heartbeat_when_the_source_says_not
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_invalid_block_of_the_source_is_refused_and_forgotten_after_5_minutes() {
-    let (mut harness, chain) = following().await;
+async fn an_invalid_block_of_the_source_is_refused_and_forgotten_after_5_minutes(
+    kind: MemoryElKind,
+) {
+    let (mut harness, chain) = following(kind).await;
     let next = harness.branch(&chain[9], 1, 0);
     let update = Harness::update(&next[0], None);
     let invalid = alloy_rpc_types_engine::PayloadStatusEnum::Invalid {
@@ -270,9 +295,8 @@ async fn an_invalid_block_of_the_source_is_refused_and_forgotten_after_5_minutes
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn after_38002_all_three_labels_are_read_again_and_the_next_poll_applies() {
-    let (mut harness, chain) = following().await;
+async fn after_38002_all_three_labels_are_read_again_and_the_next_poll_applies(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     let refusal = ElError::InvalidForkchoiceState {
         message: "unknown safe".to_owned(),
     };
@@ -296,9 +320,8 @@ async fn after_38002_all_three_labels_are_read_again_and_the_next_poll_applies()
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_answer_that_got_lost_is_asked_for_again() {
-    let (mut harness, chain) = following().await;
+async fn an_answer_that_got_lost_is_asked_for_again(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     let lost = ElError::Transport {
         endpoint: "memory".to_owned(),
         cause: "reset".to_owned(),
@@ -314,9 +337,10 @@ async fn an_answer_that_got_lost_is_asked_for_again() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_el_that_answers_valid_and_stays_is_asked_each_500_ms_until_it_moves() {
-    let (mut harness, chain) = following().await;
+async fn an_el_that_answers_valid_and_stays_is_asked_each_500_ms_until_it_moves(
+    kind: MemoryElKind,
+) {
+    let (mut harness, chain) = following(kind).await;
     let other = harness.branch(&chain[6], 4, 1);
     harness.el.add(&other);
     harness.el.stick_to_branch(5);
@@ -333,9 +357,10 @@ async fn an_el_that_answers_valid_and_stays_is_asked_each_500_ms_until_it_moves(
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_el_that_never_moves_is_given_up_after_20_looks_and_the_next_poll_tries_anew() {
-    let (mut harness, chain) = following().await;
+async fn an_el_that_never_moves_is_given_up_after_20_looks_and_the_next_poll_tries_anew(
+    kind: MemoryElKind,
+) {
+    let (mut harness, chain) = following(kind).await;
     let other = harness.branch(&chain[6], 4, 1);
     harness.el.add(&other);
     harness.el.stick_to_branch(20);
@@ -352,9 +377,8 @@ async fn an_el_that_never_moves_is_given_up_after_20_looks_and_the_next_poll_tri
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_el_that_lost_its_last_blocks_goes_on_from_its_latest() {
-    let (mut harness, chain) = following().await;
+async fn an_el_that_lost_its_last_blocks_goes_on_from_its_latest(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     harness.el.lose_last(3);
     let before = harness.state();
     let update = Harness::update(&chain[5], Some(&chain[3]));
@@ -368,9 +392,10 @@ async fn an_el_that_lost_its_last_blocks_goes_on_from_its_latest() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_2c_a_missing_block_means_lost_blocks_and_the_source_is_followed_from_what_is_left() {
-    let (mut harness, chain) = following().await;
+async fn row_2c_a_missing_block_means_lost_blocks_and_the_source_is_followed_from_what_is_left(
+    kind: MemoryElKind,
+) {
+    let (mut harness, chain) = following(kind).await;
     harness.el.lose_last(4);
     // The child of a block that is gone: remembered blocks do not hide the loss.
     let more = harness.branch(&chain[9], 1, 0);
@@ -386,9 +411,10 @@ async fn row_2c_a_missing_block_means_lost_blocks_and_the_source_is_followed_fro
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_wiped_el_is_noticed_by_the_heartbeat_heads_hold_and_the_sources_block_is_asked_for() {
-    let (mut harness, chain) = following().await;
+async fn a_wiped_el_is_noticed_by_the_heartbeat_heads_hold_and_the_sources_block_is_asked_for(
+    kind: MemoryElKind,
+) {
+    let (mut harness, chain) = following(kind).await;
     let before = harness.state();
     harness.el.lose_last(10);
     let state = harness
@@ -416,9 +442,8 @@ async fn a_wiped_el_is_noticed_by_the_heartbeat_heads_hold_and_the_sources_block
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_wiped_el_that_is_also_down_is_looked_at_again_until_it_answers() {
-    let (mut harness, chain) = following().await;
+async fn a_wiped_el_that_is_also_down_is_looked_at_again_until_it_answers(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     harness.el.lose_last(10);
     harness
         .published_until(|state| state.el_sync == ElSyncState::LostBlocks)
@@ -434,9 +459,8 @@ async fn a_wiped_el_that_is_also_down_is_looked_at_again_until_it_answers() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn syncing_for_a_head_that_the_el_still_has_is_a_busy_el() {
-    let (mut harness, chain) = following().await;
+async fn syncing_for_a_head_that_the_el_still_has_is_a_busy_el(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
     let before = harness.state();
     let syncing = alloy_rpc_types_engine::PayloadStatusEnum::Syncing;
     harness
@@ -449,9 +473,8 @@ async fn syncing_for_a_head_that_the_el_still_has_is_a_busy_el() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn of_two_waiting_updates_the_newer_wins() {
-    let (harness, chain) = following().await;
+async fn of_two_waiting_updates_the_newer_wins(kind: MemoryElKind) {
+    let (harness, chain) = following(kind).await;
     harness
         .el
         .script(CallKind::ForkchoiceUpdated, Scripted::Delay(seconds(1)));

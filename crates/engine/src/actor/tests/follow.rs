@@ -2,11 +2,33 @@
 
 use super::*;
 
+under_each_el! {
+    row_1_an_unknown_block_becomes_target_and_its_labels_follow_without_another_poll,
+    row_1_a_buffered_payload_is_given_to_the_el_first,
+    row_1_a_known_child_of_our_head_takes_one_forkchoice,
+    row_0_an_equal_update_costs_no_call_and_a_heartbeat_goes_out_each_minute,
+    row_0_unknown_to_known_is_a_move_also_at_block_0,
+    row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls,
+    row_1_an_el_that_is_slower_than_the_source_is_found_on_its_way,
+    row_2a_one_false_answer_of_the_source_is_forgotten_when_the_el_stands_still,
+    row_2a_labels_wait_below_a_target_from_gossip_which_yields_when_the_el_stands_still,
+    row_2b_an_el_that_cannot_be_asked_skips_the_update_and_the_next_poll_goes_on,
+    an_idle_engine_finds_a_dead_el_within_a_minute_and_one_that_is_back_within_seconds,
+    polls_that_wait_for_a_target_do_not_hide_that_the_el_is_dead,
+    row_3_labels_move_with_one_look_at_the_els_own_head_and_one_forkchoice,
+    row_3_after_a_restart_one_batch_and_one_forkchoice_are_enough,
+    row_3_only_the_cursor_moves_without_a_forkchoice,
+    row_3_with_a_target_the_el_hears_of_its_target_again_and_its_own_progress_is_ours,
+    row_4_another_chain_of_the_source_is_adopted_as_a_reorg,
+    row_4_an_unknown_branch_is_synced_to_and_heads_hold_until_it_is_there,
+}
+
 const NONE: B256 = B256::ZERO;
 
-#[tokio::test(start_paused = true)]
-async fn row_1_an_unknown_block_becomes_target_and_its_labels_follow_without_another_poll() {
-    let mut harness = Harness::fresh().await;
+async fn row_1_an_unknown_block_becomes_target_and_its_labels_follow_without_another_poll(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(20);
     let head = &chain[19];
     let update = Harness::update(head, Some(&chain[9]));
@@ -39,9 +61,8 @@ async fn row_1_an_unknown_block_becomes_target_and_its_labels_follow_without_ano
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_1_a_buffered_payload_is_given_to_the_el_first() {
-    let mut harness = Harness::fresh().await;
+async fn row_1_a_buffered_payload_is_given_to_the_el_first(kind: MemoryElKind) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(3);
     assert_eq!(harness.insert(&chain[2]).await, InsertOutcome::Buffered);
     let update = Harness::update(&chain[2], None);
@@ -57,9 +78,8 @@ async fn row_1_a_buffered_payload_is_given_to_the_el_first() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_1_a_known_child_of_our_head_takes_one_forkchoice() {
-    let mut harness = Harness::fresh().await;
+async fn row_1_a_known_child_of_our_head_takes_one_forkchoice(kind: MemoryElKind) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(1);
     harness.el.add(&chain);
     let update = Harness::update(&chain[0], Some(&harness.builder.genesis()));
@@ -69,9 +89,10 @@ async fn row_1_a_known_child_of_our_head_takes_one_forkchoice() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_0_an_equal_update_costs_no_call_and_a_heartbeat_goes_out_each_minute() {
-    let mut harness = Harness::fresh().await;
+async fn row_0_an_equal_update_costs_no_call_and_a_heartbeat_goes_out_each_minute(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(1);
     harness.el.add_canonical(&chain);
     let update = Harness::update(&chain[0], None);
@@ -89,9 +110,8 @@ async fn row_0_an_equal_update_costs_no_call_and_a_heartbeat_goes_out_each_minut
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_0_unknown_to_known_is_a_move_also_at_block_0() {
-    let mut harness = Harness::fresh().await;
+async fn row_0_unknown_to_known_is_a_move_also_at_block_0(kind: MemoryElKind) {
+    let mut harness = Harness::fresh_as(kind).await;
     let genesis = harness.builder.genesis();
     assert_eq!(
         harness.follow(Harness::update(&genesis, None)).await,
@@ -109,9 +129,10 @@ async fn row_0_unknown_to_known_is_a_move_also_at_block_0() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls() {
-    let mut harness = Harness::fresh().await;
+async fn row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(8);
     let update = Harness::update(&chain[7], None);
     let start = Instant::now();
@@ -140,9 +161,8 @@ async fn row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls(
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_1_an_el_that_is_slower_than_the_source_is_found_on_its_way() {
-    let mut harness = Harness::fresh().await;
+async fn row_1_an_el_that_is_slower_than_the_source_is_found_on_its_way(kind: MemoryElKind) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(40);
     let mut seen = 0;
     for newest in 3..40 {
@@ -161,9 +181,10 @@ async fn row_1_an_el_that_is_slower_than_the_source_is_found_on_its_way() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_2a_one_false_answer_of_the_source_is_forgotten_when_the_el_stands_still() {
-    let mut harness = Harness::fresh().await;
+async fn row_2a_one_false_answer_of_the_source_is_forgotten_when_the_el_stands_still(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(40);
     let lie = harness.branch(&chain[39], 60, 1);
     let false_answer = Harness::update(&lie[59], None);
@@ -179,9 +200,10 @@ async fn row_2a_one_false_answer_of_the_source_is_forgotten_when_the_el_stands_s
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_2a_labels_wait_below_a_target_from_gossip_which_yields_when_the_el_stands_still() {
-    let mut harness = Harness::fresh().await;
+async fn row_2a_labels_wait_below_a_target_from_gossip_which_yields_when_the_el_stands_still(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(10);
     assert_eq!(harness.insert(&chain[9]).await, InsertOutcome::Buffered);
     let target = harness
@@ -207,9 +229,10 @@ async fn row_2a_labels_wait_below_a_target_from_gossip_which_yields_when_the_el_
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_2b_an_el_that_cannot_be_asked_skips_the_update_and_the_next_poll_goes_on() {
-    let mut harness = Harness::fresh().await;
+async fn row_2b_an_el_that_cannot_be_asked_skips_the_update_and_the_next_poll_goes_on(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(2);
     harness.el.add_canonical(&chain[..1]);
     harness.follow(Harness::update(&chain[0], None)).await;
@@ -237,9 +260,10 @@ async fn row_2b_an_el_that_cannot_be_asked_skips_the_update_and_the_next_poll_go
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_idle_engine_finds_a_dead_el_within_a_minute_and_one_that_is_back_within_seconds() {
-    let mut harness = Harness::fresh().await;
+async fn an_idle_engine_finds_a_dead_el_within_a_minute_and_one_that_is_back_within_seconds(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(1);
     harness.el.add_canonical(&chain);
     let update = Harness::update(&chain[0], None);
@@ -260,9 +284,8 @@ async fn an_idle_engine_finds_a_dead_el_within_a_minute_and_one_that_is_back_wit
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn polls_that_wait_for_a_target_do_not_hide_that_the_el_is_dead() {
-    let mut harness = Harness::fresh().await;
+async fn polls_that_wait_for_a_target_do_not_hide_that_the_el_is_dead(kind: MemoryElKind) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(4);
     let update = Harness::update(&chain[3], None);
     assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
@@ -277,9 +300,10 @@ async fn polls_that_wait_for_a_target_do_not_hide_that_the_el_is_dead() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_3_labels_move_with_one_look_at_the_els_own_head_and_one_forkchoice() {
-    let mut harness = Harness::fresh().await;
+async fn row_3_labels_move_with_one_look_at_the_els_own_head_and_one_forkchoice(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(6);
     for block in &chain {
         assert_eq!(harness.insert(block).await, InsertOutcome::Inserted);
@@ -301,11 +325,10 @@ async fn row_3_labels_move_with_one_look_at_the_els_own_head_and_one_forkchoice(
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_3_after_a_restart_one_batch_and_one_forkchoice_are_enough() {
+async fn row_3_after_a_restart_one_batch_and_one_forkchoice_are_enough(kind: MemoryElKind) {
     let builder = ChainBuilder::new();
     let chain = builder.extend(&builder.genesis(), 9, 0);
-    let mut harness = Harness::beside(builder, |_, el| el.add_canonical(&chain)).await;
+    let mut harness = Harness::beside_a(kind, builder, |_, el| el.add_canonical(&chain)).await;
     harness.chain(9);
     harness.take_calls();
     let update = Harness::update(&chain[6], Some(&chain[3]));
@@ -319,9 +342,8 @@ async fn row_3_after_a_restart_one_batch_and_one_forkchoice_are_enough() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_3_only_the_cursor_moves_without_a_forkchoice() {
-    let mut harness = Harness::fresh().await;
+async fn row_3_only_the_cursor_moves_without_a_forkchoice(kind: MemoryElKind) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(1);
     harness.el.add_canonical(&chain);
     let mut update = Harness::update(&chain[0], None);
@@ -337,9 +359,10 @@ async fn row_3_only_the_cursor_moves_without_a_forkchoice() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_3_with_a_target_the_el_hears_of_its_target_again_and_its_own_progress_is_ours() {
-    let mut harness = Harness::fresh().await;
+async fn row_3_with_a_target_the_el_hears_of_its_target_again_and_its_own_progress_is_ours(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(10);
     harness.insert(&chain[9]).await;
     harness
@@ -362,9 +385,8 @@ async fn row_3_with_a_target_the_el_hears_of_its_target_again_and_its_own_progre
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_4_another_chain_of_the_source_is_adopted_as_a_reorg() {
-    let mut harness = Harness::fresh().await;
+async fn row_4_another_chain_of_the_source_is_adopted_as_a_reorg(kind: MemoryElKind) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(8);
     for block in &chain {
         harness.insert(block).await;
@@ -387,9 +409,8 @@ async fn row_4_another_chain_of_the_source_is_adopted_as_a_reorg() {
     harness.stop().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn row_4_an_unknown_branch_is_synced_to_and_heads_hold_until_it_is_there() {
-    let mut harness = Harness::fresh().await;
+async fn row_4_an_unknown_branch_is_synced_to_and_heads_hold_until_it_is_there(kind: MemoryElKind) {
+    let mut harness = Harness::fresh_as(kind).await;
     let chain = harness.chain(8);
     for block in &chain {
         harness.insert(block).await;

@@ -2,7 +2,7 @@
 //! The invariants hold throughout, and when the faults end the engine arrives where the source is, by itself.
 
 use super::*;
-use light_node_engine_api::memory::{MemoryElKind, Scripted};
+use light_node_engine_api::memory::Scripted;
 use proptest::prelude::*;
 
 const MAIN: usize = 24;
