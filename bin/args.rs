@@ -6,9 +6,12 @@ pub(crate) mod chain;
 pub(crate) mod config;
 #[cfg(feature = "devnet")]
 pub(crate) mod devnet;
+pub(crate) mod doctor;
 pub(crate) mod environment;
 pub(crate) mod file;
 pub(crate) mod follow;
+pub(crate) mod healthcheck;
+pub(crate) mod jwt;
 pub(crate) mod l1;
 pub(crate) mod l2;
 pub(crate) mod layers;

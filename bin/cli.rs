@@ -4,6 +4,9 @@ use crate::{
     args::{
         about::{CompletionsArgs, VersionArgs},
         config::{ConfigCommand, ConfigCommandArgs},
+        doctor::DoctorArgs,
+        healthcheck::HealthcheckArgs,
+        jwt::JwtArgs,
         layers::{Layers, Origin},
         log::LogArgs,
         node::{NodeArgs, RunArgs},
@@ -41,6 +44,13 @@ enum Command {
     /// Run an L1, an execution layer, a sequencer and followers in this process.
     #[cfg(feature = "devnet")]
     Devnet(crate::args::devnet::DevnetArgs),
+    /// Examine a set-up: configuration, ports, secret, clocks, and each endpoint. Takes the flags of `node`, changes nothing, and
+    /// says what is wrong and how to mend it. Exit code 1 if anything is.
+    Doctor(Box<DoctorArgs>),
+    /// Ask a running node whether it is healthy; the exit code says it.
+    Healthcheck(HealthcheckArgs),
+    /// Make the secret that the node and its execution layer share.
+    Jwt(JwtArgs),
     /// Show or check the node's configuration.
     Config(ConfigCommandArgs),
     /// Print a script by which a shell completes this command line.
@@ -59,6 +69,9 @@ impl Cli {
             },
             #[cfg(feature = "devnet")]
             Command::Devnet(args) => commands::devnet::run(&args, &self.log)?,
+            Command::Doctor(args) => return commands::doctor::run(&args, &layers.notices),
+            Command::Healthcheck(args) => return commands::healthcheck::run(&args),
+            Command::Jwt(args) => commands::jwt::run(&args)?,
             Command::Config(args) => match args.command {
                 ConfigCommand::Show(args) => {
                     commands::print_line(&commands::config::show(&args, matches, layers)?);

@@ -4,6 +4,10 @@ pub(crate) mod completions;
 pub(crate) mod config;
 #[cfg(feature = "devnet")]
 pub(crate) mod devnet;
+pub(crate) mod doctor;
+pub(crate) mod healthcheck;
+pub(crate) mod http;
+pub(crate) mod jwt;
 pub(crate) mod node;
 pub(crate) mod shutdown;
 pub(crate) mod version;

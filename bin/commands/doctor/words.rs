@@ -1,0 +1,58 @@
+//! Remedies for failed HTTP exchanges: the same for every endpoint.
+
+use light_node_l1::HttpError;
+
+/// What to do about a failed exchange with the endpoint of `flag`.
+pub(crate) fn remedy(error: &HttpError, flag: &str) -> String {
+    match error {
+        HttpError::Connect { .. } => {
+            format!(
+                "start it, or correct host and port of {flag}; then look for a firewall between"
+            )
+        }
+        HttpError::Broken { .. } => format!(
+            "something at that port speaks no HTTP, or TLS where {flag} says http (or the other way round)"
+        ),
+        HttpError::Timeout { .. } => {
+            format!(
+                "it is overloaded, or packets to {flag} are dropped on the way: a firewall, a wrong address"
+            )
+        }
+        HttpError::Status { status, .. } => match status {
+            401 | 403 => format!("it wants credentials or a key that {flag} does not have"),
+            404 => format!("the path of {flag} is wrong, or the port is that of another service"),
+            429 => "it limits our requests: raise the plan, or name another endpoint before it"
+                .to_owned(),
+            300..=399 => format!(
+                "it redirects, and redirects are not followed: give the final URL to {flag}"
+            ),
+            _ => format!("look into its log, or into that of the proxy at {flag}"),
+        },
+        HttpError::TooLarge { .. } => {
+            format!("is {flag} the right service? No honest answer is so large")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_has_a_remedy() {
+        let status = |status| HttpError::Status {
+            status,
+            retry_after: None,
+        };
+        for (error, word) in [
+            (status(401), "key"),
+            (status(404), "path"),
+            (status(429), "limits"),
+            (status(301), "redirects"),
+            (status(502), "log"),
+            (HttpError::TooLarge { limit_bytes: 1 }, "right service"),
+        ] {
+            assert!(remedy(&error, "--l1").contains(word), "{error}");
+        }
+    }
+}
