@@ -6,6 +6,7 @@ use crate::args::{
     follow::FollowArgs,
     l1::L1Args,
     l2::L2Args,
+    metrics::MetricsArgs,
     rpc::RpcArgs,
 };
 use clap::Args;
@@ -25,6 +26,8 @@ pub(crate) struct NodeArgs {
     pub(crate) follow: FollowArgs,
     #[command(flatten)]
     pub(crate) rpc: RpcArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 }
 
 /// Flags of `light-node node`.

@@ -8,7 +8,7 @@ use crate::{
 use eyre::{OptionExt, Report, eyre};
 use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSecret, JwtSource};
 use light_node_l1::L1Config;
-use light_node_node::{EngineDoor, FollowSettings, Node, NodeConfig, SafeSource};
+use light_node_node::{EngineDoor, FollowSettings, Node, NodeConfig, STATUS_INTERVAL, SafeSource};
 use light_node_protocol::RollupConfig;
 use light_node_rpc::RpcConfig;
 use std::path::PathBuf;
@@ -78,6 +78,8 @@ pub(crate) fn judge(args: &NodeArgs) -> (Option<NodeConfig>, Vec<Report>) {
                 enable_admin: args.rpc.enable_admin,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
+            metrics: args.metrics.config(),
+            status_interval: Some(STATUS_INTERVAL),
             rollup_config,
         })
     })();

@@ -287,6 +287,9 @@ pub(crate) const ALIASES: &[Alias] = &[
     row(&[], &["RPC_ADDR"], Value, Flag("rpc.addr")),
     row(&["port"], &["RPC_PORT"], Value, Flag("rpc.port")),
     row(&[], &["RPC_ENABLE_ADMIN"], Switch, Flag("rpc.enable-admin")),
+    row(&[], &["METRICS_ENABLED"], Switch, Flag("metrics.enabled")),
+    row(&[], &["METRICS_ADDR"], Value, Flag("metrics.addr")),
+    row(&[], &["METRICS_PORT"], Value, Flag("metrics.port")),
     row(
         &["rpc.ws-enabled"],
         &["RPC_WS_ENABLED"],
@@ -333,9 +336,7 @@ pub(crate) const ALIASES: &[Alias] = &[
         &["safedb.path"],
         &["SAFEDB_PATH"],
         Value,
-        Ignored(
-            "this build keeps no history of safe heads: optimism_safeHeadAtL1Block is not served from one",
-        ),
+        Ignored("this build keeps no history of safe heads"),
     ),
     // Logs and profiles.
     row(

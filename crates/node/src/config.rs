@@ -4,8 +4,11 @@ use light_node_engine_api::{EngineApi, HttpEngineConfig};
 use light_node_l1::L1Config;
 use light_node_protocol::{RollupConfig, redact_url};
 use light_node_rpc::RpcConfig;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use url::Url;
+
+/// Often enough to see a node come nearer to its source, seldom enough for a log that is kept for weeks.
+pub const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Everything a node needs to start.
 #[derive(Clone, Debug)]
@@ -20,6 +23,29 @@ pub struct NodeConfig {
     pub safe_source: SafeSource,
     /// The RPC server.
     pub rpc: RpcConfig,
+    /// The metrics server; none is started without it.
+    pub metrics: Option<MetricsConfig>,
+    /// Time between two lines in the log that say where the node is, [`STATUS_INTERVAL`] usually; without it there are none.
+    pub status_interval: Option<Duration>,
+}
+
+/// Settings of the metrics server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whose names metrics have beside our own.
+    pub compat: MetricsCompat,
+}
+
+/// Names of metrics beside our own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsCompat {
+    /// Those of op-node, for its dashboards and alerts.
+    #[default]
+    OpNode,
+    /// None.
+    None,
 }
 
 /// The part of [`NodeConfig`] that the actors need which follow, when the doors are given.
@@ -29,6 +55,8 @@ pub struct CoreConfig {
     pub rollup_config: Arc<RollupConfig>,
     /// How to follow.
     pub follow: FollowSettings,
+    /// As in [`NodeConfig`].
+    pub status_interval: Option<Duration>,
 }
 
 /// The way to the execution layer.

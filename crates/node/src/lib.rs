@@ -3,8 +3,10 @@
 
 mod config;
 mod error;
+mod metrics;
 mod node;
+mod status_line;
 
-pub use config::{CoreConfig, EngineDoor, FollowSettings, NodeConfig, SafeSource};
+pub use config::{CoreConfig, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, NodeConfig, STATUS_INTERVAL, SafeSource};
 pub use error::NodeError;
 pub use node::{Core, CoreHandle, Doors, Node, NodeHandle};

@@ -1,12 +1,12 @@
 //! The wiring: the only file that names all actors. Handles are made first, then each actor is run with those it talks to.
 
-use crate::{CoreConfig, EngineDoor, NodeConfig, NodeError, SafeSource};
+use crate::{CoreConfig, EngineDoor, NodeConfig, NodeError, SafeSource, metrics, status_line};
 use light_node_actor::{CancellationToken, Supervisor, random_id};
 use light_node_engine::{EngineActor, EngineConfig, EngineHandle, SafeSourceKind};
 use light_node_engine_api::{ElReader, EngineApi, HttpEngine};
 use light_node_follow::{FollowActor, FollowConfig, FollowHandle, FollowSource, HttpSource};
 use light_node_l1::{L1Handle, L1Watcher};
-use light_node_rpc::{RpcActor, RpcHandle, RpcPeers};
+use light_node_rpc::{MetricsHandle, MetricsServer, RpcActor, RpcHandle, RpcPeers};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tracing::info;
 
@@ -34,12 +34,18 @@ pub struct NodeHandle {
     /// The follow source's verdicts.
     pub follow: FollowHandle,
     rpc: RpcHandle,
+    metrics: Option<MetricsHandle>,
 }
 
 impl NodeHandle {
     /// Where JSON-RPC is served, with the real port.
     pub const fn rpc_addr(&self) -> SocketAddr {
         self.rpc.local_addr()
+    }
+
+    /// The metrics, and where they are served; `None` if they are not.
+    pub const fn metrics(&self) -> Option<&MetricsHandle> {
+        self.metrics.as_ref()
     }
 }
 
@@ -61,6 +67,7 @@ pub struct Core {
     engine: EngineActor,
     l1: L1Watcher,
     follow: FollowActor,
+    status_interval: Option<Duration>,
 }
 
 impl Core {
@@ -69,6 +76,7 @@ impl Core {
         let CoreConfig {
             rollup_config,
             follow: settings,
+            status_interval,
         } = config;
         let engine_config = EngineConfig::new(rollup_config.clone(), SafeSourceKind::Follow);
         let (engine, engine_handle) = EngineActor::new(engine_config, doors.engine);
@@ -87,6 +95,7 @@ impl Core {
             engine,
             l1,
             follow,
+            status_interval,
         };
         (core, handle)
     }
@@ -107,8 +116,13 @@ impl Core {
             engine,
             l1,
             follow,
+            status_interval,
         } = self;
         let token = actors.token();
+        if let Some(interval) = status_interval {
+            let lines = status_line::run(handle.clone(), interval, token.clone());
+            actors.spawn("status line", lines);
+        }
         actors.spawn("engine", engine.run(token.clone()));
         actors.spawn("l1 watcher", l1.run(token.clone()));
         actors.spawn("follow", follow.run(handle.engine, handle.l1, token));
@@ -121,6 +135,7 @@ pub struct Node {
     core: Core,
     peers: RpcPeers,
     rpc: RpcActor,
+    metrics: Option<MetricsServer>,
 }
 
 impl Node {
@@ -129,12 +144,18 @@ impl Node {
     /// # Errors
     /// What is wrong with the configuration, in words that name flag, file or address.
     pub fn new(config: NodeConfig) -> Result<(Self, NodeHandle), NodeError> {
+        let mut requests = Vec::new();
         let engine: Arc<dyn EngineApi> = match config.engine {
-            EngineDoor::Http(http) => Arc::new(HttpEngine::new(http)?),
+            EngineDoor::Http(http) => {
+                let engine = HttpEngine::new(http)?;
+                requests.push(engine.requests().clone());
+                Arc::new(engine)
+            }
             EngineDoor::InProcess(door) => door,
         };
         let SafeSource::Follow(settings) = config.safe_source;
         let source = HttpSource::new(settings.source.clone(), settings.request_deadline)?;
+        requests.push(source.request_metrics());
         let reader: Arc<dyn ElReader> = engine.clone().as_reader();
         let doors = Doors {
             engine,
@@ -144,8 +165,10 @@ impl Node {
         let core_config = CoreConfig {
             rollup_config: config.rollup_config.clone(),
             follow: settings,
+            status_interval: config.status_interval,
         };
         let (core, handle) = Core::new(core_config, doors);
+        let version = config.rpc.version.clone();
         let (rpc, rpc_handle) = RpcActor::new(config.rpc)?;
         let peers = RpcPeers {
             rollup_config: config.rollup_config,
@@ -154,14 +177,30 @@ impl Node {
             l1: handle.l1.clone(),
             follow: handle.follow.clone(),
         };
+        let (metrics, metrics_handle) = match config.metrics {
+            Some(metrics) => {
+                let rpc = rpc_handle.metrics();
+                let catalogue = metrics::catalogue(&peers, rpc, &requests, metrics.compat, &version);
+                let (server, handle) = MetricsServer::new(metrics.listen, catalogue)?;
+                (Some(server), Some(handle))
+            }
+            None => (None, None),
+        };
         let CoreHandle { engine, l1, follow } = handle;
         let handle = NodeHandle {
             engine,
             l1,
             follow,
             rpc: rpc_handle,
+            metrics: metrics_handle,
         };
-        Ok((Self { core, peers, rpc }, handle))
+        let node = Self {
+            core,
+            peers,
+            rpc,
+            metrics,
+        };
+        Ok((node, handle))
     }
 
     /// Runs until `token` is cancelled.
@@ -169,7 +208,12 @@ impl Node {
     /// # Errors
     /// If an actor ends by itself: its name and the cause.
     pub async fn run(self, token: CancellationToken) -> Result<(), NodeError> {
-        let Self { core, peers, rpc } = self;
+        let Self {
+            core,
+            peers,
+            rpc,
+            metrics,
+        } = self;
         info!(
             l2_chain_id = peers.rollup_config.l2_chain_id,
             l1_chain_id = peers.rollup_config.l1_chain_id,
@@ -179,7 +223,7 @@ impl Node {
         let mut actors = Supervisor::new(token);
         core.spawn(&mut actors);
         let token = actors.token();
-        actors.spawn("rpc", rpc.run(peers, token));
+        actors.spawn("rpc", rpc.run(peers, metrics, token));
         actors.run(STOP_GRACE).await?;
         info!("stopped");
         Ok(())

@@ -5,7 +5,7 @@ use super::{flags::Flags, rpc::Rpc};
 use alloy_primitives::B256;
 use light_node_actor::CancellationToken;
 use light_node_devnet::{
-    BatcherHandle, Blocks, Devnet, DevnetConfig, SequencerHandle, SourceHandle,
+    BatcherHandle, Blocks, Devnet, DevnetConfig, Endpoints, SequencerHandle, SourceHandle,
 };
 use light_node_devnet_el::EmbeddedEl;
 use light_node_devnet_l1::EmbeddedL1;
@@ -107,6 +107,12 @@ impl Chain {
             .with("--l1.epoch-poll-interval", format!("{l1_block_time}s"))
             .with("--rollup.config", endpoints.files.rollup.display())
             .with("--rpc.port", 0)
+            .with("--metrics.port", 0)
+    }
+
+    /// Where everything is served.
+    pub(crate) const fn endpoints(&self) -> &Endpoints {
+        self.devnet.endpoints()
     }
 
     /// A directory for files of the test.

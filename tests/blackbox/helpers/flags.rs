@@ -16,6 +16,7 @@ impl Flags {
             .with("--l2.jwt-secret", jwt)
             .with("--l2.follow.source", DEAD)
             .with("--rpc.port", 0)
+            .with("--metrics.port", 0)
     }
 
     pub(crate) fn with(mut self, flag: &str, value: impl Display) -> Self {

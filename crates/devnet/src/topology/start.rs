@@ -284,6 +284,9 @@ impl Starting {
                 enable_admin: true,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
+            metrics: None,
+            // The devnet says itself where all its parts are.
+            status_interval: None,
             rollup_config,
         })
     }

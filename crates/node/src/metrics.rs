@@ -1,0 +1,27 @@
+//! All metrics of one node in one catalogue: each room registers its own.
+
+use crate::MetricsCompat;
+use light_node_metrics::{Catalogue, ProcessMetrics, RequestMetrics};
+use light_node_rpc::{RpcMetrics, RpcPeers, register_node, register_op_node_names};
+
+/// The catalogue of a node whose actors are `peers`, and whose clients record their `requests`.
+pub(crate) fn catalogue(
+    peers: &RpcPeers,
+    rpc: &RpcMetrics,
+    requests: &[RequestMetrics],
+    compat: MetricsCompat,
+    version: &str,
+) -> Catalogue {
+    let with_op_node_names = compat == MetricsCompat::OpNode;
+    let mut catalogue = Catalogue::new();
+    register_node(peers, version, &mut catalogue);
+    peers.engine.metrics().register(&mut catalogue);
+    peers.follow.metrics().register(&mut catalogue);
+    RequestMetrics::register_all(requests, &mut catalogue, with_op_node_names);
+    rpc.register(&mut catalogue);
+    ProcessMetrics::default().register(&mut catalogue);
+    if with_op_node_names {
+        register_op_node_names(peers, version, &mut catalogue);
+    }
+    catalogue
+}

@@ -1,0 +1,205 @@
+use super::*;
+use light_node_follow::{FollowCounters, IdentityVerdict};
+use light_node_protocol::{BlockNumHash, SyncStatus};
+
+const NOW: u64 = 1_700_000_000;
+
+fn block(number: u64, timestamp: u64) -> L2BlockRef {
+    L2BlockRef {
+        hash: alloy_primitives::B256::repeat_byte(1),
+        number,
+        timestamp,
+        ..L2BlockRef::default()
+    }
+}
+
+fn follow() -> FollowStatus {
+    FollowStatus {
+        source: "http://source".to_owned(),
+        not_ready: None,
+        trouble: None,
+        identity: IdentityVerdict::Verified,
+        reported: None,
+        applied: None,
+        last_outcome: None,
+        answer_age: None,
+        in_step_age: None,
+        source_lag: None,
+        counters: FollowCounters::default(),
+    }
+}
+
+/// A node that has just started.
+fn nothing() -> Look {
+    Look {
+        at: Instant::now(),
+        wall_clock: NOW,
+        engine: EngineState::default(),
+        el: EngineStatus::default(),
+        l1_head: L1BlockRef::default(),
+        follow: follow(),
+    }
+}
+
+/// In step with the source.
+fn following() -> Look {
+    let mut look = nothing();
+    look.el.probed = true;
+    look.l1_head.hash = alloy_primitives::B256::repeat_byte(2);
+    look.engine = EngineState {
+        unsafe_head: block(110, NOW - 3),
+        local_safe_head: block(100, NOW - 23),
+        safe_head: block(100, NOW - 23),
+        finalized_head: block(50, NOW - 123),
+        ..EngineState::default()
+    };
+    look.follow.reported = Some(SyncStatus {
+        safe_l2: block(100, NOW - 23),
+        ..SyncStatus::default()
+    });
+    look.follow.applied = Some(Default::default());
+    look.follow.in_step_age = Some(Duration::from_secs(1));
+    look
+}
+
+fn with(change: impl FnOnce(&mut Look)) -> Look {
+    let mut look = following();
+    change(&mut look);
+    look
+}
+
+fn seconds(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds))
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_state_has_its_phase_and_its_reason() {
+    let trouble = |trouble: NotReady, age| {
+        with(|look| {
+            look.follow.trouble = Some(trouble);
+            look.follow.in_step_age = age;
+        })
+    };
+    let origin = BlockNumHash::default();
+    for (look, phase, reason) in [
+        (nothing(), Phase::WaitingForEl, Some("el_unreachable")),
+        (
+            with(|look| look.l1_head = L1BlockRef::default()),
+            Phase::WaitingForL1,
+            Some("l1_unreachable"),
+        ),
+        (
+            with(|look| look.follow.reported = None),
+            Phase::WaitingForSource,
+            None,
+        ),
+        (
+            with(|look| look.follow.applied = None),
+            Phase::WaitingForSource,
+            None,
+        ),
+        (following(), Phase::Following, None),
+        (
+            trouble(NotReady::ElSyncing, seconds(2)),
+            Phase::Following,
+            None,
+        ),
+        (
+            trouble(NotReady::ElSyncing, seconds(60)),
+            Phase::Syncing,
+            None,
+        ),
+        (trouble(NotReady::ElSyncing, None), Phase::Syncing, None),
+        (
+            trouble(NotReady::L1Behind { origin }, seconds(2)),
+            Phase::Following,
+            None,
+        ),
+        (
+            trouble(NotReady::SourceReplaying, seconds(60)),
+            Phase::Holding,
+            Some("source_replaying"),
+        ),
+        (
+            with(|look| look.engine.el_sync = ElSyncState::LostBlocks),
+            Phase::Holding,
+            Some("el_lost_blocks"),
+        ),
+        (
+            with(|look| {
+                look.follow.trouble = Some(NotReady::BelowFinalized);
+                look.follow.not_ready = look.follow.trouble.clone();
+            }),
+            Phase::Holding,
+            Some("below_finalized"),
+        ),
+    ] {
+        let line = Line::new(None, &look);
+        assert_eq!((line.phase, line.reason), (phase, reason), "{look:#?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_known_is_not_said() {
+    let line = Line::new(None, &nothing());
+    let silent = Line {
+        phase: Phase::WaitingForEl,
+        reason: Some("el_unreachable"),
+        unsafe_number: None,
+        safe_number: None,
+        finalized_number: None,
+        lag_seconds: None,
+        behind_source: None,
+        target: None,
+        blocks_per_second: None,
+        eta: None,
+    };
+    assert_eq!(line, silent);
+    let no_time = with(|look| look.engine.unsafe_head.timestamp = 0);
+    assert_eq!(Line::new(None, &no_time).lag_seconds, None);
+    let fast_clock = with(|look| look.engine.unsafe_head.timestamp = NOW + 60);
+    assert_eq!(Line::new(None, &fast_clock).lag_seconds, Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn lag_and_rate_are_of_the_last_interval() {
+    let before = following();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let mut now = with(|look| look.engine.unsafe_head.number += 5);
+    now.follow.reported = Some(SyncStatus {
+        safe_l2: block(106, NOW),
+        ..SyncStatus::default()
+    });
+    let line = Line::new(Some(&before), &now);
+    assert_eq!(line.blocks_per_second, Some(0.5));
+    assert_eq!((line.lag_seconds, line.behind_source), (Some(3), Some(6)));
+    assert_eq!(line.eta, None, "nothing is caught up with");
+    // A reorg is no speed.
+    assert_eq!(Line::new(Some(&now), &before).blocks_per_second, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_to_go_is_said_while_the_node_catches_up_and_only_if_it_means_something() {
+    let catching_up = |behind: u64| {
+        with(|look| {
+            look.follow.trouble = Some(NotReady::ElSyncing);
+            look.follow.in_step_age = None;
+            look.follow.reported = Some(SyncStatus {
+                safe_l2: block(100 + behind, NOW),
+                ..SyncStatus::default()
+            });
+        })
+    };
+    let before = catching_up(2_000);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let mut now = catching_up(1_900);
+    now.engine.unsafe_head.number += 100;
+    assert_eq!(Line::new(Some(&before), &now).eta, seconds(190));
+    assert_eq!(Line::new(None, &now).eta, None);
+    let mut still = catching_up(1_900);
+    still.at = now.at;
+    assert_eq!(Line::new(Some(&before), &still).eta, None, "rate 0");
+    let mut far = catching_up(u64::MAX / 2);
+    far.engine.unsafe_head.number += 1;
+    assert_eq!(Line::new(Some(&before), &far).eta, None, "years");
+}
