@@ -5,18 +5,19 @@ use crate::{
     checks::{IdentityError, OriginError, check_freshness, source_lag},
     config::FollowConfig,
     handle::FollowHandle,
+    metrics::{FollowMetrics, GoesBack},
     outage::Outage,
     poll::{Failure, Finding, Identity, Plan, Report, poll},
     regression::{CheckedAnswer, Regression, Verdict},
     source::FollowSource,
-    state::FollowState,
+    state::{FollowState, el_trouble},
     status::{IdentityVerdict, NotReady, PollOutcome, Snapshot, with_cause},
 };
 use core::{future::Future, pin::Pin};
 use light_node_actor::{Backoff, CancellationToken, jittered};
 use light_node_engine::{
-    DerivationState, ElSyncState, EngineGone, EngineHandle, EngineStatus, FollowOutcome,
-    FollowRefusal, FollowUpdate,
+    DerivationState, ElSyncState, EngineGone, EngineHandle, FollowOutcome, FollowRefusal,
+    FollowUpdate,
 };
 use light_node_l1::L1Handle;
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
@@ -70,6 +71,7 @@ pub struct FollowActor {
     config: Arc<FollowConfig>,
     source: Arc<dyn FollowSource>,
     state: FollowState,
+    metrics: FollowMetrics,
     regression: Regression,
     settled: Option<DerivationState>,
     identified: Option<Instant>,
@@ -92,16 +94,19 @@ impl FollowActor {
         let config = config.bounded();
         let (sender, snapshot) = watch::channel(Snapshot::default());
         let name = source.name().into();
+        let metrics = FollowMetrics::of(snapshot.clone(), config.max_age);
         let handle = FollowHandle::new(
             config.own_id.as_str().into(),
             name,
             config.max_age,
             snapshot,
+            metrics.clone(),
         );
         let now = Instant::now();
         let actor = Self {
             state: FollowState::new(sender, source.name(), config.max_age),
             source: source.into(),
+            metrics,
             regression: Regression::default(),
             settled: None,
             identified: None,
@@ -201,6 +206,7 @@ impl FollowActor {
             seen_l1_reorgs: self.seen_l1_reorgs,
             settled: self.settled,
             regression: self.regression,
+            metrics: self.metrics.clone(),
         }
     }
 
@@ -355,28 +361,48 @@ impl FollowActor {
 
     /// Check 5. `None` if the heads hold.
     fn judge(&mut self, answer: &CheckedAnswer) -> Option<Sent> {
-        let (outcome, trouble) = match self.regression.judge(answer, self.started.elapsed()) {
-            Verdict::Send {
-                update,
-                finalized_kept,
-            } => {
-                if finalized_kept {
-                    self.state.count(PollOutcome::FinalizedLower);
-                }
-                let cursor_is_done = answer.cursor_is_canonical || answer.said.current_l1.is_zero();
-                return Some(Sent {
+        let (goes_back, outcome, trouble) =
+            match self.regression.judge(answer, self.started.elapsed()) {
+                Verdict::Send {
                     update,
-                    settles: cursor_is_done.then_some(answer.said),
-                });
-            }
-            Verdict::Replaying => (PollOutcome::Replaying, NotReady::SourceReplaying),
-            Verdict::Waiting => (PollOutcome::Regressed, NotReady::SourceRegressed),
-            Verdict::FinalizedContradicted => (
-                PollOutcome::FinalizedConflict,
-                NotReady::FinalizedContradicted,
-            ),
-            Verdict::BelowFinalized => (PollOutcome::FinalizedConflict, NotReady::BelowFinalized),
-        };
+                    finalized_kept,
+                } => {
+                    if finalized_kept {
+                        self.metrics.goes_back(GoesBack::FinalizedKept);
+                        self.state.count(PollOutcome::FinalizedLower);
+                    }
+                    if update.safe_may_move {
+                        self.metrics.goes_back(GoesBack::Accepted);
+                    }
+                    let cursor_is_done =
+                        answer.cursor_is_canonical || answer.said.current_l1.is_zero();
+                    return Some(Sent {
+                        update,
+                        settles: cursor_is_done.then_some(answer.said),
+                    });
+                }
+                Verdict::Replaying => (
+                    GoesBack::Replaying,
+                    PollOutcome::Replaying,
+                    NotReady::SourceReplaying,
+                ),
+                Verdict::Waiting => (
+                    GoesBack::Waiting,
+                    PollOutcome::Regressed,
+                    NotReady::SourceRegressed,
+                ),
+                Verdict::FinalizedContradicted => (
+                    GoesBack::FinalizedContradicted,
+                    PollOutcome::FinalizedConflict,
+                    NotReady::FinalizedContradicted,
+                ),
+                Verdict::BelowFinalized => (
+                    GoesBack::BelowFinalized,
+                    PollOutcome::FinalizedConflict,
+                    NotReady::BelowFinalized,
+                ),
+            };
+        self.metrics.goes_back(goes_back);
         self.state.note(outcome, Some(trouble));
         None
     }
@@ -430,7 +456,9 @@ impl FollowActor {
 
     fn put_in_quarantine(&mut self) {
         let delay = self.quarantine.next_delay();
-        self.quarantined_until = Some(Instant::now() + delay);
+        let until = Instant::now() + delay;
+        self.quarantined_until = Some(until);
+        self.state.note_quarantine(until);
         self.pause(delay);
         self.waiting = None;
     }
@@ -450,16 +478,6 @@ impl FollowActor {
     fn jittered_interval(&self) -> Duration {
         jittered(self.config.poll_interval, POLL_JITTER)
     }
-}
-
-/// Why the engine has skipped an update.
-fn el_trouble(status: &EngineStatus) -> NotReady {
-    let cause = match &status.last_error {
-        Some(cause) => cause.to_string(),
-        None if status.probed => return NotReady::ElDeclined,
-        None => "it has not answered yet".to_owned(),
-    };
-    NotReady::ElUnavailable { cause }
 }
 
 /// The answer of the call in flight; pends while there is none.

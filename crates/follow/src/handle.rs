@@ -1,5 +1,6 @@
 //! What others may read of the follow actor. It takes no requests.
 
+use crate::metrics::FollowMetrics;
 use crate::status::{FollowStatus, Snapshot};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ pub struct FollowHandle {
     source: Arc<str>,
     max_age: Duration,
     snapshot: watch::Receiver<Snapshot>,
+    metrics: FollowMetrics,
 }
 
 impl FollowHandle {
@@ -19,18 +21,25 @@ impl FollowHandle {
         source: Arc<str>,
         max_age: Duration,
         snapshot: watch::Receiver<Snapshot>,
+        metrics: FollowMetrics,
     ) -> Self {
         Self {
             own_id,
             source,
             max_age,
             snapshot,
+            metrics,
         }
     }
 
     /// The state after the last poll.
     pub fn status(&self) -> FollowStatus {
         self.snapshot.borrow().to_status(&self.source, self.max_age)
+    }
+
+    /// What the actor measures, to be registered.
+    pub fn metrics(&self) -> FollowMetrics {
+        self.metrics.clone()
     }
 
     /// Waits for the next poll or engine answer, and returns the state after it.

@@ -4,12 +4,13 @@ use crate::source::{ChainIdentity, FollowSource, SourceError};
 use alloy_primitives::B256;
 use async_trait::async_trait;
 use light_node_l1::{BoxTransport, HttpError, HttpTransport};
+use light_node_metrics::{RequestMetrics, RequestResult};
 use light_node_protocol::{SyncStatus, redact_url};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{error::Category, json, value::RawValue};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 /// An honest `optimism_syncStatus` has 3 KiB, a rollup config 2 KiB.
@@ -33,6 +34,7 @@ pub struct HttpSourceError {
 pub struct HttpSource {
     transport: BoxTransport,
     deadline: Duration,
+    requests: RequestMetrics,
 }
 
 impl HttpSource {
@@ -56,10 +58,26 @@ impl HttpSource {
         Self {
             transport,
             deadline,
+            requests: RequestMetrics::new("follow-source-api"),
         }
     }
 
+    /// How long its requests took.
+    pub fn request_metrics(&self) -> RequestMetrics {
+        self.requests.clone()
+    }
+
     async fn call<T: DeserializeOwned>(&self, method: &'static str) -> Result<T, SourceError> {
+        let sent_at = Instant::now();
+        let answer = self.exchange(method).await;
+        let result = answer
+            .as_ref()
+            .map_or_else(result_of, |_| RequestResult::Ok);
+        self.requests.observe(method, result, sent_at);
+        answer
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, method: &'static str) -> Result<T, SourceError> {
         let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": []});
         let post = self
             .transport
@@ -95,6 +113,26 @@ impl HttpSource {
             ) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The failed request as a label.
+const fn result_of(error: &SourceError) -> RequestResult {
+    match error {
+        SourceError::Http { source, .. } => match source {
+            HttpError::Timeout { .. } => RequestResult::Timeout,
+            HttpError::Connect { .. } | HttpError::Broken { .. } => RequestResult::Transport,
+            HttpError::TooLarge { .. } => RequestResult::Malformed,
+            HttpError::Status { status, .. } => match status {
+                401 | 403 => RequestResult::Unauthorized,
+                429 => RequestResult::RateLimited,
+                _ => RequestResult::HttpStatus,
+            },
+        },
+        SourceError::Html { .. } | SourceError::Json { .. } | SourceError::Malformed { .. } => {
+            RequestResult::Malformed
+        }
+        SourceError::Rpc { .. } => RequestResult::RpcError,
     }
 }
 

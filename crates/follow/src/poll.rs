@@ -6,6 +6,7 @@ use crate::{
         IdentityError, OriginError, ShapeError, check_chain, check_origins, check_path, check_shape,
     },
     config::FollowConfig,
+    metrics::FollowMetrics,
     regression::{CheckedAnswer, L1Facts, Regression},
     source::{ChainIdentity, FollowSource, SourceError},
 };
@@ -32,6 +33,7 @@ pub(crate) struct Plan {
     /// The source's last words that are fully applied: the same words again need no L1.
     pub(crate) settled: Option<DerivationState>,
     pub(crate) regression: Regression,
+    pub(crate) metrics: FollowMetrics,
 }
 
 /// What the source says about itself.
@@ -167,7 +169,9 @@ async fn check_l1(plan: &Plan, said: DerivationState) -> Result<CheckedAnswer, F
     if !said.current_l1.is_zero() {
         blocks.push(said.current_l1.id());
     }
-    let verdicts = plan.l1.check(&blocks).await.map_err(Failure::L1)?;
+    let verdicts = plan.l1.check(&blocks).await;
+    plan.metrics.origin_checks(&verdicts);
+    let verdicts = verdicts.map_err(Failure::L1)?;
     check_origins(&blocks[..gating], &verdicts).map_err(Failure::Origin)?;
     let left = |verdict: &Canonicality| matches!(verdict, Canonicality::Mismatch { .. });
     let facts = match (applied, &verdicts[gating..]) {

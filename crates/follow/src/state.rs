@@ -4,7 +4,7 @@ use crate::{
     news::News,
     status::{IdentityVerdict, NotReady, PollOutcome, Snapshot},
 };
-use light_node_engine::DerivationState;
+use light_node_engine::{DerivationState, EngineStatus};
 use light_node_protocol::SyncStatus;
 use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
@@ -75,6 +75,12 @@ impl FollowState {
             .send_modify(|snapshot| snapshot.applied = Some(state));
     }
 
+    /// The source's answers are ignored until then.
+    pub(crate) fn note_quarantine(&self, until: Instant) {
+        self.snapshot
+            .send_modify(|snapshot| snapshot.quarantined_until = Some(until));
+    }
+
     /// Counts an outcome that does not end the poll.
     pub(crate) fn count(&self, outcome: PollOutcome) {
         self.snapshot
@@ -115,4 +121,14 @@ impl FollowState {
             warn!(source, reason, detail = %trouble, "not in step with the follow source");
         }
     }
+}
+
+/// Why the engine has skipped an update.
+pub(crate) fn el_trouble(status: &EngineStatus) -> NotReady {
+    let cause = match &status.last_error {
+        Some(cause) => cause.to_string(),
+        None if status.probed => return NotReady::ElDeclined,
+        None => "it has not answered yet".to_owned(),
+    };
+    NotReady::ElUnavailable { cause }
 }

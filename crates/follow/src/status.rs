@@ -72,9 +72,33 @@ pub enum NotReady {
         /// Why.
         refusal: FollowRefusal,
     },
+    /// The source is followed, but does not serve its rollup config: nobody knows of which chain it is.
+    IdentityUnverified,
 }
 
 impl NotReady {
+    /// What [`NotReady::name`] can say.
+    pub const NAMES: [&'static str; 18] = [
+        "no_update_yet",
+        "source_unreachable",
+        "source_invalid",
+        "source_stale",
+        "source_replaying",
+        "source_regressed",
+        "wrong_chain",
+        "cycle",
+        "l1_mismatch",
+        "l1_behind",
+        "l1_unreachable",
+        "el_syncing",
+        "el_unavailable",
+        "el_declined",
+        "finalized_contradicted",
+        "below_finalized",
+        "refused",
+        "identity_unverified",
+    ];
+
     /// The reason as one word, for `/readyz`, metrics and logs.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -94,6 +118,7 @@ impl NotReady {
             Self::FinalizedContradicted => "finalized_contradicted",
             Self::BelowFinalized => "below_finalized",
             Self::Refused { .. } => "refused",
+            Self::IdentityUnverified => "identity_unverified",
         }
     }
 
@@ -115,7 +140,8 @@ impl NotReady {
             | Self::L1Unreachable { .. }
             | Self::ElSyncing
             | Self::ElUnavailable { .. }
-            | Self::ElDeclined => false,
+            | Self::ElDeclined
+            | Self::IdentityUnverified => false,
         }
     }
 
@@ -135,7 +161,8 @@ impl NotReady {
             | Self::WrongSource { .. }
             | Self::FinalizedContradicted
             | Self::BelowFinalized
-            | Self::Refused { .. } => true,
+            | Self::Refused { .. }
+            | Self::IdentityUnverified => true,
             Self::SourceUnreachable { .. }
             | Self::SourceInvalid { .. }
             | Self::SourceReplaying
@@ -192,6 +219,9 @@ impl fmt::Display for NotReady {
             Self::BelowFinalized => {
                 f.write_str("the source's safe head lies below our finalized head")
             }
+            Self::IdentityUnverified => f.write_str(
+                "the source does not serve optimism_rollupConfig, so its chain cannot be verified",
+            ),
             Self::Refused { refusal } => {
                 f.write_str("the engine refused the update: ")
                     .and_then(|()| match refusal {
@@ -342,8 +372,28 @@ pub enum IdentityVerdict {
     Refused,
 }
 
+impl IdentityVerdict {
+    /// All verdicts.
+    pub const ALL: [Self; 4] = [
+        Self::Unchecked,
+        Self::Verified,
+        Self::Unverified,
+        Self::Refused,
+    ];
+
+    /// The verdict as one word, for metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unchecked => "unchecked",
+            Self::Verified => "verified",
+            Self::Unverified => "unverified",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// The follow actor as others see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FollowStatus {
     /// The source without credentials.
     pub source: String,
@@ -382,26 +432,34 @@ pub(crate) struct Snapshot {
     pub(crate) in_step: Option<Instant>,
     pub(crate) source_lag: Option<Duration>,
     pub(crate) counters: FollowCounters,
+    /// Until then the source's answers are ignored.
+    pub(crate) quarantined_until: Option<Instant>,
 }
 
 impl Snapshot {
-    pub(crate) fn to_status(&self, source: &str, max_age: Duration) -> FollowStatus {
+    /// Why the node is not ready.
+    pub(crate) fn not_ready(&self, max_age: Duration) -> Option<NotReady> {
         let in_step_age = self.in_step.map(|instant| instant.elapsed());
         let has_lasted = in_step_age.is_none_or(|age| age > max_age);
-        let not_ready = match &self.trouble {
-            Some(trouble) => (has_lasted || trouble.is_immediate()).then(|| trouble.clone()),
-            None => in_step_age.is_none().then_some(NotReady::NoUpdateYet),
-        };
+        match &self.trouble {
+            Some(trouble) if has_lasted || trouble.is_immediate() => Some(trouble.clone()),
+            None if in_step_age.is_none() => Some(NotReady::NoUpdateYet),
+            Some(_) | None => (self.identity == IdentityVerdict::Unverified)
+                .then_some(NotReady::IdentityUnverified),
+        }
+    }
+
+    pub(crate) fn to_status(&self, source: &str, max_age: Duration) -> FollowStatus {
         FollowStatus {
             source: source.to_owned(),
-            not_ready,
+            not_ready: self.not_ready(max_age),
             trouble: self.trouble.clone(),
             identity: self.identity,
             reported: self.reported,
             applied: self.applied,
             last_outcome: self.last_outcome,
             answer_age: self.answered.map(|instant| instant.elapsed()),
-            in_step_age,
+            in_step_age: self.in_step.map(|instant| instant.elapsed()),
             source_lag: self.source_lag,
             counters: self.counters,
         }

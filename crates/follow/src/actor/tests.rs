@@ -213,8 +213,14 @@ async fn a_source_that_is_ourselves_or_follows_us_is_fatal_even_without_heads() 
 async fn a_source_that_does_not_say_its_chain_is_followed_with_a_mark() {
     let mut world = World::start_with(|source| source.set_identity(None)).await;
     world.next_applied().await;
-    assert_eq!(world.follow.status().identity, IdentityVerdict::Unverified);
-    assert_eq!(not_ready(&world.follow.status()), None);
+    let status = world.follow.status();
+    assert_eq!(status.identity, IdentityVerdict::Unverified);
+    assert_eq!(
+        (trouble(&status), not_ready(&status)),
+        (None, Some("identity_unverified"))
+    );
+    world.source.advance(6);
+    world.next_applied().await;
     world.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of an update at the engine.
 
 use super::*;
+use light_node_engine::EngineStatus;
 use light_node_protocol::BlockNumHash;
 
 #[tokio::test(start_paused = true)]
