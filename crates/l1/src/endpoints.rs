@@ -5,6 +5,7 @@
 
 use crate::{
     BoxTransport, EndpointStatus, EndpointVerdict, HttpError, L1Config, L1Error, L1Fatal,
+    L1Metrics,
     error::words,
     health::{Consequence, Health},
     rpc::{self, Answer, DecodeError, Question},
@@ -34,6 +35,7 @@ pub(crate) struct Endpoints {
     in_use: Option<usize>,
     any_verified: bool,
     requests: u64,
+    metrics: L1Metrics,
 }
 
 /// An endpoint to ask.
@@ -45,7 +47,11 @@ pub(crate) struct Candidate {
 }
 
 impl Endpoints {
-    pub(crate) fn new(config: &L1Config, transports: Vec<BoxTransport>) -> Self {
+    pub(crate) fn new(
+        config: &L1Config,
+        transports: Vec<BoxTransport>,
+        metrics: L1Metrics,
+    ) -> Self {
         let list = transports
             .into_iter()
             .map(|transport| Endpoint {
@@ -62,6 +68,7 @@ impl Endpoints {
             in_use: None,
             any_verified: false,
             requests: 0,
+            metrics,
         }
     }
 
@@ -114,17 +121,10 @@ impl Endpoints {
             questions.to_vec()
         };
         self.requests += 1;
-        let limit_bytes = BLOCK_LIMIT_BYTES * asked.len();
-        let post = endpoint.transport.post(rpc::encode(&asked), limit_bytes);
-        let body = timeout(deadline, post)
-            .await
-            .unwrap_or(Err(HttpError::Timeout { deadline }))
-            .map_err(|source| L1Error::Http {
-                endpoint: self.name(index),
-                source,
-            })?;
-        let answers = rpc::decode(&body, &asked, self.trust_rpc)
-            .map_err(|error| undecodable(self.name(index), error))?;
+        let sent_at = endpoint.asked_at;
+        let outcome = self.send(index, &asked, deadline).await;
+        self.metrics.note_request(&asked, &outcome, sent_at);
+        let answers = outcome?;
         let (shown, own) = answers.split_at(asked.len() - questions.len());
         if verify {
             self.identify(index, shown)?;
@@ -141,6 +141,26 @@ impl Endpoints {
             });
         }
         Ok(own.to_vec())
+    }
+
+    async fn send(
+        &self,
+        index: usize,
+        asked: &[Question],
+        deadline: Duration,
+    ) -> Result<Vec<Answer>, L1Error> {
+        let limit_bytes = BLOCK_LIMIT_BYTES * asked.len();
+        let transport = &self.list[index].transport;
+        let post = transport.post(rpc::encode(asked), limit_bytes);
+        let body = timeout(deadline, post)
+            .await
+            .unwrap_or(Err(HttpError::Timeout { deadline }))
+            .map_err(|source| L1Error::Http {
+                endpoint: self.name(index),
+                source,
+            })?;
+        rpc::decode(&body, asked, self.trust_rpc)
+            .map_err(|error| undecodable(self.name(index), error))
     }
 
     /// The chain id must be ours; the genesis block, too, unless the endpoint has pruned it.

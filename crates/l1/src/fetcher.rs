@@ -4,7 +4,7 @@
 mod judge;
 
 use crate::{
-    BoxTransport, Canonicality, L1Config, L1Error, L1Fatal, L1Heads,
+    BoxTransport, Canonicality, L1Config, L1Error, L1Fatal, L1Heads, L1Metrics,
     endpoints::Endpoints,
     error::words,
     schedule::{Schedule, WallClock},
@@ -53,6 +53,7 @@ pub(crate) struct Fetcher {
     questions_ahead: u32,
     mismatch_confirmed: bool,
     reorgs: u64,
+    metrics: L1Metrics,
 }
 
 impl Fetcher {
@@ -61,9 +62,10 @@ impl Fetcher {
         transports: Vec<BoxTransport>,
         heads: watch::Sender<L1Heads>,
         status: watch::Sender<Snapshot>,
+        metrics: L1Metrics,
     ) -> Self {
         let fetcher = Self {
-            endpoints: Endpoints::new(config, transports),
+            endpoints: Endpoints::new(config, transports, metrics.clone()),
             window: Window::default(),
             schedule: Schedule::new(config.block_time, config.retry_interval),
             heads,
@@ -83,6 +85,7 @@ impl Fetcher {
             questions_ahead: 0,
             mismatch_confirmed: false,
             reorgs: 0,
+            metrics,
         };
         fetcher.publish_status();
         fetcher

@@ -1,6 +1,6 @@
 //! What others may ask of L1.
 
-use crate::{L1Error, L1Status, fetcher::Fetcher, status::Snapshot};
+use crate::{L1Error, L1Metrics, L1Status, fetcher::Fetcher, status::Snapshot};
 use alloy_primitives::B256;
 use light_node_protocol::{BlockNumHash, L1BlockRef};
 use std::{sync::Arc, time::Duration};
@@ -37,6 +37,7 @@ pub struct L1Handle {
     fetcher: Arc<Mutex<Fetcher>>,
     heads: watch::Receiver<L1Heads>,
     status: watch::Receiver<Snapshot>,
+    metrics: L1Metrics,
     check_deadline: Duration,
 }
 
@@ -45,12 +46,14 @@ impl L1Handle {
         fetcher: Arc<Mutex<Fetcher>>,
         heads: watch::Receiver<L1Heads>,
         status: watch::Receiver<Snapshot>,
+        metrics: L1Metrics,
         check_deadline: Duration,
     ) -> Self {
         Self {
             fetcher,
             heads,
             status,
+            metrics,
             check_deadline,
         }
     }
@@ -68,6 +71,11 @@ impl L1Handle {
     /// Which endpoint serves, and how well.
     pub fn status(&self) -> L1Status {
         self.status.borrow().to_status()
+    }
+
+    /// What the client measures, for registration.
+    pub const fn metrics(&self) -> &L1Metrics {
+        &self.metrics
     }
 
     /// L1 reorgs seen so far.

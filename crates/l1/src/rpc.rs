@@ -26,10 +26,19 @@ pub(crate) enum Question {
 }
 
 impl Question {
+    /// The JSON-RPC method that asks it.
+    pub(crate) const fn method(self) -> &'static str {
+        match self {
+            Self::ChainId => "eth_chainId",
+            Self::Block(_) | Self::Latest | Self::Safe | Self::Finalized => "eth_getBlockByNumber",
+        }
+    }
+
     fn to_json(self, id: usize) -> Value {
-        let block = |tag: String| ("eth_getBlockByNumber", json!([tag, false]));
-        let (method, params) = match self {
-            Self::ChainId => ("eth_chainId", json!([])),
+        let method = self.method();
+        let block = |tag: String| json!([tag, false]);
+        let params = match self {
+            Self::ChainId => json!([]),
             Self::Block(number) => block(format!("{number:#x}")),
             Self::Latest => block("latest".to_owned()),
             Self::Safe => block("safe".to_owned()),

@@ -1,7 +1,7 @@
 //! The actor that keeps our view of L1 fresh: it waits until a head is due and lets the shared fetcher ask.
 
 use crate::{
-    BoxTransport, HttpTransport, L1Config, L1ConfigError, L1Fatal, L1Handle, L1Heads,
+    BoxTransport, HttpTransport, L1Config, L1ConfigError, L1Fatal, L1Handle, L1Heads, L1Metrics,
     fetcher::Fetcher, status::Snapshot,
 };
 use light_node_actor::CancellationToken;
@@ -53,9 +53,22 @@ impl L1Watcher {
         let config = config.bounded();
         let (heads_sender, heads) = watch::channel(L1Heads::default());
         let (status_sender, status) = watch::channel(Snapshot::default());
-        let fetcher = Fetcher::new(&config, transports, heads_sender, status_sender);
+        let metrics = L1Metrics::of(heads.clone(), status.clone());
+        let fetcher = Fetcher::new(
+            &config,
+            transports,
+            heads_sender,
+            status_sender,
+            metrics.clone(),
+        );
         let fetcher = Arc::new(Mutex::new(fetcher));
-        let handle = L1Handle::new(fetcher.clone(), heads, status, config.check_deadline);
+        let handle = L1Handle::new(
+            fetcher.clone(),
+            heads,
+            status,
+            metrics,
+            config.check_deadline,
+        );
         Ok((
             Self {
                 fetcher,

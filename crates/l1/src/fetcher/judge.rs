@@ -238,6 +238,7 @@ impl Fetcher {
         } = *reorg;
         // What lies between two known blocks counts as lost.
         let depth = kept.map(|kept| old.number.saturating_sub(kept));
+        self.metrics.note_reorg(depth);
         if depth.is_none_or(|depth| depth > USUAL_REORG_DEPTH) {
             warn!(%old, %new, ?depth, "deep l1 reorg");
         } else {
