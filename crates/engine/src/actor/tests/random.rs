@@ -7,6 +7,9 @@ use proptest::prelude::*;
 
 const MAIN: usize = 24;
 
+/// The id of the test chain.
+const OUR_CHAIN: u64 = 901;
+
 #[derive(Clone, Debug)]
 enum Event {
     /// The source's safe head goes up by this much, and is polled.
@@ -23,6 +26,11 @@ enum Event {
     Peers(usize),
     /// The EL loses this many blocks.
     Lose(usize),
+    /// It is killed, and starts again without this many blocks.
+    Restart(usize),
+    Backfill(bool),
+    /// The EL of another chain stands in its place, or not any more.
+    Foreign(bool),
     Down(bool),
     /// The next forkchoices to another branch do not move it.
     Stick(usize),
@@ -42,6 +50,9 @@ fn event() -> impl Strategy<Value = Event> {
         6 => (0usize..1_000).prop_map(Event::Gossip),
         6 => (0usize..1_000).prop_map(Event::Peers),
         1 => (1usize..20).prop_map(Event::Lose),
+        1 => (0usize..20).prop_map(Event::Restart),
+        1 => any::<bool>().prop_map(Event::Backfill),
+        1 => any::<bool>().prop_map(Event::Foreign),
         1 => any::<bool>().prop_map(Event::Down),
         1 => (1usize..4).prop_map(Event::Stick),
         1 => prop_oneof![
@@ -141,6 +152,9 @@ impl World {
             }
             Event::Peers(index) => el.add(&self.all[index % self.all.len()..][..1]),
             Event::Lose(count) => el.lose_last(count),
+            Event::Restart(lost) => el.restart(lost),
+            Event::Backfill(on) => el.set_backfilling(on),
+            Event::Foreign(foreign) => el.set_chain_id(if foreign { 10 } else { OUR_CHAIN }),
             Event::Down(down) => el.set_down(down),
             Event::Stick(count) => el.stick_to_branch(count),
             Event::LostAnswer(kind) => {
@@ -169,6 +183,8 @@ impl World {
     async fn heal(mut self) {
         self.harness.el.set_down(false);
         self.harness.el.stick_to_branch(0);
+        self.harness.el.set_backfilling(false);
+        self.harness.el.set_chain_id(OUR_CHAIN);
         let wanted = self.chain[self.safe].block_ref();
         let mut outcome = FollowOutcome::Skipped;
         for _ in 0..600 {
@@ -204,7 +220,7 @@ proptest! {
 
     #[test]
     fn whatever_happens_the_invariants_hold_and_the_engine_arrives_where_the_source_is(
-        kind in prop_oneof![Just(MemoryElKind::Reth), Just(MemoryElKind::Geth)],
+        kind in proptest::sample::select(MemoryElKind::ALL.to_vec()),
         events in proptest::collection::vec(event(), 1..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
