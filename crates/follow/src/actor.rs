@@ -252,13 +252,16 @@ impl FollowActor {
             return Ok(());
         }
         let sent = match finding {
-            Finding::Settled => self.regression.applied().map(|state| Sent {
-                update: FollowUpdate {
-                    state,
-                    safe_may_move: false,
-                },
-                settles: self.settled,
-            }),
+            Finding::Settled => {
+                self.regression.note_repeated();
+                self.regression.applied().map(|state| Sent {
+                    update: FollowUpdate {
+                        state,
+                        safe_may_move: false,
+                    },
+                    settles: self.settled,
+                })
+            }
             Finding::New(answer) => self.judge(&answer),
         };
         if let Some(sent) = sent {

@@ -57,7 +57,7 @@ pub enum ShapeError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IdentityError {
     /// A fact of the chain differs.
-    #[error("its {fact} is {theirs}, ours is {ours}")]
+    #[error("its {fact} is {theirs}, ours is {ours}{}", hint_at_new_chain(fact))]
     WrongChain {
         /// The field of the rollup config.
         fact: &'static str,
@@ -75,6 +75,15 @@ pub enum IdentityError {
         /// How many nodes stand between us and ourselves.
         through: usize,
     },
+}
+
+/// Chain ids come before the genesis blocks among the facts: where only a genesis differs, the ids are ours.
+fn hint_at_new_chain(fact: &str) -> &'static str {
+    if fact.starts_with("genesis") {
+        "; the chain ids are ours, so this is a chain that was started anew, or another deployment of it"
+    } else {
+        ""
+    }
 }
 
 impl IdentityError {

@@ -91,6 +91,11 @@ impl Regression {
         self.contradicted = true;
     }
 
+    /// The source has said again what is applied: whatever went back before, it has not stayed with that.
+    pub const fn note_repeated(&mut self) {
+        self.pending = None;
+    }
+
     /// The blocks of the last applied update that L1 must be asked about to judge `said`: the safe head's origin and the
     /// cursor (the origin again if the cursor is unknown). `None` if nothing has gone back.
     pub fn needs_l1(&self, said: &DerivationState) -> Option<[BlockNumHash; 2]> {

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod engine;
+mod faults;
 mod l1;
 mod log;
 mod world;
