@@ -51,8 +51,8 @@ pub(crate) struct DevnetArgs {
     )]
     pub(crate) followers: usize,
 
-    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 19545, light-nodes from 17645, their execution layers from
-    /// 19645 (Engine API 19651) in steps of ten, spare execution layer 19945 (19951). Without it all ports are free ones.
+    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 19545, light-nodes from 17645, their metrics from 17301, their
+    /// execution layers from 19645 (Engine API 19651) in steps of ten, spare execution layer 19945 (19951). Without it all ports are free ones.
     #[arg(long, env = "LIGHT_NODE_DEVNET_STABLE_PORTS")]
     pub(crate) stable_ports: bool,
 
@@ -91,7 +91,7 @@ pub(crate) struct DevnetArgs {
     pub(crate) el_sync_batch: usize,
 
     /// Whose answers the execution layers give where the real ones differ. op-geth-old syncs to no head whose payload it has not
-    /// seen.
+    /// seen, so light-nodes on it stand still until they are handed payloads.
     #[arg(
         long,
         value_name = "EL",

@@ -33,6 +33,7 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String
             "light-node",
             format!("{}  EL {}  engine {}", follower.rpc, el.http, el.authrpc),
         ));
+        rows.push(("", format!("metrics {}", follower.metrics)));
     }
     let spare = &endpoints.spare;
     rows.push((
@@ -120,6 +121,7 @@ mod tests {
             sequencer: el(19_545),
             followers: vec![FollowerEndpoints {
                 rpc: "http://127.0.0.1:17645".to_owned(),
+                metrics: "http://127.0.0.1:17301/metrics".to_owned(),
                 el: el(19_645),
             }],
             spare: el(19_945),
@@ -130,6 +132,7 @@ mod tests {
             "jovian from genesis, L2 block every 2 s, L1 block every 3 s",
             "beacon API    http://127.0.0.1:18545\n",
             "light-node    http://127.0.0.1:17645  EL http://127.0.0.1:19645  engine http://127.0.0.1:19651",
+            "metrics http://127.0.0.1:17301/metrics\n",
             "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f  0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97  batcher",
             "light-node --l2.follow.source=http://127.0.0.1:17545 --l2=http://127.0.0.1:19951 \
              --l2.jwt-secret=/data/jwt.hex --l1=http://127.0.0.1:18545 --rollup.config=/data/rollup.json",

@@ -1,7 +1,7 @@
 //! What a forkchoice does to head, labels and sync target, as the imitated execution layer does it.
 
 use super::{Engine, EngineError, Target, invalid_status, valid};
-use crate::pool::TransactionPool;
+use crate::{chain::ChainView, pool::TransactionPool};
 use alloy_primitives::B256;
 use alloy_rpc_types_engine::{ForkchoiceState, PayloadStatus, PayloadStatusEnum};
 use std::sync::Mutex;
@@ -88,12 +88,13 @@ impl Engine {
     /// Zero means unchanged.
     fn apply_labels(&mut self, state: ForkchoiceState) -> Result<(), EngineError> {
         let (finalized, safe) = (state.finalized_block_hash, state.safe_block_hash);
-        if !finalized.is_zero()
-            && !(self.may_be_label(&finalized) && self.view.set_finalized(&finalized))
-        {
+        let is_good = |engine: &mut Self, label: B256, set: fn(&mut ChainView, &B256) -> bool| {
+            label.is_zero() || (engine.may_be_label(&label) && set(&mut engine.view, &label))
+        };
+        if !is_good(self, finalized, ChainView::set_finalized) {
             return Err(EngineError::UnknownFinalized(finalized));
         }
-        if !safe.is_zero() && !(self.may_be_label(&safe) && self.view.set_safe(&safe)) {
+        if !is_good(self, safe, ChainView::set_safe) {
             return Err(EngineError::UnknownSafe(safe));
         }
         Ok(())

@@ -43,6 +43,8 @@ pub struct ElEndpoints {
 pub struct FollowerEndpoints {
     /// JSON-RPC of the node.
     pub rpc: String,
+    /// Metrics of the node, for Prometheus.
+    pub metrics: String,
     /// Its execution layer.
     pub el: ElEndpoints,
 }

@@ -20,6 +20,7 @@ pub(crate) struct ElPorts {
 /// | source | 17545 |
 /// | sequencer's execution layer | 19545, Engine API 19551 |
 /// | follower n (from 1) | 17644 + n |
+/// | follower n's metrics | 17300 + n |
 /// | follower n's execution layer | 19635 + 10 n, Engine API 19641 + 10 n |
 /// | spare execution layer | 19945, Engine API 19951 |
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,11 @@ impl Ports {
     /// `index` counts from 0 and is below [`MAX_FOLLOWERS`].
     pub(crate) fn follower(self, index: u16) -> SocketAddr {
         self.at(17_645 + index)
+    }
+
+    /// As [`Self::follower`].
+    pub(crate) fn follower_metrics(self, index: u16) -> SocketAddr {
+        self.at(17_301 + index)
     }
 
     /// As [`Self::follower`].
@@ -79,6 +85,7 @@ mod tests {
         let mut els = vec![ports.sequencer_el(), ports.spare_el()];
         for index in (0..).take(MAX_FOLLOWERS) {
             all.push(ports.follower(index));
+            all.push(ports.follower_metrics(index));
             els.push(ports.follower_el(index));
         }
         all.extend(els.into_iter().flat_map(|el| [el.http, el.authrpc]));

@@ -23,8 +23,10 @@ use light_node_devnet_el::{
 use light_node_devnet_l1::EmbeddedL1;
 use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSource};
 use light_node_l1::L1Config;
-use light_node_node::{EngineDoor, FollowSettings, Node, NodeConfig, SafeSource};
-use light_node_rpc::RpcConfig;
+use light_node_node::{
+    EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig, SafeSource,
+};
+use light_node_rpc::{MetricsHandle, RpcConfig};
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio_util::sync::DropGuard;
 use url::Url;
@@ -225,8 +227,10 @@ impl Starting {
             // A node's future is large.
             self.nodes
                 .spawn("follower", Box::pin(node.run(self.nodes.token())));
+            let metrics = handle.metrics().map(MetricsHandle::local_addr);
             endpoints.push(FollowerEndpoints {
                 rpc: format!("http://{}", handle.rpc_addr()),
+                metrics: metrics.map_or_else(String::new, |addr| format!("http://{addr}/metrics")),
                 el: el.endpoints,
             });
             followers.push(Follower {
@@ -284,7 +288,10 @@ impl Starting {
                 enable_admin: true,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
-            metrics: None,
+            metrics: Some(MetricsConfig {
+                listen: self.ports.follower_metrics(index),
+                compat: MetricsCompat::default(),
+            }),
             // The devnet says itself where all its parts are.
             status_interval: None,
             rollup_config,

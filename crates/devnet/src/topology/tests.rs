@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::config::{Blocks, EngineKind};
+use crate::{
+    ElBehaviour, SourceFault, SourceFaultKind,
+    config::{Blocks, EngineKind},
+};
+use light_node_devnet_el::{ElFault, ElFaultKind};
 use light_node_protocol::Hardfork;
 use std::time::Instant;
 use tempfile::TempDir;
@@ -101,6 +105,9 @@ async fn endpoints_are_written_and_answer() {
         call(&endpoints.followers[0].rpc, "optimism_rollupConfig").await,
         rollup
     );
+    let metrics = client.get(&endpoints.followers[0].metrics).send().await;
+    let metrics = metrics.unwrap().text().await.unwrap();
+    assert!(metrics.contains("light_node_"), "{metrics}");
     let status = call(&endpoints.source, "optimism_syncStatus").await;
     assert_eq!(
         status,
@@ -169,4 +176,95 @@ async fn more_followers_than_ports_are_refused() {
         .await
         .unwrap_err();
     assert!(matches!(error, DevnetError::TooManyFollowers { given: 17 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_source_lies_to_others_on_command_and_answers_control_while_it_does() {
+    let datadir = tempfile::tempdir().unwrap();
+    let config = DevnetConfig {
+        blocks: Blocks::OnCommand,
+        followers: 0,
+        ..config(&datadir)
+    };
+    let devnet = Devnet::start(config, CancellationToken::new())
+        .await
+        .unwrap();
+    let client = reqwest::Client::new();
+    let (source, url) = (devnet.source(), &devnet.endpoints().source);
+    let post = async |method: &str, params: serde_json::Value| {
+        let request =
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        client.post(url).json(&request).send().await
+    };
+    let call = async |method: &str, params: serde_json::Value| {
+        let answer = post(method, params).await.unwrap();
+        answer.json::<serde_json::Value>().await
+    };
+    let none = || serde_json::json!([]);
+    let fault = async |kind: &str| {
+        let set = call(
+            "dev_fault",
+            serde_json::json!([{ "kind": kind, "count": 1 }]),
+        )
+        .await;
+        assert_eq!(set.unwrap()["result"], true, "{kind}");
+    };
+    for kind in ["html", "truncated"] {
+        fault(kind).await;
+        assert!(call("optimism_syncStatus", none()).await.is_err(), "{kind}");
+    }
+    fault("refuse").await;
+    assert!(post("optimism_syncStatus", none()).await.is_err());
+    fault("zeroHeads").await;
+    let told = call("optimism_syncStatus", none()).await.unwrap();
+    assert_eq!(told["result"]["safe_l2"]["hash"], format!("0x{:064x}", 0));
+    fault("otherChain").await;
+    let told = call("optimism_syncStatus", none()).await.unwrap();
+    let truth = serde_json::to_value(source.status()).unwrap();
+    assert_eq!(told["result"], truth);
+    let told = call("optimism_rollupConfig", none()).await.unwrap();
+    assert_eq!(told["result"]["l2_chain_id"], 902);
+    fault("noRollupConfig").await;
+    let told = call("optimism_rollupConfig", none()).await.unwrap();
+    assert_eq!(told["error"]["code"], -32601);
+
+    // A request that hangs holds up neither control nor the end.
+    source.set_fault(SourceFault::until_cleared(SourceFaultKind::Hang));
+    let hanging = tokio::spawn(client.post(url).body("{}").send());
+    let mut met = source.faults_met();
+    met.wait_for(|met| *met == 7).await.unwrap();
+    let status = call("dev_status", none()).await.unwrap();
+    assert_eq!(status["result"]["fault"], "hang");
+    source.stop_serving().await;
+    assert!(hanging.await.unwrap().is_err());
+    devnet.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn followers_recover_from_faults_of_their_execution_layer_under_each_behaviour() {
+    // Old op-geth follows nobody without payloads, which nobody sends here.
+    for el_behaviour in [ElBehaviour::OpReth, ElBehaviour::OpGeth] {
+        let datadir = tempfile::tempdir().unwrap();
+        let config = DevnetConfig {
+            el_behaviour,
+            ..config(&datadir)
+        };
+        let devnet = Devnet::start(config, CancellationToken::new())
+            .await
+            .unwrap();
+        let follower = &devnet.followers()[0];
+        safe_at_least(follower, 2).await;
+        follower.el.restart(None);
+        let mut state = follower.node.engine.watch();
+        let safe = state.borrow_and_update().safe_head.number;
+        safe_at_least(follower, safe + 3).await;
+        let fault = ElFault::until_cleared(ElFaultKind::Hang).lasting(Duration::from_secs(1));
+        follower.el.set_fault(fault);
+        let safe = state.borrow_and_update().safe_head.number;
+        safe_at_least(follower, safe + 3).await;
+        follower.el.wipe().unwrap();
+        let safe = state.borrow_and_update().safe_head.number;
+        safe_at_least(follower, safe + 3).await;
+        devnet.stop().await.unwrap();
+    }
 }
