@@ -64,9 +64,10 @@ fn runbooks_of_alerts_exist() {
     let mut seen = 0;
     for name in files("docs/grafana", ".yml") {
         for rest in read(&name).split("troubleshooting.md#").skip(1) {
-            let anchor = words_with("", rest.lines().next().unwrap_or_default())
-                .next()
-                .unwrap_or_default();
+            let anchor = rest
+                .split(|letter: char| letter.is_whitespace() || letter == '"')
+                .next();
+            let anchor = anchor.unwrap_or_default();
             assert!(anchors.contains(anchor), "{name} links to #{anchor}");
             seen += 1;
         }
