@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod door;
 pub(crate) mod flags;
 pub(crate) mod invariants;
+pub(crate) mod manual;
 pub(crate) mod process;
 pub(crate) mod rpc;
 pub(crate) mod wait;

@@ -4,8 +4,11 @@
 mod auth;
 mod cli;
 mod devnet;
+mod docs;
 mod follow;
 mod helpers;
+mod migrate;
+mod packaging;
 mod reorg;
 mod rpc;
 mod shutdown;
