@@ -3,10 +3,19 @@
 
 mod auth;
 mod cli;
+mod cli_aliases;
+mod cli_config;
 mod devnet;
 mod docs;
+mod doctor;
+mod flags;
 mod follow;
+mod healthcheck;
 mod helpers;
+mod jwt;
+mod kill;
+mod logs;
+mod metrics;
 mod migrate;
 mod packaging;
 mod reorg;

@@ -51,6 +51,11 @@ impl L1Metrics {
         &self.requests
     }
 
+    /// How many blocks each L1 reorg took, for those who show it under another name.
+    pub const fn reorg_depths(&self) -> &Histogram {
+        &self.reorg_depths
+    }
+
     /// Takes all but [`Self::requests`] into the catalogue: those of all clients are registered together.
     pub fn register(&self, catalogue: &mut Catalogue) {
         catalogue.register("l1_reorgs", "L1 reorgs seen", &[], self.reorgs.clone());

@@ -7,6 +7,9 @@ mod metrics;
 mod node;
 mod status_line;
 
-pub use config::{CoreConfig, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, NodeConfig, STATUS_INTERVAL, SafeSource};
+pub use config::{
+    CoreConfig, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, NodeConfig,
+    STATUS_INTERVAL, SafeSource,
+};
 pub use error::NodeError;
 pub use node::{Core, CoreHandle, Doors, Node, NodeHandle};

@@ -16,6 +16,7 @@ pub(crate) fn catalogue(
     let mut catalogue = Catalogue::new();
     register_node(peers, version, &mut catalogue);
     peers.engine.metrics().register(&mut catalogue);
+    peers.l1.metrics().register(&mut catalogue);
     peers.follow.metrics().register(&mut catalogue);
     RequestMetrics::register_all(requests, &mut catalogue, with_op_node_names);
     rpc.register(&mut catalogue);

@@ -162,6 +162,7 @@ impl Node {
             l1: L1Watcher::new(config.l1)?,
             source: Box::new(source),
         };
+        requests.push(doors.l1.1.metrics().requests().clone());
         let core_config = CoreConfig {
             rollup_config: config.rollup_config.clone(),
             follow: settings,
@@ -180,7 +181,8 @@ impl Node {
         let (metrics, metrics_handle) = match config.metrics {
             Some(metrics) => {
                 let rpc = rpc_handle.metrics();
-                let catalogue = metrics::catalogue(&peers, rpc, &requests, metrics.compat, &version);
+                let catalogue =
+                    metrics::catalogue(&peers, rpc, &requests, metrics.compat, &version);
                 let (server, handle) = MetricsServer::new(metrics.listen, catalogue)?;
                 (Some(server), Some(handle))
             }

@@ -61,6 +61,12 @@ pub fn register_op_node_names(peers: &RpcPeers, version: &str, catalogue: &mut C
     register_constants(version, catalogue);
     register_refs(peers.clone(), catalogue);
     register_follow(peers.clone(), catalogue);
+    catalogue.register_as(
+        "op_node_default_l1_reorg_depth",
+        "Blocks that an L1 reorg took from the chain",
+        &[],
+        peers.l1.metrics().reorg_depths().clone(),
+    );
     let (payloads, bytes) = (Gauge::<i64>::default(), Gauge::<i64>::default());
     catalogue.register_as(
         "op_node_default_unsafe_payloads_buffer_len",
