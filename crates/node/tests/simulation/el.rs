@@ -148,7 +148,8 @@ impl SimEl {
             violations.push("I1: a zero head was sent");
         }
         let is_known = state.inner.known(head).is_some() || state.confirmed.contains(&head);
-        if !is_known && !(safe.is_zero() && finalized.is_zero()) {
+        let has_labels = !safe.is_zero() || !finalized.is_zero();
+        if !is_known && has_labels {
             violations.push("I1: labels were sent with a head that the EL does not have");
         }
         if !safe.is_zero() && !model.is_ancestor(safe, head) {

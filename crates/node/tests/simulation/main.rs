@@ -108,3 +108,13 @@ fn the_same_seed_gives_the_same_trace() {
         assert_eq!(trace(run(seed)), trace(run(seed)), "seed {seed}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_panics_ends_the_node_which_says_who_and_why() {
+    let end = tokio::time::timeout(Duration::from_secs(2), world::end_after_a_panic()).await;
+    let words = end.unwrap().unwrap_err().to_string();
+    assert!(
+        words.starts_with("engine panicked: the test prescribes"),
+        "{words}"
+    );
+}

@@ -235,7 +235,7 @@ impl Model {
 
     /// A chain of somebody else's: another branch over the same L1 blocks from `depth` blocks below safe, but above finalized.
     pub fn foreign_view(&mut self, depth: u64) -> View {
-        let truth = (self.view.clone(), self.salt);
+        let truth = self.view.clone();
         let kept = self
             .view
             .safe
@@ -243,8 +243,7 @@ impl Model {
             .max(self.view.finalized);
         self.truncate_l2(kept);
         self.sequence();
-        let foreign = std::mem::replace(&mut self.view, truth.0);
-        foreign
+        std::mem::replace(&mut self.view, truth)
     }
 
     fn grow_l1(&mut self, count: u64) {

@@ -16,7 +16,9 @@ use light_node_engine_api::{
 };
 use light_node_follow::{HttpSource, IdentityVerdict};
 use light_node_l1::{L1Config, L1Watcher};
-use light_node_node::{Core, CoreConfig, CoreHandle, Doors, FollowSettings, NodeError};
+use light_node_node::{
+    Core, CoreConfig, CoreHandle, Doors, FollowSettings, NodeError, STATUS_INTERVAL,
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -122,7 +124,13 @@ impl World {
             let event = Event::draw(&mut self.rng);
             self.log(&format!("step {step}: {event:?}"));
             self.happen(event).await?;
-            let millis = self.rng.random_range(0..4_000);
+            // Now and then long enough for what is asked or forgotten only after a minute.
+            let longest = if self.rng.random_bool(0.05) {
+                90_000
+            } else {
+                4_000
+            };
+            let millis = self.rng.random_range(0..longest);
             self.pass(Duration::from_millis(millis)).await?;
             self.see();
         }
@@ -455,6 +463,15 @@ impl World {
     }
 }
 
+/// How a node ends one of whose actors panics.
+pub async fn end_after_a_panic() -> Result<(), NodeError> {
+    let world = World::new(0);
+    // A chain id with the status of a payload is a defect of the EL in memory, which panics in the engine's task.
+    let nonsense = Scripted::Status(PayloadStatusEnum::Syncing);
+    world.el.inner().script(CallKind::ChainId, nonsense);
+    world.node.task.await.unwrap()
+}
+
 /// An EL that has followed the chain before, up to block `head`.
 fn warm(el: &SimEl, model: &Model, head: usize) {
     let view = model.view();
@@ -494,6 +511,7 @@ fn start(
     let config = CoreConfig {
         rollup_config,
         follow,
+        status_interval: Some(STATUS_INTERVAL),
     };
     let (core, handle) = Core::new(config, doors);
     let token = CancellationToken::new();
