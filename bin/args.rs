@@ -16,6 +16,7 @@ pub(crate) mod l1;
 pub(crate) mod l2;
 pub(crate) mod layers;
 pub(crate) mod log;
+pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod rpc;
 pub(crate) mod setting;

@@ -206,4 +206,21 @@ mod tests {
     fn the_command_line_is_well_formed() {
         command().debug_assert();
     }
+    #[cfg(feature = "devnet")]
+    #[test]
+    #[allow(clippy::unwrap_used)]
+    fn a_devnets_flags_reach_its_configuration() {
+        use light_node_devnet::DevnetConfig;
+        let line = "light-node devnet --stable-ports --el-sync-delay=3s --el-sync-batch=5 --el-behaviour=op-geth";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Devnet(args) = cli.command else {
+            panic!("another command");
+        };
+        let default = DevnetConfig::new("dir".into());
+        let config = args.config("dir".into());
+        assert!(config.stable_ports && !default.stable_ports);
+        assert_eq!(config.el_sync_delay.as_secs(), 3);
+        assert_eq!(config.el_sync_batch, 5);
+        assert_ne!(config.el_behaviour, default.el_behaviour);
+    }
 }

@@ -11,7 +11,13 @@ pub(crate) use table::ALIASES;
 pub(crate) const NODE_PREFIXES: [&str; 3] = ["OP_NODE_", "KONA_NODE_", "BASE_NODE_"];
 
 /// Prefixes of all variables of other nodes.
-pub(crate) const FOREIGN_PREFIXES: [&str; 4] = ["OP_NODE_", "KONA_", "BASE_NODE_", "BASE_LOG_"];
+pub(crate) const FOREIGN_PREFIXES: [&str; 5] = [
+    "OP_NODE_",
+    "KONA_",
+    "BASE_NODE_",
+    "BASE_LOG_",
+    "BASE_METRICS_",
+];
 
 /// One row of the table.
 #[derive(Debug)]

@@ -207,7 +207,9 @@ pub(crate) fn check(mut layers: Layers) -> ExitCode {
         let (_, more) = commands::node::judge(args);
         faults.extend(more.iter().map(|fault| format!("{fault:#}")));
     }
-    commands::print_line(notices_as_text(&layers.notices).trim_end());
+    for warning in notices_as_text(&layers.notices).lines() {
+        commands::print_line(warning);
+    }
     for fault in &faults {
         commands::print_line(&format!("fault: {fault}"));
     }

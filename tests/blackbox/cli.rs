@@ -226,6 +226,71 @@ fn an_environment_variable_is_a_flag() {
     );
 }
 
+/// What holds for all flags.
+const CONVENTIONS: &str = r#"
+## Where a value comes from
+
+Each setting is a flag, a variable and a key of a file; `light-node config show` prints all of them with value and origin. The
+first of these that says something wins:
+
+1. the flag, `--rpc.port=9545` or `--rpc.port 9545`. A switch may take a value, so that it can take back what a variable says:
+   `--l1.trust-rpc=false`.
+2. the variable, `LIGHT_NODE_RPC_PORT=9545`. An empty one counts as not set, as compose files pass `NAME=${NAME:-}`. A
+   `LIGHT_NODE_*` that no command knows is an error, which names the nearest; what Kubernetes sets for a Service named
+   `light-node` or `light-node-...` is passed over.
+3. the file that `--config` (`LIGHT_NODE_CONFIG`) names, in TOML. Its keys are the flags, dots are tables. Two flags are
+   also the names of tables and have a key of their own there: `--l1` is `l1.url`, `--l2` is `l2.url`. A list may be an array.
+   An unknown key, a key twice and a value of a wrong type are errors, which name line and key. The JWT secret is in a
+   file of its own and never in this one.
+4. the default.
+
+```toml
+network = "op-sepolia"
+
+[l1]
+url = ["http://l1-a:8545", "http://l1-b:8545"]
+
+[l2]
+url = "http://op-reth:8551"
+jwt-secret = "/secrets/jwt.hex"
+follow.source = "http://op-node:9545"
+
+[rpc]
+addr = "0.0.0.0"
+```
+
+Settings that exclude each other are refused with both names, whatever layers they stand in. `light-node node --dump-config`
+prints what all layers make together as such a file; what may open an endpoint (user, password, path, query) is left out unless
+`--dump-config=with-credentials` is given. `light-node config check` reads all layers and the files they name, asks nobody, and
+prints everything that is wrong at once.
+
+## Exit codes
+
+| code | when |
+|---|---|
+| 0 | a clean end, also by SIGINT or SIGTERM |
+| 1 | the configuration is wrong (variables, file, what is missing or cannot be read), or a fatal cause before an endpoint's first success; a question answered with no |
+| 2 | the command line does not parse |
+| 130 | a second signal while the program was ending |
+
+What is wrong is printed once, on stderr, after `Error: ` or `error: `.
+"#;
+
+/// What the table of other nodes' names is.
+const ALIASES: &str = "\
+Flags of op-node, kona-node and base's consensus client are understood, and their variables: `OP_NODE_`, `KONA_NODE_` or `BASE_NODE_`
+and what stands in the table, or the whole name where it stands there. `*` covers everything that begins so. Two names
+for one thing in the same layer must say the same, or the program ends. What has no effect is accepted, and named once at the start
+with the reason.
+";
+
+/// What a command prints.
+fn command_output(args: &[&str]) -> String {
+    let output = plain_command(args).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The help of a command, as a terminal of 100 columns shows it.
 fn help(args: &[&str]) -> String {
     let output = plain_command(args)
@@ -245,14 +310,14 @@ fn generated_docs_are_up_to_date() {
     let mut page = String::from(
         "# Command line\n\nGenerated from the program's own help by `just docs`. No subcommand means `node`.\n",
     );
-    let commands: [(&str, &[&str]); 3] = [
-        ("light-node", &[]),
-        ("light-node node", &["node"]),
-        ("light-node devnet", &["devnet"]),
-    ];
-    for (title, args) in commands {
-        page += &format!("\n## {title}\n\n```text\n{}```\n", help(args));
+    page += CONVENTIONS;
+    for command in std::iter::once(String::new()).chain(crate::flags::commands("")) {
+        let args: Vec<&str> = command.split_whitespace().collect();
+        let title = format!("light-node {command}");
+        page += &format!("\n## {}\n\n```text\n{}```\n", title.trim(), help(&args));
     }
+    let table = command_output(&["config", "aliases"]);
+    page += &format!("\n## Names of other nodes\n\n{ALIASES}\n{table}");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &page).unwrap();

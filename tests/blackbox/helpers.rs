@@ -6,5 +6,6 @@ pub(crate) mod flags;
 pub(crate) mod invariants;
 pub(crate) mod manual;
 pub(crate) mod process;
+pub(crate) mod recorder;
 pub(crate) mod rpc;
 pub(crate) mod wait;

@@ -287,9 +287,6 @@ pub(crate) const ALIASES: &[Alias] = &[
     row(&[], &["RPC_ADDR"], Value, Flag("rpc.addr")),
     row(&["port"], &["RPC_PORT"], Value, Flag("rpc.port")),
     row(&[], &["RPC_ENABLE_ADMIN"], Switch, Flag("rpc.enable-admin")),
-    row(&[], &["METRICS_ENABLED"], Switch, Flag("metrics.enabled")),
-    row(&[], &["METRICS_ADDR"], Value, Flag("metrics.addr")),
-    row(&[], &["METRICS_PORT"], Value, Flag("metrics.port")),
     row(
         &["rpc.ws-enabled"],
         &["RPC_WS_ENABLED"],
@@ -338,7 +335,30 @@ pub(crate) const ALIASES: &[Alias] = &[
         Value,
         Ignored("this build keeps no history of safe heads"),
     ),
-    // Logs and profiles.
+    // Metrics, logs and profiles.
+    row(
+        &[],
+        &[
+            "METRICS_ENABLED",
+            "KONA_METRICS_ENABLED",
+            "BASE_METRICS_ENABLED",
+        ],
+        Switch,
+        Flag("metrics.enabled"),
+    ),
+    row(
+        &[],
+        &["METRICS_ADDR", "KONA_METRICS_ADDR", "BASE_METRICS_ADDR"],
+        Value,
+        Flag("metrics.addr"),
+    ),
+    row(
+        &[],
+        &["METRICS_PORT", "KONA_METRICS_PORT", "BASE_METRICS_PORT"],
+        Value,
+        Flag("metrics.port"),
+    ),
+    row(&[], &["LOG_COLOR"], Switch, Flag("log.color")),
     row(
         &["v"],
         &[],
@@ -362,13 +382,12 @@ pub(crate) const ALIASES: &[Alias] = &[
         Flag("log.format"),
     ),
     row(
-        &["logs.stdout.quiet", "log.color", "log.pid"],
-        &["KONA_STDOUT_LOG_QUIET", "LOG_COLOR", "LOG_PID"],
+        &["logs.stdout.quiet", "log.pid"],
+        &["KONA_STDOUT_LOG_QUIET", "LOG_PID"],
         Switch,
-        Ignored(
-            "the log is coloured on a terminal, names no process, and is silenced by --log.level=off only",
-        ),
+        Ignored("the log names no process, and is silenced by --log.level=off only"),
     ),
+    row(&[], &["LOG_COLOR"], Value, Flag("log.color")),
     row(
         &["logs.file.*", "snapshotlog.file"],
         &["KONA_LOG_FILE_*", "BASE_LOG_FILE_*", "SNAPSHOT_LOG"],

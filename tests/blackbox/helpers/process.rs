@@ -13,7 +13,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -38,7 +38,10 @@ pub(crate) fn command(args: &[impl AsRef<OsStr>]) -> Command {
 pub(crate) fn plain_command(args: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_light-node"));
     for (name, _) in std::env::vars() {
-        if name.starts_with("LIGHT_NODE_") || name == "RUST_LOG" {
+        let is_ours = ["LIGHT_NODE_", "OP_NODE_", "KONA_", "BASE_NODE_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        if is_ours || name == "RUST_LOG" {
             command.env_remove(name);
         }
     }
@@ -53,7 +56,7 @@ pub(crate) fn run_to_end(args: &[impl AsRef<OsStr>]) -> (Option<i32>, String) {
     (status.code(), process.printed().join("\n"))
 }
 
-/// Asserts that a run ends with 1 and that its error message contains each of `words`.
+/// Asserts that a run ends with 1 and that its error message contains each of `words` and is printed once.
 pub(crate) fn ends_saying(flags: &Flags, words: &[&str]) {
     let (code, printed) = run_to_end(&flags.args());
     assert_eq!(code, Some(1), "{printed}");
@@ -67,6 +70,12 @@ pub(crate) fn ends_saying(flags: &Flags, words: &[&str]) {
             "`{word}` is missing in `{error}` of: {printed}"
         );
     }
+    let cause = error.trim_start_matches("Error: ");
+    assert_eq!(
+        printed.matches(cause).count(),
+        1,
+        "not printed once: {printed}"
+    );
 }
 
 /// The binary, running.
@@ -108,7 +117,9 @@ impl Process {
 
     /// Every line printed so far; everything once the process has ended.
     pub(crate) fn printed(&self) -> Vec<String> {
-        self.printed.lines.lock().unwrap().clone()
+        let lines = self.printed.lines.lock();
+        // A failed wait has poisoned it: what was printed is wanted the more.
+        lines.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits for a printed line in which `find` finds something.
@@ -208,7 +219,12 @@ pub(crate) struct NodeProcess {
 impl NodeProcess {
     /// Starts the node and waits until it says where it serves RPC.
     pub(crate) fn start(flags: &Flags) -> Self {
-        let process = Process::spawn(command(&flags.args()));
+        Self::spawn(command(&flags.args()))
+    }
+
+    /// Starts a command that runs the node with JSON logs, and waits until it says where it serves RPC.
+    pub(crate) fn spawn(command: Command) -> Self {
+        let process = Process::spawn(command);
         let addr = process.wait_for("the RPC address", START_LIMIT, bound_address);
         Self { process, addr }
     }

@@ -1,0 +1,317 @@
+//! Every flag of every command has a test that proves its effect. The table names it; a flag that stands in no row, or a row
+//! whose test is gone, fails here. Effects that have no other home are tested in `effects`.
+
+use crate::helpers::process::plain_command;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+mod effects;
+
+/// Command, flag, and the test that fails if the flag does nothing.
+const PROOFS: &[(&str, &str, &str)] = &[
+    (
+        "",
+        "--log.level",
+        "a_dead_first_l1_is_failed_over_and_the_rpc_address_is_the_one_asked_for",
+    ),
+    ("", "--log.format", "the_log_has_the_form_asked_for"),
+    ("node", "--config", "a_file_is_enough_to_run_a_node"),
+    (
+        "node",
+        "--dump-config",
+        "what_is_dumped_gives_the_same_configuration_again",
+    ),
+    ("node", "--network", "a_node_serves_the_network_asked_for"),
+    ("node", "--rollup.config", "a_jovian_chain_is_followed"),
+    (
+        "node",
+        "--l1",
+        "a_dead_first_l1_is_failed_over_and_the_rpc_address_is_the_one_asked_for",
+    ),
+    (
+        "node",
+        "--l1.epoch-poll-interval",
+        "labels_of_l1_are_asked_for_as_often_as_said",
+    ),
+    (
+        "node",
+        "--l1.slot-duration",
+        "the_head_of_l1_is_asked_for_when_the_next_block_is_due",
+    ),
+    (
+        "node",
+        "--l1.request-timeout",
+        "an_endpoint_that_hangs_is_given_up_after_the_time_said",
+    ),
+    (
+        "node",
+        "--l1.trust-rpc",
+        "a_header_with_unknown_fields_is_believed_where_l1_is_trusted",
+    ),
+    ("node", "--l2", "a_jovian_chain_is_followed"),
+    (
+        "node",
+        "--l2.jwt-secret",
+        "a_refused_jwt_ends_the_node_after_half_a_minute",
+    ),
+    ("node", "--l2.follow.source", "a_jovian_chain_is_followed"),
+    (
+        "node",
+        "--l2.follow.poll-interval",
+        "the_source_is_asked_as_often_as_said",
+    ),
+    (
+        "node",
+        "--l2.follow.max-age",
+        "a_source_older_than_said_is_stale",
+    ),
+    (
+        "node",
+        "--l2.follow.request-timeout",
+        "an_endpoint_that_hangs_is_given_up_after_the_time_said",
+    ),
+    (
+        "node",
+        "--rpc.addr",
+        "a_dead_first_l1_is_failed_over_and_the_rpc_address_is_the_one_asked_for",
+    ),
+    ("node", "--rpc.port", "a_taken_port_is_named"),
+    (
+        "node",
+        "--rpc.enable-admin",
+        "admin_exists_only_where_it_was_enabled",
+    ),
+    (
+        "devnet",
+        "--fork",
+        "the_chain_of_a_devnet_is_the_one_asked_for",
+    ),
+    (
+        "devnet",
+        "--block-time",
+        "the_chain_of_a_devnet_is_the_one_asked_for",
+    ),
+    (
+        "devnet",
+        "--l1-block-time",
+        "the_chain_of_a_devnet_is_the_one_asked_for",
+    ),
+    ("devnet", "--followers", "a_devnet_needs_no_followers"),
+    (
+        "devnet",
+        "--stable-ports",
+        "a_devnets_flags_reach_its_configuration",
+    ),
+    (
+        "devnet",
+        "--engine",
+        "followers_can_be_wired_to_their_execution_layers_without_a_port",
+    ),
+    (
+        "devnet",
+        "--datadir",
+        "a_directory_that_cannot_be_made_is_named",
+    ),
+    (
+        "devnet",
+        "--el-sync-delay",
+        "a_devnets_flags_reach_its_configuration",
+    ),
+    (
+        "devnet",
+        "--el-sync-batch",
+        "a_devnets_flags_reach_its_configuration",
+    ),
+    (
+        "devnet",
+        "--el-behaviour",
+        "a_devnets_flags_reach_its_configuration",
+    ),
+    ("", "--log.color", "colour_is_a_choice_of_the_pretty_form"),
+    (
+        "node",
+        "--metrics.enabled",
+        "without_metrics_there_is_no_port_and_no_line",
+    ),
+    (
+        "node",
+        "--metrics.addr",
+        "metrics_are_served_on_the_address_and_port_asked_for",
+    ),
+    (
+        "node",
+        "--metrics.port",
+        "metrics_are_served_on_the_address_and_port_asked_for",
+    ),
+    (
+        "node",
+        "--metrics.compat",
+        "without_compatibility_only_our_own_names_are_served",
+    ),
+    (
+        "doctor",
+        "--json",
+        "a_doctor_answers_in_json_where_asked_to",
+    ),
+    (
+        "healthcheck",
+        "--url",
+        "a_health_check_asks_the_node_that_is_named",
+    ),
+    (
+        "healthcheck",
+        "--live",
+        "a_health_check_asks_the_node_that_is_named",
+    ),
+    (
+        "healthcheck",
+        "--timeout",
+        "who_does_not_answer_is_unhealthy_within_the_deadline",
+    ),
+    (
+        "healthcheck",
+        "--config",
+        "a_health_check_asks_the_node_that_is_named",
+    ),
+    (
+        "healthcheck",
+        "--rpc.addr",
+        "a_health_check_asks_the_node_that_is_named",
+    ),
+    (
+        "healthcheck",
+        "--rpc.port",
+        "a_health_check_asks_the_node_that_is_named",
+    ),
+    (
+        "healthcheck",
+        "--rpc.enable-admin",
+        "admin_exists_only_where_it_was_enabled",
+    ),
+    (
+        "jwt generate",
+        "--if-missing",
+        "compose_keeps_the_secret_of_the_first_start",
+    ),
+    (
+        "jwt generate",
+        "--force",
+        "an_existing_file_is_replaced_by_force_only",
+    ),
+    (
+        "config show",
+        "--json",
+        "a_flag_wins_over_a_variable_over_the_file_over_the_default",
+    ),
+    (
+        "config show",
+        "--with-credentials",
+        "show_hides_credentials_unless_asked_for",
+    ),
+    (
+        "version",
+        "--json",
+        "the_version_says_what_the_program_was_built_from",
+    ),
+];
+
+/// The commands below `path`, as the help lists them.
+pub(crate) fn commands(path: &str) -> Vec<String> {
+    let help = help(path);
+    let listed = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty());
+    let names = listed.filter_map(|line| {
+        let is_name = line.starts_with("  ") && !line.starts_with("   ");
+        is_name.then(|| line.split_whitespace().next()).flatten()
+    });
+    let names = names.filter(|name| *name != "help");
+    let inner: Vec<_> = names
+        .map(|name| format!("{path} {name}").trim().to_owned())
+        .collect();
+    let deeper = inner.iter().flat_map(|path| commands(path));
+    let mut all = inner.clone();
+    all.extend(deeper);
+    all
+}
+
+fn help(path: &str) -> String {
+    let args: Vec<_> = path.split_whitespace().chain(["--help"]).collect();
+    let output = plain_command(&args).output().unwrap();
+    assert!(output.status.success(), "{args:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The flags in the help of a command.
+fn flags(path: &str) -> BTreeSet<String> {
+    let help = help(path);
+    let flag = |line: &str| {
+        let line = line.trim_start();
+        let flag = line
+            .split(&[' ', ',', '[', '='][..])
+            .find(|word| word.starts_with("--"))?;
+        (line.starts_with('-') && !matches!(flag, "--help" | "--version")).then(|| flag.to_owned())
+    };
+    help.lines().filter_map(flag).collect()
+}
+
+/// The text of every source and test.
+fn sources(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            *text += &fs::read_to_string(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_flag_has_a_test() {
+    let global = flags("");
+    let mut found: BTreeSet<(String, String)> = global
+        .iter()
+        .map(|flag| (String::new(), flag.clone()))
+        .collect();
+    for command in commands("") {
+        let own = flags(&command);
+        let own = own.difference(&global);
+        found.extend(own.map(|flag| (command.clone(), flag.clone())));
+    }
+    // Doctor takes the node's flags as the node does.
+    let node = flags("node");
+    found.retain(|(command, flag)| command != "doctor" || !node.contains(flag));
+    let proofs: BTreeMap<_, _> = PROOFS
+        .iter()
+        .map(|(command, flag, test)| (((*command).to_owned(), (*flag).to_owned()), *test))
+        .collect();
+    assert_eq!(proofs.len(), PROOFS.len(), "a flag stands twice");
+    let untested: Vec<_> = found
+        .iter()
+        .filter(|flag| !proofs.contains_key(*flag))
+        .collect();
+    assert!(untested.is_empty(), "flags without a test: {untested:?}");
+    let gone: Vec<_> = proofs
+        .keys()
+        .filter(|flag| !found.contains(*flag))
+        .collect();
+    assert!(gone.is_empty(), "flags that do not exist: {gone:?}");
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut text = String::new();
+    for folder in ["tests", "bin", "crates"] {
+        sources(&root.join(folder), &mut text);
+    }
+    for (flag, test) in &proofs {
+        assert!(
+            text.contains(&format!("fn {test}(")),
+            "the test of {flag:?} is gone: {test}"
+        );
+    }
+}
