@@ -27,7 +27,7 @@ build:
 image:
     docker build -t light-node --build-arg GIT_SHA="$(git rev-parse --short=12 HEAD)" .
 
-# Measures; docs/performance.md says what.
+# Runs the benchmarks.
 bench *args:
     cargo bench {{args}}
 
