@@ -1,8 +1,33 @@
 //! What the behaviours share: a chain, the binary as a process, its RPC, and waiting for an observed state.
 
+/// Makes of each `async fn(ElBehaviour)` two tests: one beside op-reth's ways, one beside op-geth's.
+macro_rules! beside_both {
+    ($($name:ident),+ $(,)?) => {
+        mod op_reth {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(light_node_devnet::ElBehaviour::OpReth).await;
+                }
+            )+
+        }
+
+        mod op_geth {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(light_node_devnet::ElBehaviour::OpGeth).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use beside_both;
+
 pub(crate) mod chain;
 pub(crate) mod door;
 pub(crate) mod flags;
+pub(crate) mod followed;
 pub(crate) mod invariants;
 pub(crate) mod manual;
 pub(crate) mod process;

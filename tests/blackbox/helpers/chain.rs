@@ -5,7 +5,8 @@ use super::{flags::Flags, rpc::Rpc};
 use alloy_primitives::B256;
 use light_node_actor::CancellationToken;
 use light_node_devnet::{
-    BatcherHandle, Blocks, Devnet, DevnetConfig, Endpoints, SequencerHandle, SourceHandle,
+    BatcherHandle, Blocks, Devnet, DevnetConfig, ElBehaviour, Endpoints, SequencerHandle,
+    SourceHandle,
 };
 use light_node_devnet_el::EmbeddedEl;
 use light_node_devnet_l1::EmbeddedL1;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -39,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) finalized_lag: u64,
     /// Wait of the spare execution layer before each request of its sync.
     pub(crate) el_sync_delay: Duration,
+    /// Whose ways the execution layers have.
+    pub(crate) el_behaviour: ElBehaviour,
 }
 
 impl Settings {
@@ -50,6 +54,7 @@ impl Settings {
             l1_block_seconds: 1,
             finalized_lag: 4,
             el_sync_delay: Duration::ZERO,
+            el_behaviour: ElBehaviour::OpReth,
         }
     }
 
@@ -83,6 +88,7 @@ impl Chain {
             l1_finalized_lag: settings.finalized_lag,
             followers: 0,
             el_sync_delay: settings.el_sync_delay,
+            el_behaviour: settings.el_behaviour,
             blocks: settings.blocks,
             traffic: settings.blocks == Blocks::ByClock,
             ..DevnetConfig::new(dir.path().to_owned())
@@ -140,15 +146,30 @@ impl Chain {
         self.devnet.sequencer()
     }
 
+    /// The running parts.
+    pub(crate) const fn devnet(&self) -> &Devnet {
+        &self.devnet
+    }
+
+    /// The execution layer that [`Self::flags`] name.
+    pub(crate) const fn spare_el(&self) -> &Arc<EmbeddedEl> {
+        self.devnet.spare_el()
+    }
+
     /// Where the spare execution layer serves the Engine API.
     pub(crate) fn spare_el_authrpc(&self) -> SocketAddr {
         let url = &self.devnet.endpoints().spare.authrpc;
         url.trim_start_matches("http://").parse().unwrap()
     }
 
+    /// URL of the spare execution layer's port for wallets.
+    pub(crate) fn spare_el_http(&self) -> &str {
+        &self.devnet.endpoints().spare.http
+    }
+
     /// The spare execution layer's port for wallets.
     pub(crate) fn spare_el_rpc(&self) -> Rpc {
-        Rpc::url(&self.devnet.endpoints().spare.http)
+        Rpc::url(self.spare_el_http())
     }
 
     /// Hash of the spare execution layer's canonical block.

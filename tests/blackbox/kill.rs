@@ -1,0 +1,108 @@
+//! The node is killed at random moments, five hundred times, while blocks come and L1 reorganises: what its execution layer has is
+//! all that it knows, and each time it must get from there to the source's heads.
+//!
+//! `KILLS` says how often each test kills (125), `KILL_SEED` at which moments; a failing run prints its seed.
+
+use crate::helpers::{
+    chain::{Chain, Settings},
+    process::{NodeProcess, Process, command},
+    wait::until,
+};
+use light_node_devnet::ElBehaviour;
+use light_node_protocol::Hardfork;
+use nix::sys::signal::Signal;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::json;
+use std::time::Duration;
+
+/// The longest life of a node that is killed: it is up after some tens of milliseconds and polls ten times a second.
+const LIFE_MAX: Duration = Duration::from_millis(900);
+
+/// Kills between two looks at where the node gets if it is left alone.
+const KILLS_PER_LOOK: u64 = 25;
+
+/// How long that may take. An L1 reorg is found within a block time, and the source needs two to be safe again.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |typed| typed.parse().expect("a number"))
+}
+
+async fn converges_however_often_it_is_killed(stream: u64, el_behaviour: ElBehaviour) {
+    let seed = setting("KILL_SEED", 1) + stream;
+    let kills = setting("KILLS", 125);
+    println!("seed {seed}: KILL_SEED={} KILLS={kills}", seed - stream);
+    let mut random = StdRng::seed_from_u64(seed);
+    let chain = Chain::start(Settings {
+        finalized_lag: 6,
+        el_behaviour,
+        ..Settings::by_clock(Hardfork::Jovian)
+    })
+    .await;
+    let flags = chain.flags();
+    let mut finalized = 0;
+    for kill in 1..=kills {
+        let life = LIFE_MAX.mul_f64(random.random());
+        let process = Process::spawn(command(&flags.args()));
+        // The moment is what is tested: there is nothing to wait for.
+        tokio::time::sleep(life).await;
+        let (status, _) = process.stop(Signal::SIGKILL);
+        assert!(
+            !status.success(),
+            "the node ended by itself before kill {kill}"
+        );
+        if kill % KILLS_PER_LOOK != 0 {
+            continue;
+        }
+        let depth = random.random_range(1..=3);
+        chain.l1().reorg(depth, Some(depth), false).unwrap();
+        let reached = gets_to_the_source(&chain, &NodeProcess::start(&flags)).await;
+        assert!(
+            reached >= finalized,
+            "finalized went from {finalized} to {reached}"
+        );
+        finalized = reached;
+    }
+    gets_to_the_source(&chain, &NodeProcess::start(&flags)).await;
+}
+
+/// Waits until the node shows all that the source shows, and returns the finalized number.
+async fn gets_to_the_source(chain: &Chain, node: &NodeProcess) -> u64 {
+    let rpc = node.rpc();
+    until("the source's heads", LIMIT, || async {
+        let theirs = chain.source().status();
+        let ours = rpc.sync_status().await?;
+        let is_equal = ours.local_safe_l2 == theirs.local_safe_l2
+            && ours.safe_l2 == theirs.safe_l2
+            && ours.finalized_l2 == theirs.finalized_l2
+            && ours.current_l1 == theirs.current_l1;
+        if is_equal && theirs.finalized_l2.number > 0 {
+            let on_el = chain.hash_on_spare_el(theirs.safe_l2.number);
+            assert_eq!(on_el, Some(theirs.safe_l2.hash));
+            Ok(ours.finalized_l2.number)
+        } else {
+            Err(json!({ "ours": ours, "theirs": theirs }))
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_at_any_moment_converges_first_quarter() {
+    converges_however_often_it_is_killed(0, ElBehaviour::OpReth).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_at_any_moment_converges_second_quarter() {
+    converges_however_often_it_is_killed(1, ElBehaviour::OpGeth).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_at_any_moment_converges_third_quarter() {
+    converges_however_often_it_is_killed(2, ElBehaviour::OpReth).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_killed_at_any_moment_converges_fourth_quarter() {
+    converges_however_often_it_is_killed(3, ElBehaviour::OpGeth).await;
+}
