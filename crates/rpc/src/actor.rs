@@ -3,7 +3,7 @@
 use crate::{
     admin,
     config::{Limits, RpcConfig},
-    context::{RpcContext, RpcPeers},
+    context::{RpcContext, RpcPeers, Turns},
     error::RpcError,
     lightnode,
     metrics::{MetricsServer, RpcMetrics, Server},
@@ -109,13 +109,13 @@ impl RpcActor {
                 source,
             })?;
         let enable_admin = config.enable_admin;
-        let context = RpcContext::new(
+        let context = RpcContext {
             peers,
-            config.version,
-            actors,
-            own_metrics.clone(),
-            token.clone(),
-        );
+            version: config.version,
+            metrics: own_metrics.clone(),
+            token: token.clone(),
+            turns: Turns::new(actors),
+        };
         let context = Arc::new(context);
         let connections = own_metrics.of_connections(Server::Rpc);
         let dispatcher = Dispatcher::new(methods(context.clone(), enable_admin)?, own_metrics);

@@ -41,6 +41,7 @@ async fn post_unsafe_payload(
     }
     let engine = context.peers.engine.clone();
     let outcome = context
+        .turns
         .ask(async move {
             let outcome = engine.insert_unsafe(envelope).await;
             outcome.map_err(|cause| failed(cause.to_string()))

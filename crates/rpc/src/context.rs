@@ -45,27 +45,22 @@ pub(crate) struct RpcContext {
     pub(crate) metrics: RpcMetrics,
     /// Ends the subscriptions, which would otherwise keep the server alive.
     pub(crate) token: CancellationToken,
-    /// The runtime of the actors, where their connections live.
-    actors: Handle,
-    /// Turns to ask somebody else.
-    turns: Arc<Semaphore>,
+    pub(crate) turns: Turns,
 }
 
-impl RpcContext {
-    pub(crate) fn new(
-        peers: RpcPeers,
-        version: String,
-        actors: Handle,
-        metrics: RpcMetrics,
-        token: CancellationToken,
-    ) -> Self {
+/// Turns to ask somebody else: another actor, or the execution layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Turns {
+    /// The runtime of the actors, where their connections live.
+    actors: Handle,
+    free: Arc<Semaphore>,
+}
+
+impl Turns {
+    pub(crate) fn new(actors: Handle) -> Self {
         Self {
-            peers,
-            version,
-            metrics,
-            token,
             actors,
-            turns: Arc::new(Semaphore::new(ASKING_CALLS_MAX)),
+            free: Arc::new(Semaphore::new(ASKING_CALLS_MAX)),
         }
     }
 
@@ -77,7 +72,7 @@ impl RpcContext {
         &self,
         work: impl Future<Output = Result<T, ErrorObjectOwned>> + Send + 'static,
     ) -> Result<T, ErrorObjectOwned> {
-        let turn = self.turns.clone().acquire_owned();
+        let turn = self.free.clone().acquire_owned();
         let Ok(Ok(turn)) = timeout(TURN_PATIENCE, turn).await else {
             return Err(busy());
         };
@@ -92,5 +87,54 @@ impl RpcContext {
             Some(Ok(Err(_))) => Err(internal("no answer in time")),
             Some(Err(_)) | None => Err(internal("the node is stopping")),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use jsonrpsee::types::error::{INTERNAL_ERROR_CODE, SERVER_IS_BUSY_CODE};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn few_ask_at_a_time_and_who_waits_too_long_is_told_so() {
+        let turns = Turns::new(Handle::current());
+        let asking = Arc::new(AtomicUsize::new(0));
+        let mut calls = JoinSet::new();
+        for _ in 0..3 * ASKING_CALLS_MAX {
+            let (turns, asking) = (turns.clone(), asking.clone());
+            calls.spawn(async move {
+                let work = async move {
+                    asking.fetch_add(1, Ordering::Relaxed);
+                    std::future::pending::<Result<(), ErrorObjectOwned>>().await
+                };
+                turns.ask(work).await
+            });
+        }
+        let mut codes = Vec::new();
+        while let Some(answer) = calls.join_next().await {
+            codes.push(answer.unwrap().unwrap_err().code());
+        }
+        assert_eq!(asking.load(Ordering::Relaxed), ASKING_CALLS_MAX);
+        let count = |code| codes.iter().filter(|it| **it == code).count();
+        assert_eq!(count(SERVER_IS_BUSY_CODE), 2 * ASKING_CALLS_MAX);
+        assert_eq!(count(INTERNAL_ERROR_CODE), ASKING_CALLS_MAX, "no answer");
+    }
+
+    #[tokio::test]
+    async fn the_actors_runtime_does_the_asking() {
+        let turns = Turns::new(Handle::current());
+        let here = std::thread::current().id();
+        let answer = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(turns.ask(async { Ok(std::thread::current().id()) }))
+        });
+        // The work runs while this runtime is polled.
+        let answer = tokio::task::spawn_blocking(|| answer.join().unwrap()).await;
+        assert_eq!(answer.unwrap().unwrap(), here);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), Registe
             .map_err(|cause| expected("one block number in hex", &cause))?;
         let peers = context.peers.clone();
         let output = context
+            .turns
             .ask(async move { output_at_block(number, &peers).await })
             .await?;
         encode(&output)
