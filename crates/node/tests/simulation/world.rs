@@ -310,14 +310,13 @@ impl World {
         };
         let goes_back = matches!(
             fault,
-            Some(
-                SourceFault::At(_)
-                    | SourceFault::Alternating(_)
-                    | SourceFault::Back { .. }
-                    | SourceFault::FinalizedAboveSafe
-            )
+            Some(SourceFault::At(_) | SourceFault::Back { .. } | SourceFault::FinalizedAboveSafe)
         );
-        if goes_back {
+        // One of two backends is never believed by waiting; but who began with the wrong one may come back from it.
+        let was_alternating = self
+            .source
+            .has_fault(|fault| matches!(fault, SourceFault::Alternating(_)));
+        if goes_back || was_alternating {
             self.watch.safe_may_go_back();
         }
         self.source.set_fault(fault);
@@ -379,6 +378,12 @@ impl World {
                 endpoint.set_fault(None);
             }
         }
+        if self
+            .source
+            .has_fault(|fault| matches!(fault, SourceFault::Alternating(_)))
+        {
+            self.watch.safe_may_go_back();
+        }
         self.el.begin();
         self.node = start(&self.model, &self.el, &self.l1, &self.source);
         self.watch.restarted(&self.node.handle);
@@ -395,6 +400,7 @@ impl World {
     }
 
     fn heal(&mut self) {
+        self.watch.safe_may_go_back();
         for endpoint in &self.l1 {
             endpoint.set_fault(None);
         }
