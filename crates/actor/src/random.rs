@@ -1,7 +1,7 @@
 //! The node's randomness, in one place: jitter and ids. None of it is a secret. A simulation seeds the thread on which it
 //! runs, and the same seed gives the same run.
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{Rng, rngs::StdRng};
 use std::{cell::RefCell, ops::RangeInclusive, time::Duration};
 
 thread_local! {
@@ -25,7 +25,7 @@ pub fn random_id() -> u128 {
 /// From now on everything random on this thread follows from `seed`.
 #[cfg(any(test, feature = "test-utils"))]
 pub fn seed_thread(seed: u64) {
-    SEEDED.with_borrow_mut(|rng| *rng = Some(StdRng::seed_from_u64(seed)));
+    SEEDED.with_borrow_mut(|rng| *rng = Some(rand::SeedableRng::seed_from_u64(seed)));
 }
 
 fn with_rng<T>(draw: impl FnOnce(Option<&mut StdRng>) -> T) -> T {
