@@ -54,20 +54,16 @@ fn with_nothing_wrong_the_node_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_trouble_has_its_own_reason() {
-    let origin = BlockNumHash::new(7, B256::repeat_byte(7));
+async fn every_trouble_of_the_execution_layer_has_its_reason() {
     let long_ago = Instant::now();
     tokio::time::advance(EL_PATIENCE).await;
-    let detail = || "what differs".to_owned();
-    let cases = [
+    let failing = Peers::with(|peers| peers.engine.failing_since = Some(long_ago));
+    for (peers, reason) in [
         (
             Peers::with(|peers| peers.engine.probed = false),
             "el_unreachable",
         ),
-        (
-            Peers::with(|peers| peers.engine.failing_since = Some(long_ago)),
-            "el_unreachable",
-        ),
+        (failing, "el_unreachable"),
         (
             Peers::with(|peers| peers.sync = ElSyncState::Unknown),
             "el_unreachable",
@@ -80,63 +76,50 @@ async fn every_trouble_has_its_own_reason() {
             Peers::with(|peers| peers.engine.el_wrong_chain = true),
             "el_wrong_chain",
         ),
+    ] {
+        assert_eq!(peers.reasons(), [reason]);
+    }
+}
+
+#[test]
+fn every_trouble_of_l1_has_its_reason() {
+    let detail = || "what differs".to_owned();
+    let (silence, cause) = (None, detail());
+    let head_age = Duration::from_secs(99);
+    for (trouble, reason) in [
+        (L1Trouble::WrongChain { detail: detail() }, "l1_wrong_chain"),
         (
-            Peers::l1(L1Trouble::WrongChain { detail: detail() }),
-            "l1_wrong_chain",
-        ),
-        (
-            Peers::l1(L1Trouble::FinalizedLost { detail: detail() }),
+            L1Trouble::FinalizedLost { detail: detail() },
             "l1_finalized_lost",
         ),
-        (
-            Peers::l1(L1Trouble::Unreachable {
-                silence: None,
-                cause: detail(),
-            }),
-            "l1_unreachable",
-        ),
-        (
-            Peers::l1(L1Trouble::Stale {
-                head_age: Duration::from_secs(99),
-            }),
-            "l1_stale",
-        ),
-        (Peers::follow(NotReady::NoUpdateYet), "no_update_yet"),
-        (
-            Peers::follow(NotReady::SourceStale {
-                age: Duration::from_secs(200),
-            }),
-            "source_stale",
-        ),
-        (Peers::follow(NotReady::SourceReplaying), "source_replaying"),
-        (Peers::follow(NotReady::SourceRegressed), "source_regressed"),
-        (
-            Peers::follow(NotReady::L1Mismatch { origin }),
-            "l1_mismatch",
-        ),
-        (Peers::follow(NotReady::L1Behind { origin }), "l1_behind"),
-        (
-            Peers::follow(NotReady::L1Unreachable { cause: detail() }),
-            "l1_unreachable",
-        ),
-        (Peers::follow(NotReady::ElSyncing), "el_syncing"),
-        (
-            Peers::follow(NotReady::ElUnavailable { cause: detail() }),
-            "el_unavailable",
-        ),
-        (Peers::follow(NotReady::ElDeclined), "el_declined"),
-        (
-            Peers::follow(NotReady::FinalizedContradicted),
-            "finalized_contradicted",
-        ),
-        (Peers::follow(NotReady::BelowFinalized), "below_finalized"),
-        (
-            Peers::follow(NotReady::IdentityUnverified),
-            "identity_unverified",
-        ),
-    ];
-    for (peers, reason) in cases {
-        assert_eq!(peers.reasons(), [reason]);
+        (L1Trouble::Unreachable { silence, cause }, "l1_unreachable"),
+        (L1Trouble::Stale { head_age }, "l1_stale"),
+    ] {
+        assert_eq!(Peers::l1(trouble).reasons(), [reason]);
+    }
+}
+
+#[test]
+fn every_trouble_of_following_has_its_reason() {
+    let origin = BlockNumHash::new(7, B256::repeat_byte(7));
+    let age = Duration::from_secs(200);
+    let cause = || "refused".to_owned();
+    for (trouble, reason) in [
+        (NotReady::NoUpdateYet, "no_update_yet"),
+        (NotReady::SourceStale { age }, "source_stale"),
+        (NotReady::SourceReplaying, "source_replaying"),
+        (NotReady::SourceRegressed, "source_regressed"),
+        (NotReady::L1Mismatch { origin }, "l1_mismatch"),
+        (NotReady::L1Behind { origin }, "l1_behind"),
+        (NotReady::L1Unreachable { cause: cause() }, "l1_unreachable"),
+        (NotReady::ElSyncing, "el_syncing"),
+        (NotReady::ElUnavailable { cause: cause() }, "el_unavailable"),
+        (NotReady::ElDeclined, "el_declined"),
+        (NotReady::FinalizedContradicted, "finalized_contradicted"),
+        (NotReady::BelowFinalized, "below_finalized"),
+        (NotReady::IdentityUnverified, "identity_unverified"),
+    ] {
+        assert_eq!(Peers::follow(trouble).reasons(), [reason]);
     }
 }
 

@@ -10,12 +10,15 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tracing::{info, warn};
 
 /// Pause after the machine refused us a connection: it has no file descriptor left, and asking at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// A machine that is short of file descriptors gives one now and then. It has enough again when it refused none for this long.
+const CALM: Duration = Duration::from_secs(10);
 
 /// The places for connections on one port.
 #[derive(Debug)]
@@ -93,7 +96,7 @@ pub(crate) async fn serve(
     token: CancellationToken,
 ) {
     let places = Places::new(limits);
-    let mut refused = false;
+    let mut refused_at: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -102,7 +105,8 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                if std::mem::take(&mut refused) {
+                if refused_at.is_some_and(|refused| refused.elapsed() >= CALM) {
+                    refused_at = None;
                     info!(server = name, "connections are accepted again");
                 }
                 take_in(stream, &site, &places, &metrics, &token);
@@ -111,7 +115,7 @@ pub(crate) async fn serve(
             Err(error) if is_of_client(&error) => {}
             Err(error) => {
                 metrics.rejected();
-                if !std::mem::replace(&mut refused, true) {
+                if refused_at.replace(Instant::now()).is_none() {
                     warn!(server = name, %error, "cannot accept connections: raise the limit of open files (ulimit -n)");
                 }
                 tokio::select! {
