@@ -387,7 +387,6 @@ pub(crate) const ALIASES: &[Alias] = &[
         Switch,
         Ignored("the log names no process, and is silenced by --log.level=off only"),
     ),
-    row(&[], &["LOG_COLOR"], Value, Flag("log.color")),
     row(
         &["logs.file.*", "snapshotlog.file"],
         &["KONA_LOG_FILE_*", "BASE_LOG_FILE_*", "SNAPSHOT_LOG"],
