@@ -1,7 +1,7 @@
-//! The node is killed at random moments, five hundred times, while blocks come and L1 reorganises: what its execution layer has is
+//! The node is killed at random moments, five hundred times, while blocks come and L1 reorganises under it: what its execution layer has is
 //! all that it knows, and each time it must get from there to the source's heads.
 //!
-//! `KILLS` says how often each test kills (125), `KILL_SEED` at which moments; a failing run prints its seed.
+//! `KILLS` says how often each of the four chains kills (125), `KILL_SEED` at which moments; a failing run prints its seed.
 
 use crate::helpers::{
     chain::{Chain, Settings},
@@ -44,18 +44,21 @@ async fn converges_however_often_it_is_killed(stream: u64, el_behaviour: ElBehav
     for kill in 1..=kills {
         let life = LIFE_MAX.mul_f64(random.random());
         let process = Process::spawn(command(&flags.args()));
+        let reorg_depth = (kill % KILLS_PER_LOOK == 0).then(|| random.random_range(1..=3));
         // The moment is what is tested: there is nothing to wait for.
-        tokio::time::sleep(life).await;
+        tokio::time::sleep(life / 2).await;
+        if let Some(depth) = reorg_depth {
+            chain.l1().reorg(depth, Some(depth), false).unwrap();
+        }
+        tokio::time::sleep(life / 2).await;
         let (status, _) = process.stop(Signal::SIGKILL);
         assert!(
             !status.success(),
             "the node ended by itself before kill {kill}"
         );
-        if kill % KILLS_PER_LOOK != 0 {
+        if reorg_depth.is_none() {
             continue;
         }
-        let depth = random.random_range(1..=3);
-        chain.l1().reorg(depth, Some(depth), false).unwrap();
         let reached = gets_to_the_source(&chain, &NodeProcess::start(&flags)).await;
         assert!(
             reached >= finalized,
@@ -87,22 +90,21 @@ async fn gets_to_the_source(chain: &Chain, node: &NodeProcess) -> u64 {
     .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_killed_at_any_moment_converges_first_quarter() {
-    converges_however_often_it_is_killed(0, ElBehaviour::OpReth).await;
+/// Two chains at once: most of the time is the life of a node that is to be killed.
+async fn two_converge(first_stream: u64, el_behaviour: ElBehaviour) {
+    let mut chains = tokio::task::JoinSet::new();
+    for stream in [first_stream, first_stream + 1] {
+        chains.spawn(converges_however_often_it_is_killed(stream, el_behaviour));
+    }
+    chains.join_all().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_killed_at_any_moment_converges_second_quarter() {
-    converges_however_often_it_is_killed(1, ElBehaviour::OpGeth).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn beside_op_reth_a_node_that_is_killed_at_any_moment_converges() {
+    two_converge(0, ElBehaviour::OpReth).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_killed_at_any_moment_converges_third_quarter() {
-    converges_however_often_it_is_killed(2, ElBehaviour::OpReth).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_is_killed_at_any_moment_converges_fourth_quarter() {
-    converges_however_often_it_is_killed(3, ElBehaviour::OpGeth).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn beside_op_geth_a_node_that_is_killed_at_any_moment_converges() {
+    two_converge(2, ElBehaviour::OpGeth).await;
 }

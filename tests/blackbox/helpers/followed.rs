@@ -11,7 +11,7 @@ use super::{
 };
 use light_node_devnet::ElBehaviour;
 use light_node_protocol::{L1BlockRef, L2BlockRef, SyncStatus};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Long enough for a busy machine; the slowest pause of the node that a fault may have caused is 30 s.
@@ -179,10 +179,4 @@ pub(crate) async fn in_step(node: &Rpc, theirs: &SyncStatus) -> SyncStatus {
         }
     })
     .await
-}
-
-/// A part of a page as a number.
-pub(crate) fn number(page: &Value, pointer: &str) -> u64 {
-    let value = page.pointer(pointer).and_then(Value::as_u64);
-    value.unwrap_or_else(|| panic!("no number at {pointer}: {page:#}"))
 }
