@@ -2,6 +2,8 @@
 //! fresh execution layers by newPayload and forkchoiceUpdated, in process. Prints blocks per second beside the limit; the exit code
 //! says whether it holds.
 
+#![allow(clippy::unwrap_used)] // a benchmark that cannot run ends here
+
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, TxKind, U256};
 use alloy_rpc_types_engine::ForkchoiceState;

@@ -26,7 +26,9 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return answer(&error, &layers),
     };
-    match cli.run(&matches, &layers) {
+    let ended = cli.run(&matches, &layers);
+    telemetry::flush();
+    match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("Error: {error:#}");

@@ -1,13 +1,28 @@
 //! Sets up logging once, at start: everything goes to stdout, or to a file where stdout shows something else, in one of three
 //! forms.
 
-use crate::args::log::{LogArgs, LogFormat};
+mod writer;
+
+use crate::args::log::{LogArgs, LogColor, LogFormat};
 use eyre::{Context, bail};
-use std::{fs::File, io::IsTerminal, sync::Mutex};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{IsTerminal, stdout},
+    sync::OnceLock,
+    time::Duration,
+};
 use tracing_subscriber::{
     EnvFilter, Layer, filter::LevelFilter, fmt::writer::BoxMakeWriter, layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+use writer::LineWriter;
+
+/// The writer that was installed.
+static WRITER: OnceLock<LineWriter> = OnceLock::new();
+
+/// How long the end of the process waits for a reader of the last lines.
+const FLUSH_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Installs the global log subscriber, which writes to stdout or to `file`. `default_level` is the filter where neither
 /// RUST_LOG nor --log.level says one.
@@ -31,11 +46,20 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> e
     }
     let filter = EnvFilter::try_new(&directives)
         .wrap_err_with(|| format!("the log filter `{directives}` does not parse"))?;
-    let is_terminal = file.is_none() && std::io::stdout().is_terminal();
-    let writer = file.map_or_else(
-        || BoxMakeWriter::new(std::io::stdout),
-        |file| BoxMakeWriter::new(Mutex::new(file)),
+    let is_terminal = file.is_none() && stdout().is_terminal();
+    let is_coloured = is_coloured(
+        args.color,
+        is_terminal,
+        std::env::var_os("NO_COLOR").as_deref(),
+        std::env::var_os("TERM").as_deref(),
     );
+    let writer = match file {
+        None => LineWriter::start(stdout()),
+        Some(file) => LineWriter::start(file),
+    }
+    .wrap_err("cannot start the thread that writes the log")?;
+    let writer = WRITER.get_or_init(|| writer).clone();
+    let writer = BoxMakeWriter::new(move || writer.clone());
     let lines = match resolve(args.format, is_terminal) {
         LogFormat::Json => tracing_subscriber::fmt::layer()
             .json()
@@ -46,7 +70,7 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> e
             .with_writer(writer)
             .boxed(),
         LogFormat::Auto | LogFormat::Pretty => tracing_subscriber::fmt::layer()
-            .with_ansi(is_terminal)
+            .with_ansi(is_coloured)
             .with_target(false)
             .with_writer(writer)
             .boxed(),
@@ -56,6 +80,31 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> e
         .with(filter)
         .init();
     Ok(())
+}
+
+/// Waits a moment until what was logged is written: for the end of the process.
+pub(crate) fn flush() {
+    if let Some(writer) = WRITER.get() {
+        writer.flush(FLUSH_PATIENCE);
+    }
+}
+
+/// Whether the pretty form is coloured. The convention of NO_COLOR: set and not empty means no.
+fn is_coloured(
+    chosen: LogColor,
+    is_terminal: bool,
+    no_color: Option<&OsStr>,
+    term: Option<&OsStr>,
+) -> bool {
+    match chosen {
+        LogColor::Always => true,
+        LogColor::Never => false,
+        LogColor::Auto => {
+            let is_unwanted = no_color.is_some_and(|value| !value.is_empty());
+            let is_dumb = term.is_some_and(|term| term == "dumb");
+            is_terminal && !is_unwanted && !is_dumb
+        }
+    }
 }
 
 const fn resolve(format: LogFormat, is_terminal: bool) -> LogFormat {
@@ -75,5 +124,24 @@ mod tests {
         assert_eq!(resolve(LogFormat::Auto, true), LogFormat::Pretty);
         assert_eq!(resolve(LogFormat::Auto, false), LogFormat::Logfmt);
         assert_eq!(resolve(LogFormat::Json, true), LogFormat::Json);
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_want_them() {
+        let coloured = |chosen, is_terminal, no_color: Option<&str>, term: &str| {
+            is_coloured(
+                chosen,
+                is_terminal,
+                no_color.map(OsStr::new),
+                Some(OsStr::new(term)),
+            )
+        };
+        assert!(coloured(LogColor::Auto, true, None, "xterm"));
+        assert!(coloured(LogColor::Auto, true, Some(""), "xterm"));
+        assert!(!coloured(LogColor::Auto, true, Some("1"), "xterm"));
+        assert!(!coloured(LogColor::Auto, true, None, "dumb"));
+        assert!(!coloured(LogColor::Auto, false, None, "xterm"));
+        assert!(coloured(LogColor::Always, false, Some("1"), "dumb"));
+        assert!(!coloured(LogColor::Never, true, None, "xterm"));
     }
 }

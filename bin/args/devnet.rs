@@ -157,6 +157,7 @@ pub(crate) enum EngineArg {
 
 /// Which execution layer is imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(clippy::enum_variant_names)] // so are they called
 pub(crate) enum ElBehaviourArg {
     OpReth,
     OpGeth,

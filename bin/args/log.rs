@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Logging")]
 pub(crate) struct LogArgs {
-    /// Lowest level that is logged, or a filter such as `info,light_node_engine=debug`. RUST_LOG wins over it.
+    /// Lowest level that is logged, or a filter such as `info,light_node_engine=debug`. RUST_LOG wins over it unless it is empty.
     #[arg(
         long = "log.level",
         value_name = "FILTER",
@@ -24,6 +24,31 @@ pub(crate) struct LogArgs {
         global = true
     )]
     pub(crate) format: LogFormat,
+
+    /// Colours in the pretty form. `auto`: on a terminal, unless NO_COLOR is set.
+    #[arg(
+        long = "log.color",
+        value_name = "WHEN",
+        env = "LIGHT_NODE_LOG_COLOR",
+        default_value = "auto",
+        // op-node has it as a switch.
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "always",
+        global = true
+    )]
+    pub(crate) color: LogColor,
+}
+
+/// When log lines are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogColor {
+    /// On a terminal.
+    Auto,
+    #[value(alias = "true")]
+    Always,
+    #[value(alias = "false")]
+    Never,
 }
 
 /// Form of the log lines.

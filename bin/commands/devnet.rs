@@ -3,7 +3,7 @@
 
 use crate::{
     args::{devnet::DevnetArgs, log::LogArgs},
-    commands::shutdown,
+    commands::{self, shutdown},
     telemetry,
 };
 use eyre::Context;
@@ -30,18 +30,14 @@ pub(crate) fn run(args: &DevnetArgs, log: &LogArgs) -> eyre::Result<()> {
         telemetry::init(log, "warn", None)?;
     }
     let config = args.config(datadir.path.clone());
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let token = shutdown::on_signal()?;
-            let mut devnet = Devnet::start(config, token.clone()).await?;
-            println!("{}", devnet.banner(&program()));
-            let lines = StatusLines::new(&devnet).show(stdout(), is_terminal, token);
-            // Whoever reads the lines may go before the devnet does: then it runs on in silence.
-            tokio::spawn(lines);
-            Ok(devnet.wait().await?)
-        })
+    shutdown::run_until_signal(|token| async move {
+        let mut devnet = Devnet::start(config, token.clone()).await?;
+        commands::print_line(&devnet.banner(&program()));
+        let lines = StatusLines::new(&devnet).show(stdout(), is_terminal, token);
+        // Whoever reads the lines may go before the devnet does: then it runs on in silence.
+        tokio::spawn(lines);
+        Ok(devnet.wait().await?)
+    })
 }
 
 /// How this program can be started again, wherever it lies.

@@ -14,7 +14,7 @@ use crate::{
     args::{doctor::DoctorArgs, layers::Notice, node::NodeArgs},
     commands::{healthcheck::reachable, node, print_line},
 };
-use finding::{Check, Finding, Report};
+use finding::{Check, Finding, Report, Severity};
 use light_node_follow::{FollowSource, HttpSource};
 use light_node_l1::L1Config;
 use light_node_protocol::{RollupConfig, network_name};
@@ -65,12 +65,15 @@ struct Setup {
     source: Option<Url>,
     jwt: Option<PathBuf>,
     listen: SocketAddr,
+    /// Where metrics are served, if they are.
+    metrics: Option<SocketAddr>,
 }
 
 /// What everybody said.
 struct Facts {
     names: Vec<local::Resolved>,
     rpc_port: local::Port,
+    metrics_port: Option<local::Port>,
     /// Whom the node that runs on our RPC port follows, itself first.
     own_path: Option<Vec<String>>,
     l1: Vec<l1::L1Facts>,
@@ -98,6 +101,14 @@ async fn examine(args: &NodeArgs, notices: &[Notice]) -> Vec<Finding> {
         setup.listen,
         port,
     ));
+    if let (Some(listen), Some(port)) = (setup.metrics, &facts.metrics_port) {
+        findings.push(local::judge_port(
+            Check::MetricsPort,
+            "--metrics",
+            listen,
+            port,
+        ));
+    }
     let Some(rollup) = &setup.rollup else {
         findings.push(Finding::info(
             Check::Config,
@@ -107,13 +118,23 @@ async fn examine(args: &NodeArgs, notices: &[Notice]) -> Vec<Finding> {
         return findings;
     };
     findings.extend(judge(args, &setup, rollup, &facts));
-    if let (Some(el), Some(source)) = (&facts.el, &facts.source)
+    if !findings.iter().any(is_about_another_chain)
+        && let (Some(el), Some(source)) = (&facts.el, &facts.source)
         && let Ok(status) = &source.status
         && let Ok(Some(finding)) = timeout_at(until, el.compare_with(status.finalized_l2)).await
     {
         findings.push(finding);
     }
     findings
+}
+
+/// Then blocks need not be compared: they differ.
+fn is_about_another_chain(finding: &Finding) -> bool {
+    let is_identity = matches!(
+        finding.check,
+        Check::ElChainId | Check::ElGenesis | Check::SourceChain | Check::SourceCycle
+    );
+    is_identity && finding.severity == Severity::Error
 }
 
 /// Reads the configuration; what is wrong with it is found.
@@ -143,6 +164,10 @@ fn read(args: &NodeArgs) -> (Setup, Vec<Finding>) {
         source,
         jwt,
         listen: args.rpc.listen(),
+        metrics: args
+            .metrics
+            .enabled
+            .then(|| SocketAddr::new(args.metrics.addr, args.metrics.port)),
     };
     (setup, findings)
 }
@@ -198,9 +223,14 @@ async fn gather(args: &NodeArgs, setup: &Setup) -> Facts {
         setup.rollup.as_ref()?;
         source::ask(setup.source.clone()?).await
     };
-    let (names, rpc_port, own_path, l1, el, source) = tokio::join!(
+    let metrics_port = async {
+        let listen = setup.metrics?;
+        Some(local::look_at_port(listen, "metrics").await)
+    };
+    let (names, rpc_port, metrics_port, own_path, l1, el, source) = tokio::join!(
         names,
         local::look_at_port(setup.listen, "healthz"),
+        metrics_port,
         own_path(setup.listen),
         l1,
         el,
@@ -209,6 +239,7 @@ async fn gather(args: &NodeArgs, setup: &Setup) -> Facts {
     Facts {
         names,
         rpc_port,
+        metrics_port,
         own_path,
         l1: l1.unwrap_or_default(),
         el,

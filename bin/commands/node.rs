@@ -26,14 +26,10 @@ pub(crate) fn run(args: &NodeArgs, log: &LogArgs, notices: &[Notice]) -> eyre::R
         warn!(names, reason, "settings without effect");
     }
     let config = config(args)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let token = shutdown::on_signal()?;
-            let (node, _) = Node::new(config)?;
-            Ok(node.run(token).await?)
-        })
+    shutdown::run_until_signal(|token| async {
+        let (node, _) = Node::new(config)?;
+        Ok(node.run(token).await?)
+    })
 }
 
 /// The configuration that the flags describe.

@@ -201,10 +201,7 @@ async fn is_another(behaviour: ElBehaviour, chain_id: Option<u64>) {
     let genesis = it.chain.spare_el().swap_chain(chain_id).unwrap();
     it.source_goes_on().await;
     let detail = it.until_unready("el_wrong_chain").await;
-    assert!(
-        detail.contains(&genesis.to_string()),
-        "{genesis}: {detail}"
-    );
+    assert!(detail.contains(&genesis.to_string()), "{genesis}: {detail}");
     heads_hold(&it, &before).await;
     let view = it.chain.spare_el().view();
     assert_eq!(view.head().hash, genesis, "a foreign chain is left alone");

@@ -66,8 +66,7 @@ async fn heals(it: Followed) {
 }
 
 async fn one_that_does_not_answer_is_waited_for(behaviour: ElBehaviour) {
-    let it =
-        Followed::start_with(behaviour, |_, flags| flags.with(DEADLINE.0, DEADLINE.1)).await;
+    let it = Followed::start_with(behaviour, |_, flags| flags.with(DEADLINE.0, DEADLINE.1)).await;
     let faults = [
         lasting(SourceFaultKind::Refuse),
         lasting(SourceFaultKind::Hang),

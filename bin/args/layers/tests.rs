@@ -137,7 +137,11 @@ fn what_is_dangerous_is_refused_for_a_node_and_no_matter_of_other_commands() {
 fn a_variable_of_another_command_is_known() {
     #[cfg(feature = "devnet")]
     assert!(faults(&layers(&[], &[("LIGHT_NODE_DEVNET_FORK", "karst")])).is_empty());
-    let message = faults(&layers(&["config", "show"], &[("LIGHT_NODE_RCP_PORT", "1")])).join("\n");
+    let message = faults(&layers(
+        &["config", "show"],
+        &[("LIGHT_NODE_RCP_PORT", "1")],
+    ))
+    .join("\n");
     assert!(message.contains("LIGHT_NODE_RPC_PORT?"), "{message}");
 }
 

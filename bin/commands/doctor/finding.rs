@@ -14,7 +14,6 @@ pub(crate) enum Check {
     /// The port of our RPC server.
     RpcPort,
     /// The port of our metrics server.
-    #[allow(dead_code, reason = "the id is kept for the metrics server")]
     MetricsPort,
     /// Who reaches the admin namespace.
     RpcAdmin,

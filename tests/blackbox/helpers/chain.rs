@@ -146,11 +146,6 @@ impl Chain {
         self.devnet.sequencer()
     }
 
-    /// The running parts.
-    pub(crate) const fn devnet(&self) -> &Devnet {
-        &self.devnet
-    }
-
     /// The execution layer that [`Self::flags`] name.
     pub(crate) const fn spare_el(&self) -> &Arc<EmbeddedEl> {
         self.devnet.spare_el()

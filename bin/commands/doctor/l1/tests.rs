@@ -107,7 +107,10 @@ fn an_endpoint_that_is_down_is_excused_by_one_that_works_and_another_chain_is_no
     let (dead, good, foreign) = (facts(Err(down())), facts(Ok(healthy())), facts(Ok(foreign)));
     let unreachable = |severity| (Check::L1Reachable, severity);
     let wrong = (Check::L1ChainId, Severity::Error);
-    assert_eq!(complaints(&[dead.clone()]), [unreachable(Severity::Error)]);
+    assert_eq!(
+        complaints(std::slice::from_ref(&dead)),
+        [unreachable(Severity::Error)]
+    );
     assert_eq!(
         complaints(&[dead.clone(), good.clone()]),
         [unreachable(Severity::Warning)]

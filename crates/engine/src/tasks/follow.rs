@@ -63,7 +63,7 @@ async fn pass(
         return match case {
             FollowCase::Unchanged => Ok(Some(FollowOutcome::Unchanged)),
             FollowCase::TargetPending => Ok(pending(ctx, update, &Blocks::default())),
-            _ => ahead(el, ctx, update).await.map(Some),
+            _ => ahead(el, ctx, update).await,
         };
     }
     let blocks = reads_for(ctx, update).send(el).await?;
@@ -104,12 +104,12 @@ fn reads_for(ctx: &Context, update: &FollowUpdate) -> Reads {
     reads.label(BlockNumberOrTag::Latest).number(ours.number)
 }
 
-/// Row 1: the EL is asked for the source's block.
+/// Row 1: the EL is asked for the source's block. `None` if it turns out to have lost our head.
 async fn ahead(
     el: &dyn EngineApi,
     ctx: &mut Context,
     update: &FollowUpdate,
-) -> Result<FollowOutcome, ElError> {
+) -> Result<Option<FollowOutcome>, ElError> {
     let FollowUpdate { state: claimed, .. } = update;
     let step = ctx.target().and_then(Target::step);
     let mut reads = Reads::default()
@@ -125,6 +125,11 @@ async fn ahead(
         }
     }
     let mut blocks = reads.send(el).await?;
+    let latest = blocks.label(BlockNumberOrTag::Latest);
+    if lost::has_fallen(ctx, latest.map(|latest| latest.number)) {
+        lost::recover(el, ctx).await?;
+        return Ok(None);
+    }
     let reached = step.filter(|step| blocks.by_hash(step.state.local_safe.hash).is_some());
     if let Some(step) = reached {
         // What becomes of it does not matter to what the source says now.
@@ -133,24 +138,20 @@ async fn ahead(
     if let Some(head) = blocks.by_hash(claimed.local_safe.hash) {
         if head.l1_origin != claimed.local_safe.l1_origin {
             let refusal = FollowRefusal::OriginMismatch { block: head.hash };
-            return Ok(FollowOutcome::Refused(refusal));
+            return Ok(Some(FollowOutcome::Refused(refusal)));
         }
         // A child of our head needs no second look, unless the EL stands elsewhere: what is on our chain is on its chain.
-        let latest = blocks.label(BlockNumberOrTag::Latest);
         let stands = latest.is_some_and(|at| at.hash == head.hash || at.hash == head.parent_hash);
         let is_child = head.parent_hash == ctx.state.unsafe_head.hash;
         if is_child && stands && !ctx.is_lost() {
             blocks.know(head);
             return match check_labels(&ctx.state.finalized_head, update, &blocks) {
-                Err(refusal) => Ok(FollowOutcome::Refused(refusal)),
-                Ok(labels) => {
-                    let applied = label(el, ctx, head, labels).await?;
-                    Ok(applied.unwrap_or(FollowOutcome::Skipped))
-                }
+                Err(refusal) => Ok(Some(FollowOutcome::Refused(refusal))),
+                Ok(labels) => label(el, ctx, head, labels).await,
             };
         }
     }
-    ask_for_local_safe(el, ctx, update).await
+    ask_for_local_safe(el, ctx, update).await.map(Some)
 }
 
 /// Row 2a: the EL is syncing; labels wait. `None` if the target yields: one of gossip to which the EL makes no progress,

@@ -21,6 +21,12 @@ pub(crate) async fn is_gone(el: &dyn EngineApi, ctx: &Context) -> Result<bool, E
     Ok(blocks.by_hash(head).is_none())
 }
 
+/// True if the EL stands below the head that it confirmed. No forkchoice of ours leads it there, so it has lost blocks.
+pub(crate) fn has_fallen(ctx: &Context, latest: Option<u64>) -> bool {
+    let ours = ctx.state.unsafe_head.number;
+    !ctx.is_lost() && latest.is_some_and(|latest| latest < ours)
+}
+
 /// Looks at the EL again. If its latest block is at or above our safe head and on its chain, that is our unsafe head now;
 /// else the published heads hold, and the safe source's block has to be asked for.
 ///

@@ -1,13 +1,19 @@
 //! A look at an execution layer that was asked for a head: does it come nearer, or does nobody serve that head?
 
-use crate::{context::Context, metrics::Stall, reads::Reads, sync_watch::SyncReport, tasks::probe};
+use crate::{
+    context::Context,
+    metrics::Stall,
+    reads::Reads,
+    sync_watch::SyncReport,
+    tasks::{lost, probe},
+};
 use alloy_eips::BlockNumberOrTag;
 use light_node_engine_api::{ElError, ElSyncing, EngineApi};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Reads the EL's head and what it says of its own sync. An EL that stands still is asked for its chain, too: one that was
-/// exchanged for that of another chain would wait for our head for ever.
+/// exchanged for that of another chain would wait for our head for ever. One that stands below our head has lost it.
 ///
 /// # Errors
 /// [`ElError`] if the EL could not be asked, or is another.
@@ -29,7 +35,10 @@ pub(crate) async fn look(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), El
     if !watch.saw(head.number, syncing, now) {
         probe::identify(el, &ctx.config.rollup_config).await?;
     }
-    let changed = watch.judge(now);
+    if lost::has_fallen(ctx, Some(head.number)) {
+        return lost::recover(el, ctx).await;
+    }
+    let changed = ctx.sync.as_mut().is_some_and(|watch| watch.judge(now));
     if let Some(report) = ctx.sync_report().filter(|_| changed) {
         if report.no_progress {
             ctx.metrics.stall(Stall::NoProgress);

@@ -11,6 +11,8 @@ under_each_el! {
     an_el_that_syncs_for_hours_makes_progress_and_then_all_is_there,
     a_killed_el_is_brought_back_without_help,
     an_el_wiped_to_genesis_is_brought_back_without_help,
+    a_loss_is_found_although_the_source_runs_ahead,
+    a_loss_is_found_while_a_target_is_waited_for,
     a_backfill_is_waited_for,
     accepted_is_no_valid,
     a_null_block_of_a_once_valid_head_is_a_loss,
@@ -170,6 +172,33 @@ async fn an_el_wiped_to_genesis_is_brought_back_without_help(kind: MemoryElKind)
     harness.el.restart(14);
     let update = Harness::update(&chain[7], Some(&chain[3]));
     assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert_eq!(harness.state().el_sync, ElSyncState::LostBlocks);
+    harness.follow_until(&chain, &chain[9]).await;
+    harness.stop().await;
+}
+
+async fn a_loss_is_found_although_the_source_runs_ahead(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
+    let before = harness.state();
+    harness.el.restart(14);
+    let update = Harness::update(&chain[15], Some(&chain[3]));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    let state = harness.state();
+    assert_eq!(state.el_sync, ElSyncState::LostBlocks);
+    let heads = |state: &EngineState| (state.unsafe_head, state.safe_head, state.finalized_head);
+    assert_eq!(heads(&state), heads(&before), "published heads hold");
+    assert_eq!(state.target, Some(chain[15].block_ref().id()));
+    harness.follow_until(&chain, &chain[9]).await;
+    harness.stop().await;
+}
+
+async fn a_loss_is_found_while_a_target_is_waited_for(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
+    let update = Harness::update(&chain[19], Some(&chain[3]));
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    assert_eq!(harness.state().el_sync, ElSyncState::Syncing);
+    harness.el.restart(14);
+    harness.pass(seconds(6)).await;
     assert_eq!(harness.state().el_sync, ElSyncState::LostBlocks);
     harness.follow_until(&chain, &chain[9]).await;
     harness.stop().await;
