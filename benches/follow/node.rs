@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    net::{Ipv4Addr, TcpListener},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -15,24 +16,39 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Node {
     child: Child,
     started: Instant,
+    rpc_url: String,
 }
 
 impl Node {
+    /// Serves its RPC on a free port that is looked for here: reading it from the log would cost time.
     pub(crate) fn start(args: &[impl AsRef<OsStr>]) -> Self {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
         let started = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_light-node"))
             .args(args)
+            .arg(format!("--rpc.port={port}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        Self { child, started }
+        let rpc_url = format!("http://127.0.0.1:{port}");
+        Self {
+            child,
+            started,
+            rpc_url,
+        }
     }
 
     /// The moment before the process was made.
     pub(crate) const fn started(&self) -> Instant {
         self.started
+    }
+
+    pub(crate) fn rpc_url(&self) -> &str {
+        &self.rpc_url
     }
 
     /// The largest resident size so far, in MiB.
