@@ -219,6 +219,7 @@ impl Context {
         self.lost = false;
         self.state.unsafe_head = head;
         self.memory.remember(head);
+        self.memory.forgive(head.hash);
         self.buffer.remove(head.id());
         self.prune_buffer(now);
         match &mut self.target {
@@ -252,6 +253,7 @@ impl Context {
         let update = labels.update.state;
         for block in [labels.finalized, labels.safe, labels.local_safe] {
             self.memory.remember(block);
+            self.memory.forgive(block.hash);
         }
         self.state.local_safe_head = labels.local_safe;
         self.state.safe_head = labels.safe;

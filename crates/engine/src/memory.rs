@@ -81,6 +81,11 @@ impl BlockMemory {
         (now.duration_since(at) < REFUSAL_AGE).then_some(refusal)
     }
 
+    /// Forgets the refusal of a block that is on our chain now: an answer that names it again is no contradiction.
+    pub(crate) fn forgive(&mut self, hash: B256) {
+        self.refused.remove(&hash);
+    }
+
     /// The EL lost blocks: what is remembered of its chain says nothing any more. Refusals stay.
     pub(crate) fn forget_blocks(&mut self) {
         self.blocks.clear();
@@ -144,5 +149,7 @@ mod tests {
         assert_eq!(memory.refusal(hash, now), Some(Refusal::Invalid));
         assert_eq!(memory.refusal(hash, now + REFUSAL_AGE), None);
         assert_eq!(memory.refusal(B256::ZERO, now), None);
+        memory.forgive(hash);
+        assert_eq!(memory.refusal(hash, now), None);
     }
 }

@@ -131,3 +131,27 @@ async fn after_lagoon_safe_and_local_safe_are_apart_and_gossip_may_leave_neither
     assert_eq!(harness.state(), before);
     harness.stop().await;
 }
+
+/// Adopted with an L1 cursor of the branch that was left, it comes again with one of the new branch and nothing else.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_was_refused_and_then_adopted_is_refused_no_more() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(9);
+    harness.el.add(&chain);
+    harness.follow(Harness::update(&chain[4], None)).await;
+    let other = harness.branch(&chain[1], 9, 1);
+    harness.el.add(&other);
+    let update = Harness::update(&other[8], None);
+    let contradicted = FollowOutcome::Refused(FollowRefusal::SafeContradicted);
+    assert_eq!(harness.follow(update).await, contradicted);
+    harness.safe_may_fall = true;
+    let mut moving = FollowUpdate {
+        safe_may_move: true,
+        ..update
+    };
+    moving.state.current_l1 = harness.state().current_l1;
+    assert_eq!(harness.follow(moving).await, FollowOutcome::Applied);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Applied);
+    assert_eq!(harness.state().current_l1, update.state.current_l1);
+    harness.stop().await;
+}
