@@ -3,7 +3,7 @@
 use super::decode;
 use crate::{ElError, ElSyncing};
 use alloy_primitives::{U64, keccak256};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 #[derive(Deserialize)]
@@ -16,10 +16,15 @@ enum Wire {
         current_block: U64,
         #[serde(default)]
         highest_block: U64,
+        /// op-reth's, which names no highest block of its own: both numbers are its head.
+        stages: Option<IgnoredAny>,
     },
 }
 
 /// Reads the two numbers that all ELs have, and digests the rest.
+///
+/// op-geth answers with an object also while nothing but its index of transactions is unfinished, which without a peer it is for
+/// ever on a fresh database: one that knows of no higher block fetches none.
 pub(crate) fn decode_syncing(
     method: &'static str,
     answer: &RawValue,
@@ -30,7 +35,13 @@ pub(crate) fn decode_syncing(
         Wire::Progress {
             current_block,
             highest_block,
-        } => (current_block.to(), highest_block.to()),
+            stages,
+        } => {
+            if stages.is_none() && highest_block <= current_block {
+                return Ok(ElSyncing::Idle);
+            }
+            (current_block.to(), highest_block.to())
+        }
     };
     let digest = keccak256(answer.get()).0;
     let marks = digest
@@ -73,6 +84,17 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn an_index_that_is_not_finished_is_no_syncing() {
+        let fresh = json!({ "currentBlock": "0x0", "highestBlock": "0x0", "healedTrienodes": "0x0",
+            "syncedAccounts": "0x0", "txIndexFinishedBlocks": "0x0", "txIndexRemainingBlocks": "0x1" });
+        assert_eq!(read(fresh), ElSyncing::Idle);
+        let restarted = json!({ "currentBlock": "0x64", "highestBlock": "0x0", "txIndexRemainingBlocks": "0x9" });
+        assert_eq!(read(restarted), ElSyncing::Idle);
+        let staged = json!({ "currentBlock": "0x5", "highestBlock": "0x5", "stages": [{ "name": "Headers", "block": "0x1" }] });
+        assert!(matches!(read(staged), ElSyncing::Syncing { .. }));
     }
 
     #[test]
