@@ -25,7 +25,8 @@ pub struct TooManyBlocks {
     pub count: u64,
 }
 
-/// Handle of a running embedded L1. Clones command the same one. It stops when its token is cancelled.
+/// Handle of a running embedded L1. Clones command the same one. It stops when its token is cancelled. Faults are those of
+/// one endpoint; all else is the chain's, which may have several.
 #[derive(Clone, Debug)]
 pub struct EmbeddedL1 {
     shared: Arc<Shared>,
@@ -33,7 +34,7 @@ pub struct EmbeddedL1 {
 
 #[derive(Debug)]
 struct Shared {
-    inner: Mutex<Inner>,
+    inner: Arc<Mutex<Inner>>,
     heads: watch::Sender<L1Heads>,
     faults: Faults,
     address: SocketAddr,
@@ -54,11 +55,25 @@ impl EmbeddedL1 {
         let mining = config.mining;
         let chain = Chain::new(config);
         let heads = watch::Sender::new(chain.heads());
-        let inner = Mutex::new(Inner {
+        let inner = Inner {
             chain,
             mining,
             slots_to_miss: 0,
-        });
+        };
+        Self::endpoint(Arc::new(Mutex::new(inner)), heads, address)
+    }
+
+    /// The same chain at another address, with faults and tasks of its own.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        let Shared { inner, heads, .. } = &*self.shared;
+        Self::endpoint(inner.clone(), heads.clone(), address)
+    }
+
+    fn endpoint(
+        inner: Arc<Mutex<Inner>>,
+        heads: watch::Sender<L1Heads>,
+        address: SocketAddr,
+    ) -> Self {
         let (faults, tasks) = (Faults::default(), TaskTracker::new());
         Self {
             shared: Arc::new(Shared {

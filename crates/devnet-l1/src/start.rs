@@ -36,13 +36,7 @@ impl EmbeddedL1 {
     /// The configuration is invalid or the port is taken.
     pub async fn start(config: L1SimConfig, token: CancellationToken) -> Result<Self, StartError> {
         config.validate()?;
-        let refused = |source| StartError::Listen {
-            listen: config.listen,
-            source,
-        };
-        let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-
+        let (listener, address) = bind(config.listen).await?;
         let clock = SlotClock::new(config.genesis_time, config.block_time);
         let l1 = Self::new(config, address);
         let tasks = &l1.tasks();
@@ -52,6 +46,32 @@ impl EmbeddedL1 {
         info!(%address, genesis = %l1.heads().latest.hash, "embedded L1 started");
         Ok(l1)
     }
+
+    /// Serves the same chain at another address too, until `token` is cancelled: a second endpoint, which meets the faults
+    /// that are set on the returned handle, and no others.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub async fn serve_also(
+        &self,
+        listen: SocketAddr,
+        token: CancellationToken,
+    ) -> Result<Self, StartError> {
+        let (listener, address) = bind(listen).await?;
+        let endpoint = self.at(address);
+        let tasks = endpoint.tasks();
+        tasks.spawn(rpc::serve(endpoint.clone(), listener, token));
+        tasks.close();
+        info!(%address, "embedded L1 serves on another port, too");
+        Ok(endpoint)
+    }
+}
+
+async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let refused = |source| StartError::Listen { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    Ok((listener, address))
 }
 
 /// Mines a block at the beginning of each slot.

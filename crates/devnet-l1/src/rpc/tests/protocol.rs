@@ -224,6 +224,29 @@ async fn a_stale_l1_stays_on_the_branch_that_a_reorg_has_left() {
 }
 
 #[tokio::test]
+async fn a_second_endpoint_of_the_same_chain_meets_faults_of_its_own() {
+    let first = Rig::start().await;
+    let token = tokio_util::sync::CancellationToken::new();
+    let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+    let second = first.l1.serve_also(listen, token.clone()).await.unwrap();
+    let second = Rig {
+        l1: second,
+        client: reqwest::Client::new(),
+        _stop: token.drop_guard(),
+    };
+    let failing = crate::Fault::until_cleared(FaultKind::RpcError);
+    second.l1.set_fault(failing);
+    second.l1.mine(2).unwrap();
+    let number: String = first.result("eth_blockNumber", json!([])).await;
+    assert_eq!(number, "0x2");
+    assert_eq!(second.error("eth_blockNumber", json!([])).await.0, -32005);
+    second.l1.clear_fault();
+    first.l1.set_fault(failing);
+    let number: String = second.result("eth_blockNumber", json!([])).await;
+    assert_eq!(number, "0x2");
+}
+
+#[tokio::test]
 async fn a_reset_connection_and_a_late_answer() {
     let rig = Rig::start().await;
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_chainId" }).to_string();
