@@ -101,6 +101,7 @@ async fn examine(args: &NodeArgs, notices: &[Notice]) -> Vec<Finding> {
         setup.listen,
         port,
     ));
+    findings.extend(local::judge_running(setup.listen, port));
     if let (Some(listen), Some(port)) = (setup.metrics, &facts.metrics_port) {
         findings.push(local::judge_port(
             Check::MetricsPort,
@@ -125,7 +126,7 @@ async fn examine(args: &NodeArgs, notices: &[Notice]) -> Vec<Finding> {
     {
         findings.push(finding);
     }
-    findings
+    local::without_consequences(&findings)
 }
 
 /// Then blocks need not be compared: they differ.
@@ -157,6 +158,7 @@ fn read(args: &NodeArgs) -> (Setup, Vec<Finding>) {
         let missing = "--l2.jwt-secret=FILE is missing: the file with the JWT secret that the execution layer was started with";
         findings.push(faulty(missing.to_owned()));
     }
+    kept(node::ports(args), &mut findings);
     let setup = Setup {
         rollup,
         l1,
@@ -225,7 +227,7 @@ async fn gather(args: &NodeArgs, setup: &Setup) -> Facts {
     };
     let metrics_port = async {
         let listen = setup.metrics?;
-        Some(local::look_at_port(listen, "metrics").await)
+        Some(local::look_at_port(listen, local::METRICS_PAGE).await)
     };
     let (names, rpc_port, metrics_port, own_path, l1, el, source) = tokio::join!(
         names,

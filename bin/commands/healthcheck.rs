@@ -81,14 +81,17 @@ fn join(mut base: Url, page: &str) -> Url {
     base
 }
 
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-struct Reason {
-    reason: String,
-    detail: String,
+/// Why a node is not ready.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Reason {
+    /// One stable word.
+    pub(crate) reason: String,
+    /// The same for people.
+    pub(crate) detail: String,
 }
 
 /// The reasons in the body of `/readyz`; none if it is something else.
-fn reasons(body: &[u8]) -> Vec<Reason> {
+pub(crate) fn reasons(body: &[u8]) -> Vec<Reason> {
     #[derive(Deserialize)]
     struct Page {
         reasons: Vec<Reason>,

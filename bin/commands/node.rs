@@ -5,13 +5,13 @@ use crate::{
     commands::{self, shutdown},
     telemetry,
 };
-use eyre::{OptionExt, Report, eyre};
+use eyre::{OptionExt, Report, bail, eyre};
 use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSecret, JwtSource};
 use light_node_l1::L1Config;
 use light_node_node::{EngineDoor, FollowSettings, Node, NodeConfig, STATUS_INTERVAL, SafeSource};
 use light_node_protocol::RollupConfig;
 use light_node_rpc::RpcConfig;
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 use tracing::warn;
 use url::Url;
 
@@ -53,6 +53,7 @@ pub(crate) fn judge(args: &NodeArgs) -> (Option<NodeConfig>, Vec<Report>) {
     let rollup_config = kept(args.chain.load(), &mut faults);
     let engine_url = kept(engine_url(args), &mut faults);
     let jwt_secret = kept(jwt_secret(args), &mut faults);
+    kept(ports(args), &mut faults);
     let all = (|| {
         let rollup_config = rollup_config?;
         Some(NodeConfig {
@@ -123,6 +124,25 @@ fn jwt_secret(args: &NodeArgs) -> eyre::Result<PathBuf> {
     )?;
     JwtSecret::from_file(&path)?;
     Ok(path)
+}
+
+/// Two servers need two ports.
+pub(crate) fn ports(args: &NodeArgs) -> eyre::Result<()> {
+    let rpc = args.rpc.listen();
+    let Some(metrics) = args.metrics.config().map(|config| config.listen) else {
+        return Ok(());
+    };
+    let is_any = |listen: SocketAddr| listen.ip().is_unspecified();
+    let overlap = rpc.ip() == metrics.ip() || is_any(rpc) || is_any(metrics);
+    if rpc.port() != 0 && rpc.port() == metrics.port() && overlap {
+        bail!(
+            "--rpc.port and --metrics.port are both {} on {} and {}: give one of them another port",
+            rpc.port(),
+            rpc.ip(),
+            metrics.ip()
+        );
+    }
+    Ok(())
 }
 
 fn l1_config(args: &NodeArgs, endpoints: Vec<Url>, rollup_config: &RollupConfig) -> L1Config {

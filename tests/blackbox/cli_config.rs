@@ -222,6 +222,42 @@ fn settings_that_exclude_each_other_are_refused_with_both_names_and_places() {
 }
 
 #[test]
+fn two_servers_on_one_port_are_refused_before_either_starts() {
+    let config = Config::whole();
+    let args = |command: &[&'static str], metrics: &str| {
+        let mut args: Vec<_> = command.iter().map(|word| (*word).to_owned()).collect();
+        args.extend([config.flag(), "--rpc.port=45321".to_owned()]);
+        args.extend(metrics.split(' ').map(str::to_owned));
+        args
+    };
+    let said = |command: &[&'static str], metrics: &str| {
+        let args = args(command, metrics);
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let (code, answer, error) = run(&args, &[]);
+        (code, answer + &error)
+    };
+    for metrics in [
+        "--metrics.port=45321",
+        "--metrics.port=45321 --metrics.addr=0.0.0.0",
+    ] {
+        for command in [&["config", "check"] as &[_], &["node"], &["doctor"]] {
+            let (code, said) = said(command, metrics);
+            assert_eq!(code, Some(1), "{said}");
+            let is_named = said.contains("--rpc.port and --metrics.port");
+            assert!(is_named && said.contains("45321"), "{said}");
+        }
+    }
+    for metrics in [
+        "--metrics.port=45322",
+        "--metrics.port=45321 --metrics.addr=127.0.0.2",
+        "--metrics.port=45321 --metrics.enabled=false",
+    ] {
+        let (code, said) = said(&["config", "check"], metrics);
+        assert_eq!(code, Some(0), "{said}");
+    }
+}
+
+#[test]
 fn everything_that_is_missing_is_named_at_once() {
     let (code, _, error) = run(&["node"], &[]);
     assert_eq!(code, Some(1), "{error}");

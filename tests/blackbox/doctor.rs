@@ -112,8 +112,10 @@ async fn a_healthy_set_up_is_healthy_before_and_while_the_node_runs() {
     let mut statuses = chain.source().subscribe();
     let begun = statuses.wait_for(|status| status.safe_l2.number >= 1);
     drop(tokio::time::timeout(LIMIT, begun).await.unwrap().unwrap());
-    let port = free_port();
-    let flags = chain.flags().with("--rpc.port", port);
+    let flags = chain
+        .flags()
+        .with("--rpc.port", free_port())
+        .with("--metrics.port", free_port());
     let head = || async {
         chain
             .spare_el_rpc()
@@ -141,11 +143,12 @@ async fn a_healthy_set_up_is_healthy_before_and_while_the_node_runs() {
     node.rpc().until_ready(LIMIT).await;
     let examined = Examined::of(&flags);
     assert_eq!(examined.ids("error"), [""; 0], "{:#}", examined.report);
-    assert!(
-        examined
-            .detail("RPC_PORT")
-            .contains("a light-node runs there")
-    );
+    for port in ["RPC_PORT", "METRICS_PORT"] {
+        let detail = examined.detail(port);
+        assert!(detail.contains("a light-node runs there"), "{detail}");
+        assert!(!detail.contains("unknown"), "{detail}");
+    }
+    assert_eq!(examined.detail("NODE_READY"), "/readyz: ok");
 
     // Two nodes in a row are no cycle.
     let second = chain
@@ -179,10 +182,26 @@ async fn each_broken_endpoint_has_its_finding() {
         .clone()
         .with("--rpc.port", port)
         .with("--l2.follow.source", format!("http://127.0.0.1:{port}"));
-    Examined::of(&itself).assert_errors(&["SOURCE_REACHABLE", "SOURCE_CYCLE"]);
+    Examined::of(&itself).assert_errors(&["SOURCE_CYCLE"]);
+    // A name without an address is one trouble, not two.
+    let nameless = flags.clone().with("--l2", "http://op-reth.invalid:8551");
+    Examined::of(&nameless).assert_errors(&["DNS"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     Examined::of(&flags.with("--rpc.port", port)).assert_errors(&["RPC_PORT"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_runs_and_does_not_follow_is_asked_why() {
+    let chain = begun().await;
+    let flags = chain.flags().with("--rpc.port", free_port());
+    let node = NodeProcess::start(&flags.clone().with("--l1", DEAD));
+    let examined = Examined::of(&flags);
+    assert_eq!(examined.ids("error"), [""; 0], "{:#}", examined.report);
+    assert_eq!(examined.ids("warning"), ["NODE_READY"]);
+    let (_, page) = node.rpc().page("/readyz").await;
+    let reason = page["reasons"][0]["reason"].as_str().unwrap();
+    assert!(examined.detail("NODE_READY").contains(reason), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -255,6 +274,11 @@ fn people_get_lines_and_a_wrong_flag_is_another_exit_code() {
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(printed.contains("✗ JWT_FILE"), "{printed}");
     assert!(printed.contains("  fix: "), "{printed}");
+    // What is wrong scrolls away behind what is not: the last line names it again.
+    let last = printed.lines().last().unwrap_or_default();
+    for id in ["JWT_FILE", "L1_REACHABLE"] {
+        assert!(last.contains(id), "{last}");
+    }
     assert!(output.stderr.is_empty());
     let output = plain_command(&["doctor", "--no-such-flag"])
         .output()

@@ -293,11 +293,14 @@ fn judge_details(name: &str, details: &Details, expected: Expected<'_>) -> Vec<F
         Ok(ElSyncing::Idle) => Finding::ok(Check::ElSync, name, "does not sync"),
         Ok(ElSyncing::Syncing {
             current, highest, ..
-        }) => Finding::info(
-            Check::ElSync,
-            name,
-            format!("syncs: block {current} of {highest}"),
-        ),
+        }) => {
+            let detail = if highest > current {
+                format!("syncs: block {current} of {highest}")
+            } else {
+                format!("syncs: block {current}, and names no target")
+            };
+            Finding::info(Check::ElSync, name, detail)
+        }
         Err(error) => Finding::warning(
             Check::ElSync,
             name,

@@ -15,6 +15,8 @@ pub(crate) enum Check {
     RpcPort,
     /// The port of our metrics server.
     MetricsPort,
+    /// The node that runs there already is ready.
+    NodeReady,
     /// Who reaches the admin namespace.
     RpcAdmin,
     /// The file of the JWT secret holds one.
@@ -206,7 +208,7 @@ impl Report {
         let width = self.findings.iter().map(|one| one.check.id().len()).max();
         let width = width.unwrap_or_default();
         let mut text = String::new();
-        for finding in &self.findings {
+        for (index, finding) in self.findings.iter().enumerate() {
             let Finding {
                 severity, detail, ..
             } = finding;
@@ -214,37 +216,39 @@ impl Report {
             let subject = finding.subject.as_deref().map(|it| format!("{it}: "));
             let found = subject.unwrap_or_default() + detail;
             let _ = writeln!(text, "{mark} {id:width$}  {}", printable(&found));
-            if let Some(fix) = &finding.fix {
+            // What helps against several findings in a row is said behind the last one.
+            let next = self.findings.get(index + 1);
+            let is_said_later = next.is_some_and(|next| next.fix == finding.fix);
+            if let Some(fix) = finding.fix.as_ref().filter(|_| !is_said_later) {
                 let _ = writeln!(text, "  {:width$}  fix: {}", "", printable(fix));
             }
         }
         text + &self.summary()
     }
 
+    /// Says what is wrong once more: it may have scrolled away behind all that is not.
     fn summary(&self) -> String {
-        let count = |severity| {
-            let found = self.findings.iter();
-            found.filter(|one| one.severity == severity).count()
-        };
-        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+        let errors = self.counted(Severity::Error, "error");
+        let warnings = self.counted(Severity::Warning, "warning");
         match (errors, warnings) {
-            (0, 0) => "\nNothing is wrong.".to_owned(),
-            (0, _) => format!(
-                "\nNothing keeps the node from following; {}.",
-                counted(warnings, "warning")
-            ),
-            _ => format!(
-                "\nThe node will not follow like this: {}, {}.",
-                counted(errors, "error"),
-                counted(warnings, "warning")
-            ),
+            (None, None) => "\nNothing is wrong.".to_owned(),
+            (None, Some(warnings)) => format!("\nNo error, {warnings}."),
+            (Some(errors), None) => format!("\nThe node will not follow like this: {errors}."),
+            (Some(errors), Some(warnings)) => {
+                format!("\nThe node will not follow like this: {errors}, {warnings}.")
+            }
         }
     }
-}
 
-fn counted(count: usize, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
+    /// How many there are, and their ids; none if there are none.
+    fn counted(&self, severity: Severity, what: &str) -> Option<String> {
+        let found = self.findings.iter().filter(|one| one.severity == severity);
+        let mut ids: Vec<_> = found.map(|one| one.check.id()).collect();
+        let count = ids.len();
+        let plural = if count == 1 { "" } else { "s" };
+        ids.dedup();
+        (count > 0).then(|| format!("{count} {what}{plural} ({})", ids.join(", ")))
+    }
 }
 
 /// Words of a remote server must not steer the terminal.
@@ -292,7 +296,20 @@ mod tests {
         assert_eq!(lines[1], "! CLOCK_OFFSET  11 s");
         assert_eq!(lines[2], "                fix: set the clock");
         assert_eq!(lines[3], "✗ EL_JWT        http://el:8551: refused [2J ");
-        assert!(text.ends_with("will not follow like this: 1 error, 1 warning."));
+        let last = "like this: 1 error (EL_JWT), 1 warning (CLOCK_OFFSET).";
+        assert!(text.ends_with(last), "{text}");
+    }
+
+    #[test]
+    fn a_fix_for_several_findings_in_a_row_is_said_once() {
+        let one = |detail: &str, fix: &str| Finding::error(Check::Config, "", detail, fix);
+        let report = Report::new(vec![one("a", "x"), one("b", "x"), one("c", "y")]);
+        let text = report.text();
+        assert_eq!(text.matches("fix: x").count(), 1, "{text}");
+        assert!(text.find("fix: x") > text.find("✗ CONFIG  b"), "{text}");
+        assert!(text.ends_with("3 errors (CONFIG)."), "{text}");
+        let json = report.json().unwrap();
+        assert_eq!(json.matches(r#""fix": "x""#).count(), 2, "{json}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What can be seen on this machine: names, ports, the secret's file.
 
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, Severity};
 use crate::commands::{
-    healthcheck::reachable,
-    http::{self, Route},
+    healthcheck::{Reason, reachable, reasons},
+    http::{self, Answer, Route},
 };
 use light_node_engine_api::JwtSecret;
 use serde_json::Value;
@@ -18,6 +18,9 @@ use url::{Host, Url};
 
 /// A resolver tries several servers in turn before it gives up, each for some seconds.
 const RESOLVE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The page of the metrics server.
+pub(crate) const METRICS_PAGE: &str = "metrics";
 
 /// Our own server answers from memory.
 const OWN_DEADLINE: Duration = Duration::from_secs(2);
@@ -88,6 +91,56 @@ pub(crate) fn judge_names(all: &[Resolved]) -> Vec<Finding> {
     findings
 }
 
+/// A name that does not resolve is one trouble: that its endpoint cannot be reached is the consequence, and is not said. It is
+/// as bad as that, because another endpoint may stand in, and no trouble where a proxy knows the name.
+pub(crate) fn without_consequences(findings: &[Finding]) -> Vec<Finding> {
+    let is_unresolved = |one: &Finding| one.check == Check::Dns && one.severity == Severity::Error;
+    let unresolved: Vec<_> = findings.iter().filter(|one| is_unresolved(one)).collect();
+    let is_consequence = |one: &Finding| {
+        one.severity > Severity::Info && unresolved.iter().any(|lookup| is_reach_of(one, lookup))
+    };
+    let judged_anew = |one: &Finding| {
+        let reaches = findings.iter().filter(|other| is_reach_of(other, one));
+        let worst = reaches.map(|one| one.severity).max();
+        let mut one = one.clone();
+        match worst {
+            Some(Severity::Ok | Severity::Info) => {
+                let detail = one.detail + " (a proxy reaches it)";
+                Finding {
+                    severity: Severity::Info,
+                    detail,
+                    fix: None,
+                    ..one
+                }
+            }
+            Some(worst) => {
+                one.severity = worst;
+                one
+            }
+            None => one,
+        }
+    };
+    let kept = findings.iter().filter(|one| !is_consequence(one));
+    kept.map(|one| {
+        if is_unresolved(one) {
+            judged_anew(one)
+        } else {
+            one.clone()
+        }
+    })
+    .collect()
+}
+
+/// Whether a finding says if the host of a lookup was reached.
+fn is_reach_of(one: &Finding, lookup: &Finding) -> bool {
+    let is_about_reach = matches!(
+        one.check,
+        Check::L1Reachable | Check::ElReachable | Check::SourceReachable
+    );
+    let url = one.subject.as_deref().and_then(|url| Url::parse(url).ok());
+    is_about_reach && url.is_some_and(|url| url.host_str() == lookup.subject.as_deref())
+}
+
 fn unresolved(host: &str, flag: &str, cause: &str) -> Finding {
     let fix = format!(
         "correct the host of {flag}, or the resolver of this machine or container (/etc/resolv.conf)"
@@ -114,14 +167,23 @@ pub(crate) fn is_local(ip: IpAddr) -> bool {
     UdpSocket::bind((ip, 0)).is_ok()
 }
 
+/// A light-node that runs already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Running {
+    /// If its page tells it.
+    pub(crate) version: Option<String>,
+    /// Why it is not ready; none if it is. Not known from its metrics, nor if it does not answer in time.
+    pub(crate) reasons: Option<Vec<Reason>>,
+}
+
 /// What is to be seen of a port of ours.
 #[derive(Debug)]
 pub(crate) enum Port {
     /// The system will choose one.
     Any,
     Free,
-    /// A light-node of this version serves there.
-    LightNode(String),
+    /// A light-node serves there.
+    LightNode(Running),
     /// Somebody else is there.
     Taken,
     Impossible(Error),
@@ -134,28 +196,70 @@ pub(crate) async fn look_at_port(listen: SocketAddr, page: &str) -> Port {
     }
     match TcpListener::bind(listen) {
         Ok(_) => Port::Free,
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            let url = Url::parse(&format!("http://{}/{page}", reachable(listen)));
-            let Ok(url) = url else { return Port::Taken };
-            match http::get(url, Route::Direct, OWN_DEADLINE).await {
-                Ok(answer) if answer.status == 200 => {
-                    version(page, &answer.body).map_or(Port::Taken, Port::LightNode)
-                }
-                _ => Port::Taken,
-            }
-        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse => running(listen, page)
+            .await
+            .map_or(Port::Taken, Port::LightNode),
         Err(error) => Port::Impossible(error),
     }
 }
 
-/// The version of the light-node whose page this is.
-fn version(page: &str, body: &[u8]) -> Option<String> {
-    if page == "metrics" {
+/// The light-node that serves this page there.
+async fn running(listen: SocketAddr, page: &str) -> Option<Running> {
+    let answer = own_page(listen, page)
+        .await
+        .filter(|answer| answer.status == 200)?;
+    let mut running = identify(page, &answer.body)?;
+    if page != METRICS_PAGE {
+        let answer = own_page(listen, "readyz").await;
+        running.reasons = answer.and_then(|answer| match answer.status {
+            200 => Some(Vec::new()),
+            _ => Some(reasons(&answer.body)).filter(|reasons| !reasons.is_empty()),
+        });
+    }
+    Some(running)
+}
+
+async fn own_page(listen: SocketAddr, page: &str) -> Option<Answer> {
+    let url = Url::parse(&format!("http://{}/{page}", reachable(listen))).ok()?;
+    http::get(url, Route::Direct, OWN_DEADLINE).await.ok()
+}
+
+/// The light-node whose page this is.
+fn identify(page: &str, body: &[u8]) -> Option<Running> {
+    if page == METRICS_PAGE {
         let text = String::from_utf8_lossy(body);
-        return text.contains("light_node_").then(|| "unknown".to_owned());
+        return text.contains("light_node_").then(Running::default);
     }
     let page: Value = serde_json::from_slice(body).ok()?;
-    page["version"].as_str().map(str::to_owned)
+    Some(Running {
+        version: Some(page["version"].as_str()?.to_owned()),
+        reasons: None,
+    })
+}
+
+/// Judges the node that runs already by what it says of itself; nothing is said if it says nothing.
+pub(crate) fn judge_running(listen: SocketAddr, port: &Port) -> Option<Finding> {
+    let Port::LightNode(Running {
+        reasons: Some(reasons),
+        ..
+    }) = port
+    else {
+        return None;
+    };
+    let name = listen.to_string();
+    if reasons.is_empty() {
+        return Some(Finding::ok(Check::NodeReady, &name, "/readyz: ok"));
+    }
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|Reason { reason, detail }| format!("{reason}: {detail}"))
+        .collect();
+    Some(Finding::warning(
+        Check::NodeReady,
+        &name,
+        format!("the node that runs does not follow: {}", reasons.join("; ")),
+        "docs/troubleshooting.md has each of these words as a heading",
+    ))
 }
 
 /// Judges a port. `flags` begins the names of its flags: `--rpc`.
@@ -164,11 +268,13 @@ pub(crate) fn judge_port(check: Check, flags: &str, listen: SocketAddr, port: &P
     match port {
         Port::Any => Finding::ok(check, &name, "any free port; the log names it"),
         Port::Free => Finding::ok(check, &name, "free"),
-        Port::LightNode(version) => Finding::ok(
-            check,
-            &name,
-            format!("a light-node runs there (version {version})"),
-        ),
+        Port::LightNode(Running { version, .. }) => {
+            let version = version
+                .as_deref()
+                .map(|version| format!(" (version {version})"));
+            let detail = "a light-node runs there".to_owned() + &version.unwrap_or_default();
+            Finding::ok(check, &name, detail)
+        }
         Port::Taken => Finding::error(
             check,
             &name,

@@ -62,7 +62,11 @@ pub(crate) async fn ask(url: Url) -> Option<SourceFacts> {
 /// Judges what was said.
 pub(crate) fn judge(facts: &SourceFacts, expected: &Expected<'_>) -> Vec<Finding> {
     let name = facts.endpoint.as_str();
-    let mut findings = vec![reachable(name, &facts.status)];
+    let mut findings = Vec::new();
+    // Our own port need not answer: it is ours that would.
+    if !(expected.is_our_address && is_silent(&facts.status)) {
+        findings.push(reachable(name, &facts.status));
+    }
     findings.extend(answer(name, &facts.status));
     let identity = [
         chain(name, facts.status.is_ok(), &facts.identity, expected.rollup),
@@ -80,16 +84,19 @@ pub(crate) fn judge(facts: &SourceFacts, expected: &Expected<'_>) -> Vec<Finding
     findings
 }
 
+/// Whether nobody answered, with whatever.
+const fn is_silent(status: &Result<SyncStatus, SourceError>) -> bool {
+    matches!(status, Err(SourceError::Http { source, .. }) if !matches!(source, HttpError::Status { .. }))
+}
+
 fn reachable(name: &str, status: &Result<SyncStatus, SourceError>) -> Finding {
     match status {
-        Err(SourceError::Http { source, .. }) if !matches!(source, HttpError::Status { .. }) => {
-            Finding::error(
-                Check::SourceReachable,
-                name,
-                source.to_string(),
-                words::remedy(source, "--l2.follow.source"),
-            )
-        }
+        Err(SourceError::Http { source, .. }) if is_silent(status) => Finding::error(
+            Check::SourceReachable,
+            name,
+            source.to_string(),
+            words::remedy(source, "--l2.follow.source"),
+        ),
         _ => Finding::ok(Check::SourceReachable, name, "answers"),
     }
 }
@@ -165,11 +172,7 @@ fn cycle(name: &str, facts: &SourceFacts, expected: &Expected<'_>) -> Option<Fin
     let path = facts.path.as_ref().ok().and_then(Option::as_deref);
     let own_id = expected.own_path.as_ref().and_then(|path| path.first());
     // While nobody serves there, it is our own port; somebody else there has his own finding.
-    let is_silent = matches!(
-        &facts.status,
-        Err(SourceError::Http { source, .. }) if !matches!(source, HttpError::Status { .. })
-    );
-    if expected.is_our_address && (is_silent || path.is_some()) {
+    if expected.is_our_address && (is_silent(&facts.status) || path.is_some()) {
         let detail = "this is the address of our own RPC server (--rpc.addr, --rpc.port): the node would follow itself";
         return Some(Finding::error(check, name, detail, fix));
     }
@@ -179,7 +182,8 @@ fn cycle(name: &str, facts: &SourceFacts, expected: &Expected<'_>) -> Option<Fin
             let others = path.len().saturating_sub(1);
             let whom = match others {
                 0 => "follows nobody that it names".to_owned(),
-                others => format!("follows on, through {others} node(s), and not to us"),
+                1 => "follows one other node, and not us".to_owned(),
+                others => format!("follows on through {others} other nodes, and not us"),
             };
             Some(Finding::ok(check, name, whom))
         }

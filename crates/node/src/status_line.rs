@@ -6,6 +6,7 @@ use crate::CoreHandle;
 use light_node_actor::CancellationToken;
 use light_node_engine::{ElSyncState, EngineState, EngineStatus};
 use light_node_follow::{FollowStatus, NotReady};
+use light_node_l1::L1Trouble;
 use light_node_protocol::{L1BlockRef, L2BlockRef};
 use std::{
     convert::Infallible,
@@ -16,6 +17,9 @@ use tracing::info;
 
 /// A trouble that is part of a normal day, or a sync of a block or two, is not worth a phase of its own before this time.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A source that has said nothing for longer may stand anywhere.
+const ANSWER_AGE_MAX: Duration = Duration::from_secs(15);
 
 /// A time to go that is longer than this says nothing.
 const ETA_MAX: Duration = Duration::from_secs(30 * 86_400);
@@ -28,7 +32,10 @@ pub(crate) struct Look {
     pub(crate) wall_clock: u64,
     pub(crate) engine: EngineState,
     pub(crate) el: EngineStatus,
+    /// The EL does not come nearer to the head that it was asked for.
+    pub(crate) is_stuck: bool,
     pub(crate) l1_head: L1BlockRef,
+    pub(crate) l1_trouble: Option<L1Trouble>,
     pub(crate) follow: FollowStatus,
 }
 
@@ -39,6 +46,8 @@ pub(crate) enum Phase {
     WaitingForL1,
     WaitingForSource,
     Syncing,
+    /// The EL was asked for a head and does not come nearer to it.
+    Stuck,
     Following,
     Holding,
 }
@@ -54,7 +63,7 @@ pub(crate) struct Line {
     pub(crate) finalized_number: Option<u64>,
     /// Age of the unsafe head.
     pub(crate) lag_seconds: Option<u64>,
-    /// Blocks between our safe head and the source's.
+    /// Blocks between our safe head and the source's, while the source speaks.
     pub(crate) behind_source: Option<u64>,
     /// The head that the EL was asked for.
     pub(crate) target: Option<u64>,
@@ -68,8 +77,11 @@ impl Line {
         let (phase, reason) = phase(now);
         let heads = &now.engine;
         let known = |block: &L2BlockRef| (!block.is_zero()).then_some(block.number);
-        let said = now.follow.reported.map(|said| said.safe_l2.number);
+        let follow = &now.follow;
+        let is_fresh = follow.answer_age.is_some_and(|age| age <= ANSWER_AGE_MAX);
+        let said = follow.reported.filter(|_| is_fresh);
         let behind_source = said
+            .map(|said| said.safe_l2.number)
             .zip(known(&heads.safe_head))
             .map(|(theirs, ours)| theirs.saturating_sub(ours));
         let rate = rate(before, now);
@@ -131,6 +143,7 @@ impl Line {
             Phase::WaitingForL1 => say!("waiting for l1"),
             Phase::WaitingForSource => say!("waiting for the follow source"),
             Phase::Syncing => say!("the execution layer syncs"),
+            Phase::Stuck => say!("the execution layer makes no progress"),
             Phase::Following => say!("following"),
             Phase::Holding => say!("heads hold"),
         }
@@ -139,7 +152,11 @@ impl Line {
 
 fn phase(now: &Look) -> (Phase, Option<&'static str>) {
     let trouble = now.follow.trouble.as_ref().map(NotReady::name);
-    if !now.el.probed {
+    let is_down = now.el.failing_age().is_some_and(|age| age > PATIENCE);
+    if now.el.el_wrong_chain {
+        return (Phase::WaitingForEl, Some("el_wrong_chain"));
+    }
+    if !now.el.probed || is_down {
         return (Phase::WaitingForEl, Some("el_unreachable"));
     }
     if now.l1_head.is_zero() {
@@ -149,13 +166,22 @@ fn phase(now: &Look) -> (Phase, Option<&'static str>) {
         return (Phase::WaitingForSource, trouble);
     }
     let has_lasted = now.follow.in_step_age.is_none_or(|age| age > PATIENCE);
+    let has_lost = now.engine.el_sync == ElSyncState::LostBlocks;
+    let lost = has_lost.then_some("el_lost_blocks");
     let syncs = now.engine.target.is_some() || trouble == Some("el_syncing");
     if syncs && has_lasted {
-        let stuck = now.el.no_progress().map(|_| "el_no_progress");
-        return (Phase::Syncing, stuck);
+        return if now.is_stuck {
+            (Phase::Stuck, Some("el_no_progress"))
+        } else {
+            (Phase::Syncing, lost)
+        };
     }
-    if now.engine.el_sync == ElSyncState::LostBlocks {
-        return (Phase::Holding, Some("el_lost_blocks"));
+    if lost.is_some() {
+        return (Phase::Holding, lost);
+    }
+    // Without L1 the source's origins are not to be found: the cause is said, not the consequence.
+    if let Some(cause) = &now.l1_trouble {
+        return (Phase::Holding, Some(cause.name()));
     }
     match trouble {
         Some(reason) if has_lasted || now.follow.not_ready.is_some() => {
@@ -212,13 +238,16 @@ pub(crate) async fn run(
 }
 
 fn look(handle: &CoreHandle) -> Look {
+    let el = handle.engine.status();
     let wall_clock = SystemTime::now().duration_since(UNIX_EPOCH);
     Look {
         at: Instant::now(),
         wall_clock: wall_clock.unwrap_or_default().as_secs(),
         engine: handle.engine.state(),
-        el: handle.engine.status(),
+        is_stuck: el.no_progress().is_some(),
+        el,
         l1_head: handle.l1.heads().head,
+        l1_trouble: handle.l1.status().trouble,
         follow: handle.follow.status(),
     }
 }

@@ -81,7 +81,7 @@ fn each_kind_of_port_has_its_verdict() {
     for (port, severity, fix) in [
         (Port::Any, Severity::Ok, ""),
         (Port::Free, Severity::Ok, ""),
-        (Port::LightNode("1".to_owned()), Severity::Ok, ""),
+        (Port::LightNode(Running::default()), Severity::Ok, ""),
         (Port::Taken, Severity::Error, "--rpc.port"),
         (
             Port::Impossible(ErrorKind::AddrNotAvailable.into()),
@@ -102,14 +102,12 @@ fn each_kind_of_port_has_its_verdict() {
 
 #[test]
 fn only_a_light_node_s_page_is_one() {
-    assert_eq!(
-        version("healthz", br#"{"version":"0.1.0"}"#).unwrap(),
-        "0.1.0"
-    );
-    assert!(version("metrics", b"light_node_up 1\n").is_some());
+    let node = identify("healthz", br#"{"version":"0.1.0"}"#).unwrap();
+    assert_eq!(node.version.unwrap(), "0.1.0");
+    assert!(identify(METRICS_PAGE, b"light_node_up 1\n").is_some());
     for other in ["", "<html>", "{}", "[]", r#"{"version":1}"#, "\u{0}"] {
-        assert!(version("healthz", other.as_bytes()).is_none());
-        assert!(version("metrics", other.as_bytes()).is_none());
+        assert!(identify("healthz", other.as_bytes()).is_none());
+        assert!(identify(METRICS_PAGE, other.as_bytes()).is_none());
     }
 }
 
@@ -152,4 +150,53 @@ fn a_secret_is_for_its_user_and_group() {
         ];
         assert_eq!(judged(&path), expected, "{mode:o}");
     }
+}
+
+#[test]
+fn a_node_that_runs_is_judged_by_its_own_words() {
+    let listen = "127.0.0.1:9545".parse().unwrap();
+    let said = |reasons| {
+        let version = None;
+        judge_running(listen, &Port::LightNode(Running { version, reasons }))
+    };
+    assert_eq!(judge_running(listen, &Port::Free), None);
+    assert_eq!(said(None), None);
+    assert_eq!(said(Some(Vec::new())).unwrap().severity, Severity::Ok);
+    let reason = Reason {
+        reason: "l1_behind".to_owned(),
+        detail: "x".to_owned(),
+    };
+    let finding = said(Some(vec![reason])).unwrap();
+    assert_eq!(finding.severity, Severity::Warning);
+    assert!(finding.detail.contains("l1_behind: x"), "{finding:?}");
+}
+
+#[test]
+fn a_name_without_an_address_is_one_finding_as_bad_as_its_consequence() {
+    let dns = || unresolved("a.invalid", "--l1", "unknown");
+    let reach = |severity, url: &str| Finding {
+        severity,
+        ..Finding::error(Check::L1Reachable, url, "no", "start it")
+    };
+    let other = || reach(Severity::Error, "http://b:1");
+    let judged = |consequence| {
+        let found = without_consequences(&[dns(), consequence, other()]);
+        let found = found.iter().map(|one| (one.check, one.severity));
+        found.collect::<Vec<_>>()
+    };
+    let url = "http://a.invalid:8545";
+    let rest = (Check::L1Reachable, Severity::Error);
+    for severity in [Severity::Error, Severity::Warning] {
+        assert_eq!(judged(reach(severity, url)), [(Check::Dns, severity), rest]);
+    }
+    // A proxy knows the name.
+    assert_eq!(
+        judged(reach(Severity::Ok, url)),
+        [
+            (Check::Dns, Severity::Info),
+            (Check::L1Reachable, Severity::Ok),
+            rest
+        ]
+    );
+    assert_eq!(judged(other()), [(Check::Dns, Severity::Error), rest, rest]);
 }

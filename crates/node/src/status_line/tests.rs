@@ -36,7 +36,9 @@ fn nothing() -> Look {
         wall_clock: NOW,
         engine: EngineState::default(),
         el: EngineStatus::default(),
+        is_stuck: false,
         l1_head: L1BlockRef::default(),
+        l1_trouble: None,
         follow: follow(),
     }
 }
@@ -59,6 +61,7 @@ fn following() -> Look {
     });
     look.follow.applied = Some(Default::default());
     look.follow.in_step_age = Some(Duration::from_secs(1));
+    look.follow.answer_age = Some(Duration::from_secs(1));
     look
 }
 
@@ -133,6 +136,52 @@ async fn each_state_has_its_phase_and_its_reason() {
             Phase::Holding,
             Some("below_finalized"),
         ),
+        (
+            with(|look| {
+                look.follow.trouble = Some(NotReady::ElSyncing);
+                look.follow.in_step_age = seconds(90);
+                look.is_stuck = true;
+            }),
+            Phase::Stuck,
+            Some("el_no_progress"),
+        ),
+        (
+            with(|look| {
+                look.follow.trouble = Some(NotReady::ElSyncing);
+                look.follow.in_step_age = seconds(90);
+                look.engine.el_sync = ElSyncState::LostBlocks;
+            }),
+            Phase::Syncing,
+            Some("el_lost_blocks"),
+        ),
+        // The cause, not what follows from it.
+        (
+            with(|look| {
+                look.follow.trouble = Some(NotReady::L1Behind { origin });
+                look.follow.in_step_age = seconds(60);
+                look.l1_trouble = Some(L1Trouble::Unreachable {
+                    silence: seconds(60),
+                    cause: String::new(),
+                });
+            }),
+            Phase::Holding,
+            Some("l1_unreachable"),
+        ),
+        (
+            with(|look| look.el.failing_since = Some(look.at)),
+            Phase::Following,
+            None,
+        ),
+        (
+            with(|look| look.el.failing_since = look.at.checked_sub(PATIENCE * 2)),
+            Phase::WaitingForEl,
+            Some("el_unreachable"),
+        ),
+        (
+            with(|look| look.el.el_wrong_chain = true),
+            Phase::WaitingForEl,
+            Some("el_wrong_chain"),
+        ),
     ] {
         let line = Line::new(None, &look);
         assert_eq!((line.phase, line.reason), (phase, reason), "{look:#?}");
@@ -202,4 +251,14 @@ async fn a_time_to_go_is_said_while_the_node_catches_up_and_only_if_it_means_som
     let mut far = catching_up(u64::MAX / 2);
     far.engine.unsafe_head.number += 1;
     assert_eq!(Line::new(Some(&before), &far).eta, None, "years");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_is_silent_is_not_compared_with() {
+    let heard = |seconds| {
+        let look = with(|look| look.follow.answer_age = Some(Duration::from_secs(seconds)));
+        Line::new(None, &look).behind_source
+    };
+    assert_eq!(heard(15), Some(0));
+    assert_eq!(heard(16), None);
 }
