@@ -76,7 +76,7 @@ fn execution_layer(status: &EngineStatus, sync: ElSyncState) -> Option<Reason> {
     }
     if let Some(age) = status.failing_age().filter(|age| *age >= EL_PATIENCE) {
         let seconds = age.as_secs();
-        let detail = format!("the execution layer cannot be asked since {seconds} s: {cause}");
+        let detail = format!("the execution layer has not answered for {seconds} s: {cause}");
         return Some(Reason::new("el_unreachable", detail));
     }
     if let Some(report) = status.no_progress() {
@@ -98,7 +98,7 @@ fn execution_layer(status: &EngineStatus, sync: ElSyncState) -> Option<Reason> {
 
 fn no_progress(report: &SyncReport) -> String {
     format!(
-        "the execution layer stands at block {} since {} s and does not get to block {}: {}",
+        "the execution layer has stood at block {} for {} s and does not get to block {}: {}",
         report.el_head,
         report.still_since.elapsed().as_secs(),
         report.target.number,

@@ -75,16 +75,25 @@ fn seconds(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// A node whose source has had this trouble since it was last in step.
+fn trouble(trouble: NotReady, age: Option<Duration>) -> Look {
+    with(|look| {
+        look.follow.trouble = Some(trouble);
+        look.follow.in_step_age = age;
+    })
+}
+
+fn assert_phases(expected: impl IntoIterator<Item = (Look, Phase, Option<&'static str>)>) {
+    for (look, phase, reason) in expected {
+        let line = Line::new(None, &look);
+        assert_eq!((line.phase, line.reason), (phase, reason), "{look:#?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_state_has_its_phase_and_its_reason() {
-    let trouble = |trouble: NotReady, age| {
-        with(|look| {
-            look.follow.trouble = Some(trouble);
-            look.follow.in_step_age = age;
-        })
-    };
     let origin = BlockNumHash::default();
-    for (look, phase, reason) in [
+    assert_phases([
         (nothing(), Phase::WaitingForEl, Some("el_unreachable")),
         (
             with(|look| look.l1_head = L1BlockRef::default()),
@@ -136,34 +145,40 @@ async fn each_state_has_its_phase_and_its_reason() {
             Phase::Holding,
             Some("below_finalized"),
         ),
+    ]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cause_is_said_and_not_what_follows_from_it() {
+    let origin = BlockNumHash::default();
+    let syncing = || trouble(NotReady::ElSyncing, seconds(90));
+    let behind = || trouble(NotReady::L1Behind { origin }, seconds(60));
+    assert_phases([
         (
-            with(|look| {
-                look.follow.trouble = Some(NotReady::ElSyncing);
-                look.follow.in_step_age = seconds(90);
-                look.is_stuck = true;
-            }),
+            Look {
+                is_stuck: true,
+                ..syncing()
+            },
             Phase::Stuck,
             Some("el_no_progress"),
         ),
         (
-            with(|look| {
-                look.follow.trouble = Some(NotReady::ElSyncing);
-                look.follow.in_step_age = seconds(90);
+            {
+                let mut look = syncing();
                 look.engine.el_sync = ElSyncState::LostBlocks;
-            }),
+                look
+            },
             Phase::Syncing,
             Some("el_lost_blocks"),
         ),
-        // The cause, not what follows from it.
         (
-            with(|look| {
-                look.follow.trouble = Some(NotReady::L1Behind { origin });
-                look.follow.in_step_age = seconds(60);
-                look.l1_trouble = Some(L1Trouble::Unreachable {
+            Look {
+                l1_trouble: Some(L1Trouble::Unreachable {
                     silence: seconds(60),
                     cause: String::new(),
-                });
-            }),
+                }),
+                ..behind()
+            },
             Phase::Holding,
             Some("l1_unreachable"),
         ),
@@ -182,10 +197,7 @@ async fn each_state_has_its_phase_and_its_reason() {
             Phase::WaitingForEl,
             Some("el_wrong_chain"),
         ),
-    ] {
-        let line = Line::new(None, &look);
-        assert_eq!((line.phase, line.reason), (phase, reason), "{look:#?}");
-    }
+    ]);
 }
 
 #[tokio::test(start_paused = true)]
