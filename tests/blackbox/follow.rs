@@ -1,62 +1,28 @@
 //! Following: safe, finalized and the L1 cursor come from the source, unsafe blocks from wherever they come.
 
 use crate::helpers::{
+    behaviours::{self, post, unsafe_head_is},
     chain::{Chain, Settings},
     door::Door,
     flags::DEAD,
+    followed::in_step,
     invariants::{Invariants, unsafe_is_local_safe},
+    network::Topology,
     process::NodeProcess,
     rpc::Rpc,
     wait::until,
 };
-use light_node_protocol::{Hardfork, L1BlockRef, L2BlockRef, SyncStatus};
+use light_node_protocol::Hardfork;
 use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 
 /// Long enough for a busy machine; all that is waited for takes a few seconds.
 const LIMIT: Duration = Duration::from_secs(40);
 
-/// What a follower takes over from its source, as whole structs.
-fn followed(status: &SyncStatus) -> (L2BlockRef, L2BlockRef, L2BlockRef, L1BlockRef) {
-    let SyncStatus {
-        safe_l2,
-        local_safe_l2,
-        finalized_l2,
-        current_l1,
-        ..
-    } = *status;
-    (safe_l2, local_safe_l2, finalized_l2, current_l1)
-}
-
-/// Both move: the source by the clock, the node after it. At some read they are equal.
+/// One node with the usual flags, on a chain by the clock.
 async fn follows_the_source(fork: Hardfork) {
-    let chain = Chain::start(Settings::by_clock(fork)).await;
-    let node = NodeProcess::start(&chain.flags());
-    let invariants = Invariants::watch(node.rpc());
-    let first = until("the first heads", LIMIT, || async {
-        let status = node.rpc().sync_status().await?;
-        if status.safe_l2.number > 0 {
-            Ok(status)
-        } else {
-            Err(json!(status))
-        }
-    })
-    .await;
-    until("heads as the source's", LIMIT, || async {
-        let (ours, theirs) = (node.rpc().sync_status().await?, chain.source().status());
-        let has_moved = ours.unsafe_l2.number > first.unsafe_l2.number
-            && ours.safe_l2.number > first.safe_l2.number
-            && ours.finalized_l2.number > 0;
-        let is_equal = followed(&ours) == followed(&theirs);
-        if has_moved && is_equal {
-            Ok(())
-        } else {
-            Err(json!({ "ours": ours, "theirs": theirs }))
-        }
-    })
-    .await;
-    invariants.finish().await;
+    behaviours::follows_the_source(Topology::Plain, Settings::by_clock(fork)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,88 +42,12 @@ async fn a_karst_chain_is_followed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_unsafe_payloads_unsafe_and_safe_advance_as_one() {
-    let chain = Chain::start(Settings::on_command()).await;
-    let node = NodeProcess::start(&chain.flags());
-    let invariants = Invariants::watch_with(node.rpc(), unsafe_is_local_safe);
-    for safe in [3, 6] {
-        let theirs = chain
-            .step_until(|status| status.safe_l2.number >= safe)
-            .await;
-        in_step(&node.rpc(), &theirs).await;
-    }
-    invariants.finish().await;
-}
-
-/// Waits until the node has what the source says.
-async fn in_step(node: &Rpc, theirs: &SyncStatus) -> SyncStatus {
-    until("the source's heads", LIMIT, || async {
-        let ours = node.sync_status().await?;
-        if followed(&ours) == followed(theirs) {
-            Ok(ours)
-        } else {
-            Err(json!(ours))
-        }
-    })
-    .await
-}
-
-/// Posts the block `number` of the sequencer, and returns the verdict.
-async fn post(node: &Rpc, chain: &Chain, number: u64) -> Value {
-    node.call("admin_postUnsafePayload", json!([chain.envelope(number)]))
-        .await
-        .unwrap()
-}
-
-async fn unsafe_head_is(node: &Rpc, number: u64) {
-    until("the unsafe head", LIMIT, || async {
-        let status = node.sync_status().await?;
-        if status.unsafe_l2.number == number {
-            Ok(())
-        } else {
-            Err(json!(status))
-        }
-    })
-    .await;
+    behaviours::unsafe_is_safe_without_payloads(Topology::Plain, Settings::on_command()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unsafe_payloads_that_return_lead_above_safe_in_any_order() {
-    let chain = Chain::start(Settings::on_command()).await;
-    let node = NodeProcess::start(&chain.flags().with_switch("--rpc.enable-admin"));
-    let rpc = node.rpc();
-    let theirs = chain.step_until(|status| status.safe_l2.number >= 2).await;
-    let ours = in_step(&rpc, &theirs).await;
-    assert_eq!(ours.unsafe_l2, theirs.safe_l2);
-
-    chain.batcher().pause();
-    let invariants = Invariants::watch(node.rpc());
-    let safe = theirs.safe_l2.number;
-    chain.build_up_to(safe + 8).await;
-    for number in safe + 1..=safe + 2 {
-        assert_eq!(post(&rpc, &chain, number).await, "inserted");
-        assert_eq!(rpc.sync_status().await.unwrap().unsafe_l2.number, number);
-    }
-    assert_eq!(post(&rpc, &chain, safe + 2).await, "already known");
-
-    // A gap of one block: what lies behind it waits, and follows at once when the gap is filled.
-    assert_eq!(post(&rpc, &chain, safe + 4).await, "buffered");
-    assert_eq!(post(&rpc, &chain, safe + 3).await, "inserted");
-    unsafe_head_is(&rpc, safe + 4).await;
-
-    // Highest first.
-    for number in [safe + 8, safe + 7, safe + 6] {
-        assert_eq!(post(&rpc, &chain, number).await, "buffered");
-    }
-    assert_eq!(post(&rpc, &chain, safe + 5).await, "inserted");
-    unsafe_head_is(&rpc, safe + 8).await;
-
-    // And safe comes after: the same blocks, nothing is built anew.
-    chain.batcher().resume();
-    let theirs = chain
-        .step_until(|status| status.safe_l2.number >= safe + 8)
-        .await;
-    in_step(&rpc, &theirs).await;
-    invariants.finish().await;
+    behaviours::payloads_lead_above_safe(Topology::Plain, Settings::on_command()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

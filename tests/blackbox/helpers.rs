@@ -24,12 +24,14 @@ macro_rules! beside_both {
 }
 pub(crate) use beside_both;
 
+pub(crate) mod behaviours;
 pub(crate) mod chain;
 pub(crate) mod door;
 pub(crate) mod flags;
 pub(crate) mod followed;
 pub(crate) mod invariants;
 pub(crate) mod manual;
+pub(crate) mod network;
 pub(crate) mod process;
 pub(crate) mod recorder;
 pub(crate) mod rpc;

@@ -24,4 +24,5 @@ mod packaging;
 mod reorg;
 mod rpc;
 mod shutdown;
+mod topologies;
 mod wrong_peer;

@@ -3,23 +3,25 @@
 
 use super::{flags::Flags, rpc::Rpc};
 use alloy_primitives::B256;
+use alloy_rpc_types_engine::JwtSecret;
 use light_node_actor::CancellationToken;
 use light_node_devnet::{
     BatcherHandle, Blocks, Devnet, DevnetConfig, ElBehaviour, Endpoints, SequencerHandle,
     SourceHandle,
 };
-use light_node_devnet_el::EmbeddedEl;
+use light_node_devnet_el::{ElConfig, ElServer, ElServerConfig, ElSync, EmbeddedEl, SyncConfig};
 use light_node_devnet_l1::EmbeddedL1;
 use light_node_protocol::{Hardfork, SyncStatus};
 use op_alloy_rpc_types_engine::{OpExecutionPayload, OpExecutionPayloadEnvelope};
 use serde_json::Value;
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use tempfile::TempDir;
+use url::Url;
 
 /// Steps after which a state that was to come will not come: safe follows unsafe within two, finalized within its lag.
 const STEPS_MAX: usize = 200;
@@ -167,6 +169,14 @@ impl Chain {
         Rpc::url(self.spare_el_http())
     }
 
+    /// Asserts that `el` has the sequencer's blocks up to `last`.
+    pub(crate) fn has_the_sequencers_blocks(&self, el: &EmbeddedEl, last: u64) {
+        for number in 0..=last {
+            let expected = self.hash_on_sequencer_el(number);
+            assert_eq!(hash_at(el, number), expected, "block {number}");
+        }
+    }
+
     /// Hash of the spare execution layer's canonical block.
     pub(crate) fn hash_on_spare_el(&self, number: u64) -> Option<B256> {
         hash_at(self.devnet.spare_el(), number)
@@ -188,6 +198,29 @@ impl Chain {
             execution_payload,
         };
         serde_json::to_value(envelope).unwrap()
+    }
+
+    /// One more execution layer with the spare one's ways, which fetches from the sequencer's, too, and where it serves the Engine
+    /// API. It runs until the test's runtime ends.
+    pub(crate) fn another_el(&self) -> (Arc<EmbeddedEl>, SocketAddr) {
+        let endpoints = self.endpoints();
+        let el = EmbeddedEl::new(ElConfig {
+            behaviour: self.devnet.config().el_behaviour,
+            ..ElConfig::new(self.devnet.deployment().l2_genesis.clone())
+        })
+        .unwrap();
+        let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+        let config = ElServerConfig {
+            authrpc: any_port,
+            http: any_port,
+            jwt: JwtSecret::from_file(&endpoints.files.jwt).unwrap(),
+        };
+        let token = CancellationToken::new();
+        let server = ElServer::start(el.clone(), config, token.clone()).unwrap();
+        let peer = Url::parse(&endpoints.sequencer.http).unwrap();
+        let sync = ElSync::new(el.clone(), SyncConfig::new(peer)).unwrap();
+        tokio::spawn(sync.run(token));
+        (el, server.authrpc_addr())
     }
 
     /// Builds L2 blocks up to `number` on the L1 blocks that there are.

@@ -18,7 +18,7 @@ use tokio::{
 const READ_EVERY: Duration = Duration::from_millis(20);
 
 /// A rule of one test, beside those of all.
-type Rule = fn(&SyncStatus) -> Result<(), &'static str>;
+pub(crate) type Rule = fn(&SyncStatus) -> Result<(), &'static str>;
 
 /// With no unsafe payloads, unsafe and local safe move as one.
 pub(crate) fn unsafe_is_local_safe(status: &SyncStatus) -> Result<(), &'static str> {

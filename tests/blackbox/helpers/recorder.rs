@@ -1,9 +1,13 @@
-//! A JSON-RPC endpoint in front of another one: it keeps what was asked and when, may change the answers, or never answer.
+//! A JSON-RPC endpoint in front of others: it keeps what was asked and when, may change the answers, hands requests to several
+//! backends in turn as a load balancer does, or never answers.
 
 use serde_json::Value;
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
@@ -26,7 +30,9 @@ pub(crate) struct Recorder {
 enum Behaviour {
     Forward {
         client: reqwest::Client,
-        url: String,
+        backends: Vec<String>,
+        /// Counts requests, to take the backends in turn.
+        turn: AtomicUsize,
         change: Box<Change>,
     },
     Hang,
@@ -38,10 +44,23 @@ impl Recorder {
         url: &str,
         change: impl Fn(&Value, Value) -> Value + Send + Sync + 'static,
     ) -> Self {
+        Self::forward(vec![url.to_owned()], change).await
+    }
+
+    /// Hands each request to the next of `backends`, whoever asks.
+    pub(crate) async fn balancer(backends: Vec<String>) -> Self {
+        Self::forward(backends, |_, answer| answer).await
+    }
+
+    async fn forward(
+        backends: Vec<String>,
+        change: impl Fn(&Value, Value) -> Value + Send + Sync + 'static,
+    ) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self::start(Behaviour::Forward {
             client,
-            url: url.to_owned(),
+            backends,
+            turn: AtomicUsize::new(0),
             change: Box::new(change),
         })
         .await
@@ -118,9 +137,11 @@ async fn serve(
             Behaviour::Hang => std::future::pending().await,
             Behaviour::Forward {
                 client,
-                url,
+                backends,
+                turn,
                 change,
             } => {
+                let url = &backends[turn.fetch_add(1, Ordering::Relaxed) % backends.len()];
                 let answer = client.post(url).json(&request).send().await;
                 let answer = match answer {
                     Ok(answer) => answer.json().await.unwrap_or_default(),

@@ -20,7 +20,10 @@ use light_node_protocol::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -66,7 +69,7 @@ enum OutputError {
 }
 
 /// What the methods answer from.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SourceRpc {
     /// The chain.
     pub(crate) config: Arc<RollupConfig>,
@@ -92,7 +95,7 @@ type Running = (ServerHandle, CancellationToken);
 #[derive(Clone, Debug)]
 pub struct SourceHandle {
     address: SocketAddr,
-    status: watch::Receiver<SyncStatus>,
+    rpc: SourceRpc,
     methods: Methods,
     faults: Arc<SourceFaults>,
     server: Arc<Mutex<Option<Running>>>,
@@ -104,15 +107,14 @@ impl SourceHandle {
     /// # Errors
     /// The address cannot be bound.
     pub(crate) async fn serve(rpc: SourceRpc, listen: SocketAddr) -> Result<Self, SourceRpcError> {
-        let status = rpc.status.clone();
         let faults = Arc::new(SourceFaults::new(rpc.history.clone()));
         let mut source = Self {
             address: listen,
-            status,
             methods: methods(Context {
-                rpc,
+                rpc: rpc.clone(),
                 faults: faults.clone(),
             })?,
+            rpc,
             faults,
             server: Arc::default(),
         };
@@ -120,14 +122,24 @@ impl SourceHandle {
         Ok(source)
     }
 
+    /// Serves the same source on one more port, where it has faults of its own: a second backend behind a load balancer. It
+    /// serves until the last clone of the new handle is dropped.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn serve_again(&self) -> Result<Self, SourceRpcError> {
+        let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+        Self::serve(self.rpc.clone(), any_port).await
+    }
+
     /// The status of the moment, also while nothing is served.
     pub fn status(&self) -> SyncStatus {
-        *self.status.borrow()
+        *self.rpc.status.borrow()
     }
 
     /// The status on every change.
     pub fn subscribe(&self) -> watch::Receiver<SyncStatus> {
-        self.status.clone()
+        self.rpc.status.clone()
     }
 
     /// Where the source serves, or served before it was stopped.
