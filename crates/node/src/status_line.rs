@@ -18,6 +18,9 @@ use tracing::info;
 /// A trouble that is part of a normal day, or a sync of a block or two, is not worth a phase of its own before this time.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// As /readyz has it: an EL that fails for this long is down.
+const EL_PATIENCE: Duration = Duration::from_secs(3);
+
 /// A source that has said nothing for longer may stand anywhere.
 const ANSWER_AGE_MAX: Duration = Duration::from_secs(15);
 
@@ -152,7 +155,7 @@ impl Line {
 
 fn phase(now: &Look) -> (Phase, Option<&'static str>) {
     let trouble = now.follow.trouble.as_ref().map(NotReady::name);
-    let is_down = now.el.failing_age().is_some_and(|age| age > PATIENCE);
+    let is_down = now.el.failing_age().is_some_and(|age| age >= EL_PATIENCE);
     if now.el.el_wrong_chain {
         return (Phase::WaitingForEl, Some("el_wrong_chain"));
     }

@@ -188,7 +188,7 @@ async fn the_cause_is_said_and_not_what_follows_from_it() {
             None,
         ),
         (
-            with(|look| look.el.failing_since = look.at.checked_sub(PATIENCE * 2)),
+            with(|look| look.el.failing_since = look.at.checked_sub(EL_PATIENCE)),
             Phase::WaitingForEl,
             Some("el_unreachable"),
         ),
