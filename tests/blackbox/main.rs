@@ -10,6 +10,7 @@ mod devnet;
 mod docs;
 mod doctor;
 mod faults_el;
+mod faults_l1;
 mod faults_source;
 mod flags;
 mod follow;
