@@ -252,6 +252,37 @@ fn every_reason_of_readyz_has_its_place() {
     );
 }
 
+/// The ids of the doctor's findings: the variants of the type that names them.
+fn ids_of_findings() -> BTreeSet<String> {
+    let code = read("bin/commands/doctor/finding.rs");
+    let body = code.split("enum Check {").nth(1).unwrap_or_default();
+    let variants = body.lines().take_while(|line| *line != "}");
+    let variants = variants.filter_map(|line| line.trim().strip_suffix(','));
+    let id = |variant: &str| {
+        let mut id = String::new();
+        for letter in variant.chars() {
+            if letter.is_uppercase() && !id.is_empty() {
+                id.push('_');
+            }
+            id.push(letter.to_ascii_uppercase());
+        }
+        id
+    };
+    variants.map(id).collect()
+}
+
+#[test]
+fn every_finding_of_doctor_is_explained() {
+    let page = read(TROUBLESHOOTING);
+    let ids = ids_of_findings();
+    assert!(ids.contains("EL_JWT") && ids.contains("L1_HEAD"), "{ids:?}");
+    let missing: Vec<_> = ids
+        .iter()
+        .filter(|id| !page.contains(&format!("`{id}`")))
+        .collect();
+    assert!(missing.is_empty(), "not in {TROUBLESHOOTING}: {missing:?}");
+}
+
 #[test]
 fn metrics_that_pages_name_exist() {
     let listed = read("docs/metrics.md");
