@@ -6,6 +6,7 @@ use crate::helpers::{
     door::Door,
     flags::{DEAD, Flags},
     process::{NodeProcess, ends_saying},
+    rpc::Rpc,
     wait::until,
 };
 use light_node_protocol::Hardfork;
@@ -161,5 +162,43 @@ async fn after_the_first_success_a_source_of_another_chain_is_not_fatal() {
     );
 
     source.lead_to(chain.source().address());
+    rpc.until_ready(LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_first_success_an_l1_of_another_chain_is_not_fatal() {
+    let chain = Chain::start(Settings::by_clock(Hardfork::Jovian)).await;
+    let control = Rpc::url(&chain.endpoints().l1);
+    let mut l1 = Door::new();
+    l1.lead_to(chain.l1().address());
+    let node = NodeProcess::start(&chain.flags().with("--l1", l1.url()));
+    let rpc = node.rpc();
+    rpc.until_ready(LIMIT).await;
+
+    // An endpoint that failed is asked again of which chain it is.
+    l1.close();
+    until("the loss of L1", LIMIT, || async {
+        let (_, page) = rpc.page("/status").await;
+        if page["l1"]["endpoints"][0]["verdict"] == "unchecked" {
+            Ok(())
+        } else {
+            Err(page["l1"].clone())
+        }
+    })
+    .await;
+    let fault = json!([{ "kind": "otherChain" }]);
+    control.call("dev_fault", fault).await.unwrap();
+    l1.lead_to(chain.l1().address());
+    until("the foreign L1's refusal", LIMIT, || async {
+        let (status, page) = rpc.page("/readyz").await;
+        if status == 503 && page["reasons"][0]["reason"] == "l1_wrong_chain" {
+            Ok(())
+        } else {
+            Err(page)
+        }
+    })
+    .await;
+
+    control.call("dev_clearFault", json!([])).await.unwrap();
     rpc.until_ready(LIMIT).await;
 }
