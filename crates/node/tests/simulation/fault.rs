@@ -100,7 +100,8 @@ pub enum ElEvent {
     Sticky(usize),
 }
 
-const CALLS: [CallKind; 3] = [
+/// What the engine asks of the EL all the time.
+pub const CALLS: [CallKind; 3] = [
     CallKind::ForkchoiceUpdated,
     CallKind::NewPayload,
     CallKind::Blocks,

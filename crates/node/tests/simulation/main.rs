@@ -25,13 +25,22 @@ use world::{Failure, World};
 /// Seeds of an ordinary test run.
 const SEEDS: u64 = 200;
 
+/// How long the network is cut, and how soon afterwards the node follows: the longest pause of a node whose source was silent,
+/// the deadline of a call, and a few polls.
+const CUT: Duration = Duration::from_secs(210);
+const CAUGHT_UP: Duration = Duration::from_secs(45);
+
 fn run(seed: u64) -> Result<(Vec<String>, Duration), Failure> {
+    in_paused_time(async { World::new(seed).run().await })
+}
+
+fn in_paused_time<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(async { World::new(seed).run().await })
+    runtime.block_on(future)
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -106,6 +115,16 @@ fn the_same_seed_gives_the_same_trace() {
             Err(failure) => failure.trace,
         };
         assert_eq!(trace(run(seed)), trace(run(seed)), "seed {seed}");
+    }
+}
+
+#[test]
+fn after_a_cut_of_minutes_the_node_follows_again_within_45_s() {
+    for seed in 0..20 {
+        match in_paused_time(world::network_cut(seed, CUT)) {
+            Ok(time) => assert!(time <= CAUGHT_UP, "seed {seed} needed {time:?}"),
+            Err(failure) => panic!("{}", show(seed, &failure.trace, &failure.cause)),
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! One run: the node between its peers, a step after the other, and the way back to health.
 
+mod cut;
 mod events;
+
+pub use cut::network_cut;
 
 use crate::{
     el::SimEl,
