@@ -136,10 +136,7 @@ pub(crate) fn ports(args: &NodeArgs) -> eyre::Result<()> {
     let overlap = rpc.ip() == metrics.ip() || is_any(rpc) || is_any(metrics);
     if rpc.port() != 0 && rpc.port() == metrics.port() && overlap {
         bail!(
-            "--rpc.port and --metrics.port are both {} on {} and {}: give one of them another port",
-            rpc.port(),
-            rpc.ip(),
-            metrics.ip()
+            "--rpc.port and --metrics.port are the same, {rpc} and {metrics}: give one of them another port"
         );
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! Log lines: their forms, what wins, and that a reader who is gone or a full disk ends nothing.
 
 use crate::helpers::{
+    chain::{Chain, Settings},
     flags::Flags,
-    process::{bound_address, plain_command},
+    process::{NodeProcess, bound_address, plain_command},
     rpc::Rpc,
     wait::until,
 };
@@ -103,6 +104,46 @@ fn json_lines_have_the_shape_that_harnesses_read() {
         .filter_map(|line| bound_address(line))
         .collect();
     assert_eq!(bound.len(), 1);
+}
+
+/// The status lines, the whole of a node's log from the first to the third of them.
+fn from_first_to_third(printed: &[String]) -> Option<Vec<Value>> {
+    let is_status = |line: &Value| line["target"] == "light_node_node::status_line";
+    let lines = printed.iter().map(|line| serde_json::from_str(line));
+    let lines: Vec<Value> = lines.collect::<Result<_, _>>().unwrap();
+    let mut at = (0..lines.len()).filter(|index| is_status(&lines[*index]));
+    let (first, third) = (at.next()?, at.nth(1)?);
+    Some(lines[first..=third].to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_to_which_nothing_happens_says_each_ten_seconds_where_it_is_and_nothing_else() {
+    let chain = Chain::start(Settings::on_command()).await;
+    let status = chain.step_until(|status| status.safe_l2.number >= 2).await;
+    // No block of L1 is missing for as long as this takes.
+    let node = NodeProcess::start(&chain.flags().with("--l1.slot-duration", "60s"));
+    node.rpc().until_ready(LIMIT).await;
+    let lines = until("three status lines", LIMIT * 2, || async {
+        from_first_to_third(&node.printed()).ok_or_else(|| node.printed())
+    })
+    .await;
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    for line in &lines {
+        let fields = &line["fields"];
+        assert_eq!(fields["message"], "following", "{line}");
+        assert_eq!(fields["safe"], status.safe_l2.number, "{line}");
+        assert_eq!(fields["behind_source"], 0, "{line}");
+        assert!(fields["lag"].is_string(), "{line}");
+    }
+    let second = |line: &Value| {
+        let time = line["timestamp"].as_str().unwrap();
+        humantime::parse_rfc3339(time).unwrap()
+    };
+    let apart = second(&lines[2]).duration_since(second(&lines[0])).unwrap();
+    assert!(
+        (19..=25).contains(&apart.as_secs()),
+        "not each ten seconds: {apart:?}"
+    );
 }
 
 #[test]
