@@ -30,20 +30,25 @@ beside_both!(
 /// An endpoint hangs for longer than a request may take, by this flag.
 const DEADLINE: (&str, &str) = ("--l1.request-timeout", "500ms");
 
+/// Twice what the node reads of the longest answer. Bytes that nobody reads cost the devnet, which shares this process.
+const HUGE_BYTES: u64 = 16 << 20;
+
 /// Most of what a careless provider does.
-const FAILURES: [Fault; 11] = [
-    lasting(FaultKind::Refuse),
-    lasting(FaultKind::Reset),
-    lasting(FaultKind::Hang),
-    lasting(FaultKind::Http429),
-    lasting(FaultKind::Http500),
-    lasting(FaultKind::Http503),
-    lasting(FaultKind::Html),
-    lasting(FaultKind::Truncated),
-    lasting(FaultKind::Huge),
-    lasting(FaultKind::RpcError),
-    lasting(FaultKind::WrongHash),
-];
+fn failures() -> [Fault; 11] {
+    [
+        lasting(FaultKind::Refuse),
+        lasting(FaultKind::Reset),
+        lasting(FaultKind::Hang),
+        lasting(FaultKind::Http429),
+        lasting(FaultKind::Http500),
+        lasting(FaultKind::Http503),
+        lasting(FaultKind::Html),
+        lasting(FaultKind::Truncated),
+        lasting(FaultKind::Huge).by(HUGE_BYTES),
+        lasting(FaultKind::RpcError),
+        lasting(FaultKind::WrongHash),
+    ]
+}
 
 const fn lasting(kind: FaultKind) -> Fault {
     Fault::until_cleared(kind)
@@ -224,7 +229,7 @@ async fn a_reorg_while_nobody_answers_is_found_afterwards(behaviour: ElBehaviour
 
 async fn one_that_does_not_answer_is_waited_for(behaviour: ElBehaviour) {
     let it = Followed::start_with(behaviour, |_, flags| flags.with(DEADLINE.0, DEADLINE.1)).await;
-    for fault in FAILURES {
+    for fault in failures() {
         let before = it.status().await;
         let polls = not_vouched_for(&it).await;
         let mut met = it.chain.l1().faults_met();
@@ -266,7 +271,7 @@ async fn one_that_stands_still_holds_the_heads(behaviour: ElBehaviour) {
 
 async fn one_of_two_that_fails_is_left_for_the_other(behaviour: ElBehaviour) {
     let both = WithTwo::start(behaviour).await;
-    for fault in FAILURES {
+    for fault in failures() {
         let [failing, other] = both.in_use().await;
         failing.set_fault(fault);
         goes_past_known_l1(&both.it).await;

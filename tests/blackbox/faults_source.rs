@@ -74,7 +74,7 @@ async fn one_that_does_not_answer_is_waited_for(behaviour: ElBehaviour) {
         lasting(SourceFaultKind::Http429),
         lasting(SourceFaultKind::Http500),
         lasting(SourceFaultKind::Truncated),
-        lasting(SourceFaultKind::Huge),
+        lasting(SourceFaultKind::Huge).by(16 << 20),
         lasting(SourceFaultKind::RpcError),
         lasting(SourceFaultKind::Null),
         lasting(SourceFaultKind::Html),
