@@ -86,7 +86,7 @@ fn nearest(wanted: &str) -> Option<&'static str> {
 
 fn suggestion(nearest: Option<&'static str>) -> String {
     nearest
-        .map(|name| format!(", did you mean {name}?"))
+        .map(|name| format!(" (did you mean {name}?)"))
         .unwrap_or_default()
 }
 

@@ -186,7 +186,7 @@ fn unknown_network_gets_the_nearest_name_and_the_list() {
     let message = error.to_string();
     assert!(
         message.starts_with(
-            "unknown network base-sepola, did you mean base-sepolia?; known are op-mainnet, "
+            "unknown network base-sepola (did you mean base-sepolia?); known are op-mainnet, "
         ),
         "{message}"
     );
