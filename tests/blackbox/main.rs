@@ -22,6 +22,7 @@ mod logs;
 mod metrics;
 mod migrate;
 mod packaging;
+mod reach;
 mod reorg;
 mod rpc;
 mod shutdown;

@@ -27,6 +27,11 @@ async fn an_l1_reorg_ten_blocks_deep_is_survived() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_l1_reorg_seventy_blocks_deep_is_survived() {
+    recovers(Course::of_depth(70)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_l1_reorg_that_is_over_when_it_is_noticed_is_survived() {
     recovers(Course {
         is_seen_going_back: false,

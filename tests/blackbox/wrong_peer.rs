@@ -1,17 +1,23 @@
-//! Endpoints of another chain, and a node that follows itself. Before the first success they end the
-//! process with 1 and words that name cause and remedy; afterwards nothing does.
+//! Endpoints of another chain, and a node that follows itself, at once or by way of others. Before the first success they end
+//! the process with 1 and words that name cause and remedy; afterwards nothing does.
 
 use crate::helpers::{
     chain::{Chain, Settings},
     door::Door,
     flags::{DEAD, Flags},
+    followed::{Followed, followed, in_step},
     process::{NodeProcess, ends_saying},
     rpc::Rpc,
     wait::until,
 };
+use light_node_devnet::ElBehaviour;
 use light_node_protocol::Hardfork;
 use serde_json::{Value, json};
-use std::{fs, net::TcpListener, time::Duration};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -201,4 +207,55 @@ async fn after_the_first_success_an_l1_of_another_chain_is_not_fatal() {
 
     control.call("dev_clearFault", json!([])).await.unwrap();
     rpc.until_ready(LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ring_of_three_that_forms_later_is_named_and_looks_fresh_to_nobody() {
+    let mut door = Door::new();
+    let it = Followed::start_with(ElBehaviour::OpReth, |chain, flags| {
+        door.lead_to(chain.source().address());
+        flags.with("--l2.follow.source", door.url())
+    })
+    .await;
+    let second = behind(&it, it.node.addr());
+    let third = behind(&it, second.addr());
+    let before = in_step(&third.rpc(), &it.status().await).await;
+
+    // A source is asked whom it follows when it comes back, and now and then.
+    let errors = it.polls("source_error").await;
+    door.close();
+    it.until_polls_above("source_error", errors).await;
+    door.lead_to(third.addr());
+    it.until_unready("cycle").await;
+    it.source_goes_on().await;
+    for node in [&second, &third] {
+        until("a source that stands still", LIMIT, || async {
+            let (code, page) = node.rpc().page("/readyz").await;
+            if code == 503 { Ok(()) } else { Err(page) }
+        })
+        .await;
+        let now = node.rpc().sync_status().await.unwrap();
+        assert_eq!(followed(&now), followed(&before));
+    }
+    assert_eq!(followed(&it.status().await), followed(&before));
+
+    door.lead_to(it.chain.source().address());
+    it.follows_again().await;
+    for node in [&second, &third] {
+        in_step(&node.rpc(), &it.status().await).await;
+        node.rpc().until_ready(LIMIT).await;
+    }
+    it.finish().await;
+}
+
+/// One more node, which follows the one at `source` and has an execution layer of its own.
+fn behind(it: &Followed, source: SocketAddr) -> NodeProcess {
+    let (_, authrpc) = it.chain.another_el();
+    let flags = it
+        .chain
+        .flags()
+        .with("--l2.follow.max-age", "3s")
+        .with("--l2.follow.source", format!("http://{source}"))
+        .with("--l2", format!("http://{authrpc}"));
+    NodeProcess::start(&flags)
 }

@@ -1,6 +1,6 @@
 //! A port in front of an endpoint, which a test opens, closes and points elsewhere while the node knows one URL.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpSocket, TcpStream},
@@ -19,8 +19,16 @@ pub(crate) struct Door {
 impl Door {
     /// A free port on which nobody listens.
     pub(crate) fn new() -> Self {
-        let reserved = TcpSocket::new_v4().unwrap();
-        reserved.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self::on(TcpSocket::new_v4().unwrap(), Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same where there is no IPv4.
+    pub(crate) fn on_ipv6() -> Self {
+        Self::on(TcpSocket::new_v6().unwrap(), Ipv6Addr::LOCALHOST)
+    }
+
+    fn on(reserved: TcpSocket, host: impl Into<IpAddr>) -> Self {
+        reserved.bind((host.into(), 0).into()).unwrap();
         Self {
             addr: reserved.local_addr().unwrap(),
             reserved: Some(reserved),
