@@ -29,7 +29,7 @@ image:
 
 # Runs the benchmarks.
 bench *args:
-    cargo bench {{args}}
+    cargo bench -p light-node --bench '*' {{args}}
 
 devnet *args:
     cargo run --release -- devnet {{args}}
