@@ -24,7 +24,7 @@ pub(crate) fn log_changes(before: &EngineState, after: &EngineState, reorg: Opti
             new_hash = %after.unsafe_head.hash,
             "the unsafe chain was reorganised"
         );
-    } else if moved(&before.unsafe_head, &after.unsafe_head) {
+    } else if moved(&before.unsafe_head, &after.unsafe_head) && !is_safe_at_once(before, after) {
         let head = after.unsafe_head;
         info!(number = head.number, hash = %head.hash, "new unsafe head");
     }
@@ -44,6 +44,12 @@ pub(crate) fn log_changes(before: &EngineState, after: &EngineState, reorg: Opti
     if before.el_sync != after.el_sync {
         log_sync(before, after);
     }
+}
+
+/// Without gossip every head is: then the safe head's line says it all.
+fn is_safe_at_once(before: &EngineState, after: &EngineState) -> bool {
+    let is_higher = after.safe_head.number > before.safe_head.number;
+    is_higher && after.safe_head.hash == after.unsafe_head.hash
 }
 
 fn log_sync(before: &EngineState, after: &EngineState) {

@@ -145,6 +145,19 @@ impl NotReady {
         }
     }
 
+    /// True if the follow source is to be looked at, and not our own L1 or EL.
+    pub const fn is_of_source(&self) -> bool {
+        matches!(
+            self,
+            Self::SourceUnreachable { .. }
+                | Self::SourceInvalid { .. }
+                | Self::SourceStale { .. }
+                | Self::SourceReplaying
+                | Self::SourceRegressed
+                | Self::WrongSource { .. }
+        )
+    }
+
     /// True if it is part of a normal day and worth a word only when it lasts.
     pub const fn is_usual(&self) -> bool {
         matches!(

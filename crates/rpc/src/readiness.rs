@@ -48,11 +48,16 @@ fn reasons(
 ) -> Vec<Reason> {
     let mut reasons: Vec<_> = execution_layer(engine, sync).into_iter().collect();
     let l1 = l1.trouble.as_ref();
-    let follow = follow.not_ready.as_ref();
     let others = l1.map(|trouble| Reason::new(trouble.name(), trouble));
-    let others = others
-        .into_iter()
-        .chain(follow.map(|it| Reason::new(it.name(), it)));
+    let follow = follow.not_ready.as_ref().map(|it| {
+        let source = &follow.source;
+        if it.is_of_source() {
+            Reason::new(it.name(), format!("{source}: {it}"))
+        } else {
+            Reason::new(it.name(), it)
+        }
+    });
+    let others = others.into_iter().chain(follow);
     for reason in others {
         if reasons.iter().all(|known| known.reason != reason.reason) {
             reasons.push(reason);

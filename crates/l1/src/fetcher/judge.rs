@@ -240,9 +240,9 @@ impl Fetcher {
         let depth = kept.map(|kept| old.number.saturating_sub(kept));
         self.metrics.note_reorg(depth);
         if depth.is_none_or(|depth| depth > USUAL_REORG_DEPTH) {
-            warn!(%old, %new, ?depth, "deep l1 reorg");
+            warn!(%old, %new, depth, "deep l1 reorg");
         } else {
-            info!(%old, %new, ?depth, "l1 reorg");
+            info!(%old, %new, depth, "l1 reorg");
         }
     }
 

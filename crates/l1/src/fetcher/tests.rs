@@ -248,7 +248,7 @@ async fn in_normal_operation_nothing_is_logged_but_the_first_head() {
     memory.reorg(1, 0);
     sleep(BLOCK_TIME).await;
     let reorg = &lines.with("l1 reorg")[0];
-    for words in ["old=199:0x", "new=", "depth=Some(1)"] {
+    for words in ["old=199:0x", "new=", "depth=1"] {
         assert!(reorg.contains(words), "{reorg}");
     }
     running.stop().await;

@@ -148,3 +148,15 @@ fn what_two_actors_see_is_one_reason_and_different_troubles_are_all_named() {
         ["el_lost_blocks", "l1_unreachable", "source_replaying"]
     );
 }
+
+#[test]
+fn a_trouble_of_the_source_says_which_source() {
+    let detail = |trouble| {
+        let mut peers = Peers::follow(trouble);
+        peers.follow.source = "https://source.example".to_owned();
+        let reasons = reasons(&peers.engine, peers.sync, &peers.l1, &peers.follow);
+        reasons[0].detail.clone()
+    };
+    assert!(detail(NotReady::SourceReplaying).starts_with("https://source.example: "));
+    assert!(!detail(NotReady::ElDeclined).contains("source.example"));
+}
