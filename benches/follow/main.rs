@@ -246,14 +246,14 @@ impl Bench {
         Report::note("news -> forkchoice, without EL and L1 time, p99", p99, "ms");
         // A target that completes adds one, and each moment in which one waits: without gossip that is every update.
         self.report.at_most(
-            "forkchoices per update, p50",
-            percentile(&mut updates.forkchoices, 50),
+            "forkchoices per update, p90",
+            percentile(&mut updates.forkchoices, 90),
             2.0,
             "",
         );
         self.report.at_most(
-            "batches of EL reads per update, p50",
-            percentile(&mut updates.reads, 50),
+            "batches of EL reads per update, p90",
+            percentile(&mut updates.reads, 90),
             1.0,
             "",
         );

@@ -102,6 +102,9 @@ pub(crate) struct Context {
     pub build: Option<OpenBuild>,
     /// What the next publication says about a reorg.
     pub reorg: Option<Reorg>,
+    /// The EL did not have the source's last new head before it was asked for it: so it is without gossip, and the next one is
+    /// asked for without a look.
+    pub asks_first: bool,
     /// What is seen of the EL's way to the target.
     pub sync: Option<SyncWatch>,
     /// What was said of heads that the EL will not have, until it takes one.
@@ -128,6 +131,7 @@ impl Context {
             origin_left_l1: false,
             build: None,
             reorg: None,
+            asks_first: false,
             sync: None,
             said: Said::default(),
             target: None,

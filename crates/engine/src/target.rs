@@ -6,9 +6,11 @@ use light_node_protocol::BlockNumHash;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// First pause before a target that the EL syncs to is asked for again; each one doubles. Short, because both ELs fetch a
-/// gap of a few blocks in some 100 ms, nothing else tells us that it is done, and without gossip every update is such a gap.
-const SYNC_RETRY: Duration = Duration::from_millis(250);
+/// First pause before a target that the EL syncs to is looked for; each one doubles. Short, because both ELs fetch a gap of a
+/// few blocks in some 100 ms, nothing else tells us that it is done, and without gossip every update is such a gap.
+const SYNC_RETRY: Duration = Duration::from_millis(100);
+/// A target that was asked for a shorter time ago is only looked for: the EL has not forgotten it.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The pauses stay here: one L1 block. op-reth needs to hear of its target again after any other VALID.
 const SYNC_RETRY_MAX: Duration = Duration::from_secs(12);
 /// Pause between two looks at an EL that answered VALID and stayed on its branch.
@@ -98,6 +100,14 @@ impl Target {
         self.step.map(|(update, _)| update)
     }
 
+    /// True if the EL was asked for it a moment ago, and its pauses are still short.
+    pub(crate) const fn is_young(&self) -> bool {
+        match self.phase {
+            Phase::Syncing { pause } => pause.as_millis() < ASK_AGAIN.as_millis(),
+            Phase::ReadBack { .. } => false,
+        }
+    }
+
     /// When to ask again.
     pub(crate) const fn due(&self) -> Instant {
         self.due
@@ -154,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn sync_is_asked_about_after_250_ms_doubling_to_12_s() {
+    fn sync_is_asked_about_after_100_ms_doubling_to_12_s() {
         let mut now = Instant::now();
         let mut target = target(TargetOrigin::Source, now);
         let mut pauses = Vec::new();
@@ -163,7 +173,7 @@ mod tests {
             pauses.push((target.due() - now).as_millis());
             now = target.due();
         }
-        assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 8000, 12000, 12000]);
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 12000]);
         target.ask_now(now);
         assert_eq!(target.due(), now);
     }

@@ -111,6 +111,11 @@ async fn ahead(
     update: &FollowUpdate,
 ) -> Result<Option<FollowOutcome>, ElError> {
     let FollowUpdate { state: claimed, .. } = update;
+    if ctx.asks_first && ctx.target().is_none() && !ctx.is_lost() {
+        let outcome = ask_for_local_safe(el, ctx, update).await?;
+        ctx.asks_first = outcome == FollowOutcome::Syncing;
+        return Ok(Some(outcome));
+    }
     let step = ctx.target().and_then(Target::step);
     let mut reads = Reads::default()
         .label(BlockNumberOrTag::Latest)
@@ -151,6 +156,7 @@ async fn ahead(
             };
         }
     }
+    ctx.asks_first = blocks.by_hash(claimed.local_safe.hash).is_none();
     ask_for_local_safe(el, ctx, update).await.map(Some)
 }
 

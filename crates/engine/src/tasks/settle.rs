@@ -11,7 +11,7 @@ use crate::{
     request::{FollowRefusal, FollowUpdate},
     state::EngineState,
     target::{Target, TargetOrigin},
-    tasks::forkchoice::send,
+    tasks::{forkchoice::send, lost},
 };
 use alloy_eips::BlockNumberOrTag;
 use light_node_engine_api::{ElError, EngineApi};
@@ -65,7 +65,8 @@ pub(crate) async fn request(
     }
 }
 
-/// Asks once more for the pending target.
+/// Looks whether the EL has reached the pending target, and asks once more for it. A target that nobody holds the payload of
+/// is looked for on the EL's chain first: a head that the EL has reached by itself needs no forkchoice but that of its labels.
 ///
 /// # Errors
 /// [`ElError`] if the EL could not be asked; the target will be asked for again.
@@ -84,11 +85,27 @@ pub(crate) async fn ask_again(
         .or_else(|| ctx.buffer.get(target.id).cloned());
     let mut later = target.clone();
     later.wait_for_sync(Instant::now());
+    let is_looked_for = target.origin == TargetOrigin::Source && target.payload.is_none();
+    let is_young = target.is_young();
     if !read_back {
         target = later.clone();
     }
     ctx.set_target(Some(later));
 
+    if is_looked_for && !read_back {
+        let blocks = reads_for(ctx, &target).send(el).await?;
+        if blocks.holds(target.id) {
+            return settle_on(el, ctx, target, &blocks).await.map(Some);
+        }
+        let latest = blocks.label(BlockNumberOrTag::Latest);
+        if lost::has_fallen(ctx, latest.map(|latest| latest.number)) {
+            lost::recover(el, ctx).await?;
+            return Ok(Some(Settled::Waiting));
+        }
+        if is_young {
+            return Ok(Some(Settled::Waiting));
+        }
+    }
     let mut asked = Outcome::Applied;
     if let Some(payload) = target.payload.as_ref().filter(|_| read_back || arrived) {
         asked = outcome(el.new_payload(&payload.envelope).await)?;
@@ -126,6 +143,16 @@ pub(crate) async fn settle(
         ctx.set_target(Some(later));
     }
     let blocks = reads_for(ctx, &target).send(el).await?;
+    settle_on(el, ctx, target, &blocks).await
+}
+
+/// The same, with what was read of the EL's chain.
+async fn settle_on(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    target: Target,
+    blocks: &Blocks,
+) -> Result<Settled, ElError> {
     let Some(block) = blocks
         .at(target.id.number)
         .filter(|block| block.hash == target.id.hash)
@@ -142,7 +169,7 @@ pub(crate) async fn settle(
     let may_adopt = ctx.adoptable(latest, Instant::now()).is_some();
     let stands_on = head_to_label(Some(block), latest, may_adopt, block.number);
     let head = stands_on.unwrap_or(block);
-    let labels = match judge(&ctx.state, &head, target.update, &blocks) {
+    let labels = match judge(&ctx.state, &head, target.update, blocks) {
         Ok(labels) => labels,
         Err(refusal) => return abandon(el, ctx, &target, refusal).await,
     };

@@ -4,6 +4,7 @@ use super::*;
 
 under_each_el! {
     row_1_an_unknown_block_becomes_target_and_its_labels_follow_without_another_poll,
+    row_1_without_gossip_an_update_costs_two_forkchoices_and_one_batch_of_reads,
     row_1_a_buffered_payload_is_given_to_the_el_first,
     row_1_a_known_child_of_our_head_takes_one_forkchoice,
     row_0_an_equal_update_costs_no_call_and_a_heartbeat_goes_out_each_minute,
@@ -52,12 +53,37 @@ async fn row_1_an_unknown_block_becomes_target_and_its_labels_follow_without_ano
     assert_eq!(state.current_l1, update.state.current_l1);
     assert_eq!(
         harness.forkchoices(),
-        [
-            (head.hash(), NONE, NONE),
-            (head.hash(), head.hash(), chain[9].hash())
-        ]
+        [(head.hash(), head.hash(), chain[9].hash())],
+        "found there, it gets its labels by one forkchoice"
     );
     assert_eq!(harness.follow(update).await, FollowOutcome::Unchanged);
+    harness.stop().await;
+}
+
+async fn row_1_without_gossip_an_update_costs_two_forkchoices_and_one_batch_of_reads(
+    kind: MemoryElKind,
+) {
+    let mut harness = Harness::fresh_as(kind).await;
+    let chain = harness.chain(9);
+    for index in 0..9 {
+        harness.asked(CallKind::Blocks);
+        harness.forkchoices();
+        let update = Harness::update(&chain[index], None);
+        assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+        let asked_at = Instant::now();
+        harness.el.add(&chain[index..=index]);
+        let head = chain[index].block_ref();
+        harness
+            .published_until(|state| state.safe_head == head)
+            .await;
+        assert_eq!(asked_at.elapsed(), Duration::from_millis(100));
+        // That the EL does not have them is learned at the first.
+        let batches = if index == 0 { 2 } else { 1 };
+        assert_eq!(harness.asked(CallKind::Blocks), batches, "{index}");
+        let hash = head.hash;
+        let expected = [(hash, NONE, NONE), (hash, hash, NONE)];
+        assert_eq!(harness.forkchoices(), expected);
+    }
     harness.stop().await;
 }
 
@@ -140,9 +166,9 @@ async fn row_2a_a_pending_target_is_asked_for_by_our_own_clock_and_not_by_polls(
         assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
         harness.pass(seconds(1)).await;
     }
-    // At 0, then after 0.25, 0.5, 1, 2, 4, 8, 12, 12 and 12 s.
+    // At 0; it is looked for after 0.1, 0.3 and 0.7 s, and asked for again at 1.5, 3.1, 6.3, 12.7, 24.7, 36.7 and 48.7 s.
     assert_eq!(start.elapsed(), seconds(60));
-    assert_eq!(harness.forkchoices(), [(chain[7].hash(), NONE, NONE); 10]);
+    assert_eq!(harness.forkchoices(), [(chain[7].hash(), NONE, NONE); 8]);
     let since = harness.engine.status().target_since.unwrap();
     assert_eq!(since.elapsed(), seconds(60));
 
