@@ -112,7 +112,7 @@ async fn ahead(
 ) -> Result<Option<FollowOutcome>, ElError> {
     let FollowUpdate { state: claimed, .. } = update;
     if ctx.asks_first && ctx.target().is_none() && !ctx.is_lost() {
-        let outcome = ask_for_local_safe(el, ctx, update).await?;
+        let outcome = Box::pin(ask_for_local_safe(el, ctx, update)).await?;
         ctx.asks_first = outcome == FollowOutcome::Syncing;
         return Ok(Some(outcome));
     }
@@ -138,7 +138,7 @@ async fn ahead(
     let reached = step.filter(|step| blocks.by_hash(step.state.local_safe.hash).is_some());
     if let Some(step) = reached {
         // What becomes of it does not matter to what the source says now.
-        ask_for_local_safe(el, ctx, &step).await?;
+        Box::pin(ask_for_local_safe(el, ctx, &step)).await?;
     }
     if let Some(head) = blocks.by_hash(claimed.local_safe.hash) {
         if head.l1_origin != claimed.local_safe.l1_origin {
