@@ -6,7 +6,9 @@ use crate::{
     telemetry,
 };
 use eyre::{OptionExt, Report, bail, eyre};
-use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSecret, JwtSource};
+use light_node_engine_api::{
+    ElDeadlines, HttpEngineConfig, JwtSecret, JwtSource, check_engine_url,
+};
 use light_node_l1::L1Config;
 use light_node_node::{EngineDoor, FollowSettings, Node, NodeConfig, STATUS_INTERVAL, SafeSource};
 use light_node_protocol::RollupConfig;
@@ -114,7 +116,9 @@ pub(crate) fn engine_url(args: &NodeArgs) -> eyre::Result<Url> {
     let url = args.l2.engine.as_ref().ok_or_eyre(
         "--l2=URL is missing: the authenticated Engine API of your op-reth or op-geth, usually http://127.0.0.1:8551",
     )?;
-    url.url("--l2")
+    let url = url.url("--l2")?;
+    check_engine_url(&url)?;
+    Ok(url)
 }
 
 /// The file, of which it is sure that it holds a secret.

@@ -283,6 +283,7 @@ fn check_names_every_fault_of_every_layer_at_once() {
         "--rollup.config=/nowhere/rollup.json",
         "--l2.jwt-secret=/nowhere/jwt.hex",
         "--l1=ws://user:hunter2@host",
+        "--l2=http://user:hunter2@host",
         "--no-such-flag",
         "--sequencer.enabled",
         "--p2p.no-discovery",
@@ -304,7 +305,7 @@ fn check_names_every_fault_of_every_layer_at_once() {
         "--sequencer.enabled cannot be followed",
         "LIGHT_NODE_L1_SLOT_DURATION",
         "LIGHT_NODE_TYPO",
-        "--l2=URL is missing",
+        "the Engine API URL of http://host has a user or password",
         "--l2.follow.source=URL is missing",
     ] {
         let is_named = |line: &str| line.starts_with("fault: ") && line.contains(words);

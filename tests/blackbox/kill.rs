@@ -13,7 +13,7 @@ use light_node_protocol::Hardfork;
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
-use std::time::Duration;
+use std::{os::unix::process::ExitStatusExt, time::Duration};
 
 /// The longest life of a node that is killed: it is up after some tens of milliseconds and polls ten times a second.
 const LIFE_MAX: Duration = Duration::from_millis(900);
@@ -52,9 +52,10 @@ async fn converges_however_often_it_is_killed(stream: u64, el_behaviour: ElBehav
         }
         tokio::time::sleep(life / 2).await;
         let (status, _) = process.stop(Signal::SIGKILL);
-        assert!(
-            !status.success(),
-            "the node ended by itself before kill {kill}"
+        assert_eq!(
+            status.signal(),
+            Some(Signal::SIGKILL as i32),
+            "the node ended by itself before kill {kill}: {status}"
         );
         if reorg_depth.is_none() {
             continue;

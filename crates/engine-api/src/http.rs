@@ -107,6 +107,21 @@ pub struct HttpEngine {
     requests: RequestMetrics,
 }
 
+/// Judges the Engine API's URL before anything is made of it.
+///
+/// # Errors
+/// [`HttpEngineError::Scheme`] and [`HttpEngineError::Credentials`].
+pub fn check_engine_url(url: &Url) -> Result<(), HttpEngineError> {
+    let endpoint = redact_url(url);
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(HttpEngineError::Scheme { endpoint });
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(HttpEngineError::Credentials { endpoint });
+    }
+    Ok(())
+}
+
 impl HttpEngine {
     /// Reads the secret and sets up the client. Nothing is sent: the EL may still be down.
     ///
@@ -119,13 +134,8 @@ impl HttpEngine {
             rollup_config,
             deadlines,
         } = config;
+        check_engine_url(&url)?;
         let endpoint = redact_url(&url);
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(HttpEngineError::Scheme { endpoint });
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(HttpEngineError::Credentials { endpoint });
-        }
         let secret = jwt.load()?;
         let transport = Transport::new(url, jwt, secret)
             .map_err(|source| HttpEngineError::Client { endpoint, source })?;

@@ -18,7 +18,7 @@ mod wire;
 pub use block::{ElBlock, ElSyncing};
 pub use deadlines::ElDeadlines;
 pub use error::{ElError, ElErrorClass, JwtRefusal};
-pub use http::{HttpEngine, HttpEngineConfig, HttpEngineError};
+pub use http::{HttpEngine, HttpEngineConfig, HttpEngineError, check_engine_url};
 pub use jwt::{JwtError, JwtSecret, JwtSource};
 pub use payload::{PayloadError, payload_block_hash, payload_ref};
 pub use reader::{ElReader, EngineApi};

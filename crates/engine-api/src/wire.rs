@@ -13,6 +13,7 @@ pub(crate) use proof::AccountProof;
 pub(crate) use syncing::decode_syncing;
 
 use crate::ElError;
+use light_node_protocol::foreign_text;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -200,7 +201,7 @@ fn parse<'a, T: Deserialize<'a>>(method: &'static str, body: &'a [u8]) -> Result
 
 /// As much of foreign text as is kept.
 pub(crate) fn shorten(text: &str) -> String {
-    text.chars().take(MAX_TEXT_CHARS).collect()
+    foreign_text(text, MAX_TEXT_CHARS)
 }
 
 #[cfg(test)]

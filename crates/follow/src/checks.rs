@@ -40,7 +40,7 @@ pub enum ShapeError {
         number: u64,
     },
     /// A head's time does not follow from its number.
-    #[error("{head} head {number} has timestamp {timestamp}, the chain's rules say {expected:?}")]
+    #[error("{head} head {number} has timestamp {timestamp}, {}", rule(*expected))]
     WrongTimestamp {
         /// Which head.
         head: &'static str,
@@ -48,9 +48,16 @@ pub enum ShapeError {
         number: u64,
         /// Its timestamp in seconds.
         timestamp: u64,
-        /// What the chain's configuration says; `None` below genesis.
+        /// What the chain's configuration says; `None` for a number that no block can have.
         expected: Option<u64>,
     },
+}
+
+fn rule(expected: Option<u64>) -> String {
+    expected.map_or_else(
+        || "and no block of the chain can have that number".to_owned(),
+        |timestamp| format!("the chain's rules say {timestamp}"),
+    )
 }
 
 /// Check 2: the source must not be followed.

@@ -5,7 +5,7 @@ use alloy_primitives::B256;
 use async_trait::async_trait;
 use light_node_l1::{BoxTransport, HttpError, HttpTransport};
 use light_node_metrics::{RequestMetrics, RequestResult};
-use light_node_protocol::{SyncStatus, redact_url};
+use light_node_protocol::{SyncStatus, foreign_text, redact_url};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{error::Category, json, value::RawValue};
 use std::time::Duration;
@@ -183,7 +183,7 @@ fn decode<T: DeserializeOwned>(method: &'static str, body: &[u8]) -> Result<T, S
     };
     let response: Response<'_> = serde_json::from_slice(body).map_err(fault)?;
     if let Some(Fault { code, message }) = response.error {
-        let message = message.chars().take(MESSAGE_LIMIT).collect();
+        let message = foreign_text(&message, MESSAGE_LIMIT);
         return Err(SourceError::Rpc {
             method,
             code,

@@ -3,7 +3,7 @@
 
 use alloy_consensus::Header;
 use alloy_primitives::{B256, U64};
-use light_node_protocol::L1BlockRef;
+use light_node_protocol::{L1BlockRef, foreign_text};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -211,7 +211,7 @@ fn describe(body: &[u8], error: &serde_json::Error) -> String {
 }
 
 fn shorten(message: &str) -> String {
-    message.chars().take(MESSAGE_LIMIT).collect()
+    foreign_text(message, MESSAGE_LIMIT)
 }
 
 #[cfg(test)]
@@ -309,9 +309,9 @@ mod tests {
 
     #[test]
     fn one_error_for_a_whole_batch_is_that_error() {
-        let body = br#"{"id":null,"error":{"code":-32600,"message":"batch too large"}}"#;
+        let body = br#"{"id":null,"error":{"code":-32600,"message":"batch\ntoo large"}}"#;
         let refused = decode(body, &[Question::Latest, Question::Safe], false);
-        let message = "batch too large".to_owned();
+        let message = r"batch\ntoo large".to_owned();
         assert_eq!(
             refused,
             Err(DecodeError::Rpc {

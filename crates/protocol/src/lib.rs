@@ -26,7 +26,7 @@ pub use log_data::LogDataError;
 pub use output_root::{
     MissingWithdrawalsRoot, OUTPUT_VERSION_V0, OutputResponse, WithdrawalsRoot, output_root,
 };
-pub use redact::redact_url;
+pub use redact::{foreign_text, redact_url};
 pub use registry::{UnknownNetwork, network_name, network_names};
 pub use rollup_config::{ChainGenesis, ChainOpConfig, ConfigError, RollupConfig, RollupJsonError};
 pub use severity::Severity;

@@ -1,4 +1,5 @@
-//! How an endpoint is named in logs, errors, debug output and answers of ours: never by what opens it.
+//! How an endpoint is named in logs, errors, debug output and answers of ours: never by what opens it. And how its words are
+//! repeated there: never so that they pass for ours.
 
 use url::Url;
 
@@ -16,6 +17,20 @@ pub fn redact_url(url: &Url) -> String {
         _ => "/...",
     };
     format!("{}://{host}{port}{path}", url.scheme())
+}
+
+/// The first `chars_max` characters of what somebody else wrote, with escapes in the place of control characters: on a terminal
+/// it must neither begin a line of its own nor command the terminal.
+pub fn foreign_text(text: &str, chars_max: usize) -> String {
+    let mut shown = String::new();
+    for letter in text.chars().take(chars_max) {
+        if letter.is_control() {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -38,5 +53,13 @@ mod tests {
         ] {
             assert_eq!(redact_url(&url.parse().unwrap()), shown);
         }
+    }
+
+    #[test]
+    fn foreign_words_are_short_and_cannot_pass_for_lines_of_ours() {
+        let words = "no\n level=error\r\x1b[31m \u{9b}2J täglich";
+        let shown = foreign_text(words, 100);
+        assert_eq!(shown, r"no\n level=error\r\u{1b}[31m \u{9b}2J täglich");
+        assert_eq!(foreign_text(words, 2), "no");
     }
 }

@@ -166,6 +166,8 @@ fn engine_errors_have_their_own_variants_and_keep_the_detail_of_geth() {
     }
     let long = failure(-32000, &"x".repeat(10_000), Value::Null).into_error(METHOD);
     assert!(long.to_string().len() < 400);
+    let forged = failure(-32000, "no\n WARN", Value::Null).into_error(METHOD);
+    assert!(forged.to_string().ends_with(r"no\n WARN"), "{forged}");
 }
 
 #[test]

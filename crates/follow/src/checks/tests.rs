@@ -115,6 +115,8 @@ fn a_timestamp_off_the_chain_s_rhythm_is_refused() {
         refused,
         Err(ShapeError::WrongTimestamp { head: "safe", .. })
     ));
+    let words = refused.unwrap_err().to_string();
+    assert!(!words.contains("Some"), "{words}");
     let mut absurd = status(3, 5, 9);
     absurd.local_safe_l2.number = u64::MAX;
     let refused = check_shape(&absurd, &config());

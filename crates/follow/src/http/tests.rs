@@ -92,9 +92,10 @@ async fn every_way_to_fail_has_its_own_variant() {
         assert!(is_malformed, "{malformed:?}");
     }
     let rpc = failure(Ok(
-        r#"{"id":1,"error":{"code":-32000,"message":"not ready"}}"#,
+        r#"{"id":1,"error":{"code":-32000,"message":"not\nready"}}"#,
     ));
     let rpc = rpc.await;
+    assert!(rpc.to_string().ends_with(r"not\nready"), "{rpc}");
     assert!(
         matches!(rpc, SourceError::Rpc { code: -32000, .. }),
         "{rpc:?}"
