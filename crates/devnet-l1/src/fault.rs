@@ -55,22 +55,34 @@ impl FaultKind {
 /// A fault of the L1.
 pub type Fault = light_node_devnet_fault::Fault<FaultKind>;
 
+/// The canonical chain at some moment. Its labels belong to it: an endpoint that stays behind calls nothing final that it had not
+/// called final then, while later labels may lie on another branch.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    /// Hashes of all blocks, from block 0 on.
+    pub(crate) hashes: Vec<B256>,
+    /// Number of the safe block.
+    pub(crate) safe: Option<u64>,
+    /// Number of the finalized block.
+    pub(crate) finalized: Option<u64>,
+}
+
 /// The fault in force, and what the chain was when it was set.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     pub(crate) slot: FaultSlot<FaultKind>,
-    frozen: Mutex<Arc<Vec<B256>>>,
+    frozen: Mutex<Arc<Snapshot>>,
 }
 
 impl Faults {
-    /// Puts a fault in force. `canonical` are the hashes of all canonical blocks, from block 0 on.
-    pub(crate) fn set(&self, fault: Fault, canonical: Vec<B256>) {
+    /// Puts a fault in force on the chain that is `canonical` now.
+    pub(crate) fn set(&self, fault: Fault, canonical: Snapshot) {
         *self.frozen.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(canonical);
         self.slot.set(fault);
     }
 
     /// The canonical chain of the moment in which the fault was set.
-    pub(crate) fn frozen(&self) -> Arc<Vec<B256>> {
+    pub(crate) fn frozen(&self) -> Arc<Snapshot> {
         self.frozen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -3,7 +3,7 @@
 use crate::{
     chain::{Chain, L1Block, L1Heads, LabelError, MAX_BLOCKS_PER_COMMAND, Reorg, ReorgError},
     config::L1SimConfig,
-    fault::{Fault, FaultKind, Faults},
+    fault::{Fault, FaultKind, Faults, Snapshot},
     pool::{PoolError, PoolTransaction},
 };
 use alloy_primitives::B256;
@@ -231,7 +231,7 @@ impl EmbeddedL1 {
     /// Lets JSON-RPC requests meet a fault. Control methods never do.
     pub fn set_fault(&self, fault: Fault) {
         info!(?fault, "L1 fault set on command");
-        self.shared.faults.set(fault, self.canonical_hashes());
+        self.shared.faults.set(fault, self.snapshot());
     }
 
     /// Ends the fault in force.
@@ -250,13 +250,18 @@ impl EmbeddedL1 {
         self.shared.faults.slot.met()
     }
 
-    /// Hashes of all canonical blocks, from block 0 on.
-    pub(crate) fn canonical_hashes(&self) -> Vec<B256> {
+    /// The canonical chain as it is now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
         self.with_chain(|chain| {
-            (0..)
-                .map_while(|number| chain.block_by_number(number))
-                .map(|block| block.hash())
-                .collect()
+            let heads = chain.heads();
+            Snapshot {
+                hashes: (0..)
+                    .map_while(|number| chain.block_by_number(number))
+                    .map(|block| block.hash())
+                    .collect(),
+                safe: heads.safe.map(|block| block.number),
+                finalized: heads.finalized.map(|block| block.number),
+            }
         })
     }
 

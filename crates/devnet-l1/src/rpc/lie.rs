@@ -1,7 +1,10 @@
 //! Whole answers that are not true: another chain, wrong hashes, a head that stands still or goes down.
 
 use super::{RpcResult, call, error::RpcError, params::Params, quantity};
-use crate::{fault::FaultKind, l1::EmbeddedL1};
+use crate::{
+    fault::{FaultKind, Snapshot},
+    l1::EmbeddedL1,
+};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, keccak256};
 use light_node_devnet_fault::Met;
@@ -15,8 +18,8 @@ pub(super) enum Lie {
     /// Of all blocks, or of one.
     WrongHash(Option<u64>),
     OtherChain(u64),
-    /// The canonical chain, from block 0 on.
-    Chain(Arc<Vec<B256>>),
+    /// The canonical chain is this one.
+    Chain(Arc<Snapshot>),
 }
 
 impl Lie {
@@ -31,11 +34,13 @@ impl Lie {
             }
             FaultKind::Stale => Self::Chain(l1.faults().frozen()),
             FaultKind::LowerHead => {
-                let mut hashes = l1.canonical_hashes();
+                let mut chain = l1.snapshot();
                 let by = usize::try_from(met.amount.unwrap_or(1)).unwrap_or(usize::MAX);
                 // Block 0 stays.
-                hashes.truncate(hashes.len().saturating_sub(by).max(1));
-                Self::Chain(Arc::new(hashes))
+                chain
+                    .hashes
+                    .truncate(chain.hashes.len().saturating_sub(by).max(1));
+                Self::Chain(Arc::new(chain))
             }
             _ => return None,
         })
@@ -56,14 +61,14 @@ impl Lie {
                 }
                 Ok(block)
             }
-            (Self::Chain(hashes), "eth_blockNumber") => {
-                Ok(quantity(hashes.len().saturating_sub(1)))
+            (Self::Chain(chain), "eth_blockNumber") => {
+                Ok(quantity(chain.hashes.len().saturating_sub(1)))
             }
-            (Self::Chain(hashes), "eth_getBlockByNumber" | "eth_getBlockReceipts") => {
+            (Self::Chain(chain), "eth_getBlockByNumber" | "eth_getBlockReceipts") => {
                 let BlockId::Number(tag) = params.required(0)? else {
                     return call(l1, method, params);
                 };
-                let Some(hash) = find(l1, hashes, tag)? else {
+                let Some(hash) = find(chain, tag)? else {
                     return Ok(Value::Null);
                 };
                 let by_hash = match method {
@@ -78,18 +83,21 @@ impl Lie {
     }
 }
 
-/// The block that `tag` means on the chain of `hashes`. Labels above its head fall back to the head.
-fn find(l1: &EmbeddedL1, hashes: &[B256], tag: BlockNumberOrTag) -> Result<Option<B256>, RpcError> {
-    let head = hashes.len().saturating_sub(1) as u64;
+/// The block that `tag` means on `chain`. Labels above its head fall back to the head.
+fn find(chain: &Snapshot, tag: BlockNumberOrTag) -> Result<Option<B256>, RpcError> {
+    let head = chain.hashes.len().saturating_sub(1) as u64;
+    let label = |number: Option<u64>, missing: &str| {
+        number
+            .map(|number| number.min(head))
+            .ok_or_else(|| RpcError::server(missing))
+    };
     let number = match tag {
         BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
         BlockNumberOrTag::Earliest => 0,
         BlockNumberOrTag::Number(number) => number,
-        BlockNumberOrTag::Safe | BlockNumberOrTag::Finalized => {
-            let label = super::blocks::find(l1, tag.into())?;
-            label.map_or(0, |block| block.number()).min(head)
-        }
+        BlockNumberOrTag::Safe => label(chain.safe, "safe block not found")?,
+        BlockNumberOrTag::Finalized => label(chain.finalized, "finalized block not found")?,
     };
     let index = usize::try_from(number).ok();
-    Ok(index.and_then(|index| hashes.get(index)).copied())
+    Ok(index.and_then(|index| chain.hashes.get(index)).copied())
 }

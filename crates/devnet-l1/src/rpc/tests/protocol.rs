@@ -224,6 +224,23 @@ async fn a_stale_l1_stays_on_the_branch_that_a_reorg_has_left() {
 }
 
 #[tokio::test]
+async fn a_stale_l1_does_not_finalize_blocks_that_a_reorg_has_dropped() {
+    let rig = Rig::start().await;
+    rig.l1.mine(20).unwrap();
+    let before = rig.l1.heads();
+    rig.l1
+        .set_fault(crate::Fault::until_cleared(FaultKind::Stale));
+    rig.l1.reorg(3, Some(3), true).unwrap();
+    rig.l1.mine(20).unwrap();
+    for (label, block) in [("safe", before.safe), ("finalized", before.finalized)] {
+        let stale: Value = rig
+            .result("eth_getBlockByNumber", json!([label, false]))
+            .await;
+        assert_eq!(stale["hash"], json!(block.unwrap().hash), "{label}");
+    }
+}
+
+#[tokio::test]
 async fn a_second_endpoint_of_the_same_chain_meets_faults_of_its_own() {
     let first = Rig::start().await;
     let token = tokio_util::sync::CancellationToken::new();
