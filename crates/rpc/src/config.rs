@@ -106,7 +106,7 @@ impl Limits {
     /// Of the metrics server. One Prometheus holds one connection.
     pub(crate) const METRICS: Self = Self {
         connections: 32,
-        page_connections: 0,
+        page_connections: 8,
         ..Self::RPC
     };
 }

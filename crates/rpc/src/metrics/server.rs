@@ -136,3 +136,47 @@ impl Site for MetricsSite {
         std::future::ready(answer).boxed()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    async fn first_line(addr: SocketAddr) -> Option<String> {
+        let mut stream = TcpStream::connect(addr).await.ok()?;
+        let request = b"GET /metrics HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n";
+        stream.write_all(request).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        answer.lines().next().map(ToOwned::to_owned)
+    }
+
+    #[tokio::test]
+    async fn a_silent_crowd_does_not_keep_prometheus_out() {
+        let listen = (std::net::Ipv4Addr::LOCALHOST, 0).into();
+        let (server, handle) = MetricsServer::new(listen, Catalogue::default()).unwrap();
+        let token = CancellationToken::new();
+        let _stop = token.clone().drop_guard();
+        let serving = server.start(&RpcMetrics::default(), token).unwrap();
+        let mut crowd = Vec::new();
+        for _ in 0..100 {
+            crowd.push(TcpStream::connect(handle.local_addr()).await.unwrap());
+        }
+        // Sooner than the patience with any of the crowd ends.
+        let answered = tokio::time::timeout(Limits::METRICS.head / 2, async {
+            loop {
+                if let Some(line) = first_line(handle.local_addr()).await {
+                    return line;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        assert_eq!(answered.await.unwrap(), "HTTP/1.1 200 OK");
+        assert!(!serving.is_finished());
+    }
+}
