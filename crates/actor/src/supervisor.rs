@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{any::Any, collections::HashMap, fmt::Display, future::Future, time::Duration};
+use std::{any::Any, collections::HashMap, error::Error, future::Future, time::Duration};
 use thiserror::Error;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -77,14 +77,14 @@ impl Supervisor {
     }
 
     /// Starts a task. It must end soon after the token is cancelled.
-    pub fn spawn<E: Display>(
+    pub fn spawn<E: Into<Box<dyn Error + Send + Sync>>>(
         &mut self,
         name: &'static str,
         task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
         let handle = self
             .tasks
-            .spawn(async move { task.await.map_err(|cause| format!("{cause:#}")) });
+            .spawn(async move { task.await.map_err(|cause| in_words(&*cause.into())) });
         self.names.insert(handle.id(), name);
     }
 
@@ -156,6 +156,20 @@ impl Outcome {
             Self::Panicked(cause) => TaskFailure::Panicked { task, cause },
         }
     }
+}
+
+/// An error with what caused it, down to the first cause, unless it says that itself.
+fn in_words(error: &(dyn Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let said = deeper.to_string();
+        if !words.contains(&said) {
+            words = format!("{words}: {said}");
+        }
+        cause = deeper.source();
+    }
+    words
 }
 
 fn panic_message(error: JoinError) -> String {

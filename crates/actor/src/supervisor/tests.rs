@@ -188,3 +188,20 @@ async fn early_end_is_the_failure_even_if_others_get_stuck() {
     };
     assert_eq!(supervisor.run(GRACE).await, Err(expected));
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start")]
+struct CannotStart(#[source] std::io::Error);
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_names_its_cause_too() {
+    let mut supervisor = Supervisor::new(CancellationToken::new());
+    supervisor.spawn("rpc", async {
+        Err(CannotStart(std::io::Error::other("too many open files")))
+    });
+    let expected = TaskFailure::Failed {
+        task: "rpc",
+        cause: "cannot start: too many open files".to_owned(),
+    };
+    assert_eq!(supervisor.run(GRACE).await, Err(expected));
+}
