@@ -199,7 +199,7 @@ pub(crate) fn judge(facts: &ElFacts, expected: Expected<'_>) -> Vec<Finding> {
 fn reachable(name: &str, facts: &ElFacts) -> Finding {
     match &facts.without_token {
         Ok(_) => Finding::ok(Check::ElReachable, name, "answers"),
-        Err(error @ HttpError::Connect { .. }) => Finding::error(
+        Err(error @ HttpError::Connect { cause }) if !words::is_of_tls(cause) => Finding::error(
             Check::ElReachable,
             name,
             error.to_string(),

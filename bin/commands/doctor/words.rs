@@ -2,9 +2,26 @@
 
 use light_node_l1::HttpError;
 
+/// What the TLS library says of a certificate that it does not accept.
+const BAD_CERTIFICATE: &str = "invalid peer certificate";
+
+/// What it says where its handshake was answered with something else.
+const NO_TLS: &str = "InvalidContentType";
+
+/// True if there was a connection, and TLS failed on it.
+pub(crate) fn is_of_tls(cause: &str) -> bool {
+    cause.contains(BAD_CERTIFICATE) || cause.contains(NO_TLS)
+}
+
 /// What to do about a failed exchange with the endpoint of `flag`.
 pub(crate) fn remedy(error: &HttpError, flag: &str) -> String {
     match error {
+        HttpError::Connect { cause } if cause.contains(NO_TLS) => {
+            format!("the port speaks no TLS: let {flag} begin with http://, or name its TLS port")
+        }
+        HttpError::Connect { cause } if cause.contains(BAD_CERTIFICATE) => format!(
+            "let {flag} name a host that the certificate is for, and let this machine trust whoever signed it"
+        ),
         HttpError::Connect { .. } => {
             format!(
                 "start it, or correct host and port of {flag}; then look for a firewall between"
@@ -44,6 +61,9 @@ mod tests {
             status,
             retry_after: None,
         };
+        let connect = |cause: &str| HttpError::Connect {
+            cause: cause.to_owned(),
+        };
         for (error, word) in [
             (status(401), "key"),
             (status(404), "path"),
@@ -51,6 +71,15 @@ mod tests {
             (status(301), "redirects"),
             (status(502), "log"),
             (HttpError::TooLarge { limit_bytes: 1 }, "right service"),
+            (connect("Connection refused (os error 111)"), "firewall"),
+            (
+                connect("received corrupt message of type InvalidContentType"),
+                "begin with http://",
+            ),
+            (
+                connect("invalid peer certificate: UnknownIssuer"),
+                "certificate",
+            ),
         ] {
             assert!(remedy(&error, "--l1").contains(word), "{error}");
         }
