@@ -26,6 +26,11 @@ impl Watch {
         self.safe_may_go_back = true;
     }
 
+    /// The node stands where an honest source does, and nobody errs: from now on the safe head must not go back.
+    pub const fn safe_must_hold(&mut self) {
+        self.safe_may_go_back = false;
+    }
+
     /// A new process knows nothing of what the old one published.
     pub fn restarted(&mut self, handle: &CoreHandle) {
         self.before = handle.engine.state();

@@ -134,12 +134,20 @@ impl World {
             };
             let millis = self.rng.random_range(0..longest);
             self.pass(Duration::from_millis(millis)).await?;
+            if self.is_honest() && self.is_converged().is_ok() {
+                self.watch.safe_must_hold();
+            }
             self.see();
         }
         self.heal();
         let converged = self.converge().await?;
         self.stop_node().await?;
         Ok(converged)
+    }
+
+    /// Neither the source nor an L1 endpoint errs.
+    fn is_honest(&self) -> bool {
+        !self.source.has_fault(|_| true) && !self.l1.iter().any(|l1| l1.has_fault(|_| true))
     }
 
     fn model(&self) -> MutexGuard<'_, Model> {

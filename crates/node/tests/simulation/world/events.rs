@@ -44,7 +44,11 @@ impl World {
             L1Event::Lagging(blocks) => Some(L1Fault::Lagging(blocks)),
         };
         // A node whose L1 shows an older branch cannot tell a source that is right from one that goes back.
-        self.watch.safe_may_go_back();
+        if shows_another_branch(fault.as_ref())
+            || self.l1[index].has_fault(|it| shows_another_branch(Some(it)))
+        {
+            self.watch.safe_may_go_back();
+        }
         self.l1[index].set_fault(fault);
     }
 
@@ -140,4 +144,11 @@ impl World {
         }
         self.el.note_head();
     }
+}
+
+const fn shows_another_branch(fault: Option<&L1Fault>) -> bool {
+    matches!(
+        fault,
+        Some(L1Fault::Stale(_) | L1Fault::Flapping(_) | L1Fault::Lagging(_) | L1Fault::WrongHashes)
+    )
 }
