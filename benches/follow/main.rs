@@ -98,20 +98,22 @@ impl Bench {
         }
     }
 
-    fn node(&self) -> Node {
+    fn node(&self, more: &[&str]) -> Node {
         let files = &self.devnet.endpoints().files;
         let seconds = format!("{}s", BLOCK_TIME.as_secs());
-        Node::start(&[
+        let flags = [
             format!("--l2.follow.source={}", self.source.url()),
             format!("--l2={}", self.engine.url()),
             format!("--l2.jwt-secret={}", files.jwt.display()),
             format!("--l1={}", self.l1.url()),
             format!("--l1.slot-duration={seconds}"),
-            // Two epochs, as on mainnet: 32 slots each.
+            // An epoch, as on mainnet: 32 slots.
             format!("--l1.epoch-poll-interval={}s", 32 * BLOCK_TIME.as_secs()),
             format!("--rollup.config={}", files.rollup.display()),
             "--metrics.port=0".to_owned(),
-        ])
+        ];
+        let more = more.iter().map(|flag| (*flag).to_owned());
+        Node::start(&flags.into_iter().chain(more).collect::<Vec<_>>())
     }
 
     fn clear(&self) {
@@ -122,7 +124,7 @@ impl Bench {
 
     /// Start to first forkchoice, on an execution layer that has the chain.
     async fn starts(&mut self) {
-        let warm = self.node();
+        let warm = self.node(&[]);
         self.first_forkchoice(&warm).await;
         // Until it holds a few blocks.
         tokio::time::sleep(10 * BLOCK_TIME).await;
@@ -130,7 +132,7 @@ impl Bench {
         let mut sample = Vec::new();
         for _ in 0..STARTS {
             self.clear();
-            let node = self.node();
+            let node = self.node(&[]);
             sample.push(millis(self.first_forkchoice(&node).await));
         }
         self.report.at_most(
@@ -160,7 +162,7 @@ impl Bench {
         let blocks: u32 = std::env::var("BENCH_L1_BLOCKS").map_or(100, |typed| {
             typed.parse().expect("BENCH_L1_BLOCKS is a number")
         });
-        let node = self.node();
+        let node = self.node(&[]);
         self.first_forkchoice(&node).await;
         tokio::time::sleep(5 * BLOCK_TIME).await;
         self.clear();
@@ -177,6 +179,8 @@ impl Bench {
             .at_most("resident memory, peak", node.peak_rss_mib(), 40.0, "MiB");
         self.flooded(&node, blocks, calm).await;
         self.idle(&node).await;
+        drop(node);
+        self.idle_polls().await;
     }
 
     /// As much following again, with clients that call ten times as often as a busy crowd does. `calm` is the p99 without them.
@@ -246,14 +250,14 @@ impl Bench {
         Report::note("news -> forkchoice, without EL and L1 time, p99", p99, "ms");
         // A target that completes adds one, and each moment in which one waits: without gossip that is every update.
         self.report.at_most(
-            "forkchoices per update, p90",
-            percentile(&mut updates.forkchoices, 90),
+            "forkchoices per update, p99",
+            percentile(&mut updates.forkchoices, 99),
             2.0,
             "",
         );
         self.report.at_most(
-            "batches of EL reads per update, p90",
-            percentile(&mut updates.reads, 90),
+            "batches of EL reads per update, p99",
+            percentile(&mut updates.reads, 99),
             1.0,
             "",
         );
@@ -281,24 +285,37 @@ impl Bench {
         self.clear();
         let cpu = node.cpu_time();
         tokio::time::sleep(IDLE).await;
-        let polls = self.source.notes().len() as f64;
-        let polled = self.source.notes();
-        assert!(news(&polled).is_empty(), "the source still had news");
-        self.report.at_most(
-            "EL calls per idle poll (heartbeat included)",
-            self.engine.notes().len() as f64 / polls,
-            0.1,
-            "",
-        );
-        // An overdue block is asked for every two seconds, whoever polls.
-        Report::note(
-            "L1 requests per second while its next block is overdue",
-            self.l1.notes().len() as f64 / IDLE.as_secs_f64(),
-            "",
+        assert!(
+            news(&self.source.notes()).is_empty(),
+            "the source still had news"
         );
         let busy = (node.cpu_time() - cpu).as_secs_f64() / IDLE.as_secs_f64();
         self.report
             .at_most("CPU, idle", busy * 100.0, 1.0, "% core");
+    }
+
+    /// What a poll without news asks of anybody. The node polls twenty times as often as by default, so that what it does by its
+    /// own clock (a heartbeat, a look at L1 whose next block is overdue) hardly counts.
+    async fn idle_polls(&mut self) {
+        let node = self.node(&["--l2.follow.poll-interval=50ms"]);
+        self.clear();
+        self.first_forkchoice(&node).await;
+        tokio::time::sleep(5 * BLOCK_TIME).await;
+        self.clear();
+        tokio::time::sleep(IDLE).await;
+        let source = self.source.notes();
+        let polls: Vec<&Exchange> = source
+            .iter()
+            .filter(|exchange| exchange.calls("optimism_syncStatus"))
+            .collect();
+        for (what, requests, limit) in [
+            ("source HTTP requests per idle poll", source.len(), 1.02),
+            ("L1 requests per idle poll", self.l1.notes().len(), 0.1),
+            ("EL calls per idle poll", self.engine.notes().len(), 0.02),
+        ] {
+            let per_poll = requests as f64 / polls.len() as f64;
+            self.report.at_most(what, per_poll, limit, "");
+        }
     }
 }
 

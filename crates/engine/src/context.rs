@@ -16,7 +16,7 @@ use crate::{
 use alloy_primitives::B256;
 use alloy_rpc_types_engine::{ForkchoiceState, PayloadId};
 use light_node_protocol::L2BlockRef;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 use tokio::time::Instant;
 
 /// After a reorg to the source's chain, a safe reorg or a loss, no payload above a gap becomes target for this time:
@@ -25,6 +25,9 @@ const CALM: Duration = Duration::from_secs(10);
 
 /// A gap becomes the EL's to fill when it is older than this many block times: by then gossip would have filled it.
 const GAP_BLOCKS: u32 = 2;
+
+/// Past heads that are kept: two minutes of them without gossip.
+const TRAIL: usize = 64;
 
 /// Between two forkchoices when nothing moves: both ELs warn their operator after 2 minutes without one.
 const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -109,6 +112,8 @@ pub(crate) struct Context {
     pub sync: Option<SyncWatch>,
     /// What was said of heads that the EL will not have, until it takes one.
     pub said: Said,
+    /// The heads that ours has been, the last one last: where a reorg forked off is looked for among them.
+    trail: VecDeque<L2BlockRef>,
     target: Option<Target>,
     lost: bool,
     calm_until: Option<Instant>,
@@ -134,6 +139,7 @@ impl Context {
             asks_first: false,
             sync: None,
             said: Said::default(),
+            trail: VecDeque::with_capacity(TRAIL),
             target: None,
             lost: false,
             calm_until: None,
@@ -222,6 +228,7 @@ impl Context {
         }
         self.lost = false;
         self.state.unsafe_head = head;
+        self.follow_trail(head, reorg);
         self.memory.remember(head);
         self.memory.forgive(head.hash);
         self.buffer.remove(head.id());
@@ -236,6 +243,24 @@ impl Context {
         }
         self.said = Said::default();
         self.note_sync();
+    }
+
+    fn follow_trail(&mut self, head: L2BlockRef, reorg: Option<Reorg>) {
+        let floor = reorg.map_or(head.number, |reorg| reorg.fork.min(head.number));
+        self.trail.retain(|block| block.number <= floor);
+        if self.trail.len() == TRAIL {
+            self.trail.pop_front();
+        }
+        if self.trail.back().is_none_or(|last| last.hash != head.hash) {
+            self.trail.push_back(head);
+        }
+    }
+
+    /// Blocks of our chain, from our head down: heads that ours has been, with gaps between them where it jumped, and labels.
+    pub(crate) fn trail(&self) -> impl Iterator<Item = L2BlockRef> + '_ {
+        let labels = [self.state.safe_head, self.state.finalized_head];
+        let labels = labels.into_iter().filter(|label| !label.is_zero());
+        self.trail.iter().rev().copied().chain(labels)
     }
 
     /// Drops payloads that wait at or below what is safe, but for those of another branch than ours: the safe source may

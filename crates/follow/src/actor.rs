@@ -235,10 +235,10 @@ impl FollowActor {
             .and_then(|status| source_lag(&l1.heads().head, &status.head_l1));
         if let Some(status) = report.status {
             self.outage = None;
-            self.state.note_answer(status, lag);
-        }
-        if report.status.is_some() && !matches!(report.finding, Err(Failure::Shape(_))) {
-            self.state.note_good_answer();
+            // What an answer of bad shape says is nothing that anybody should see as the source's words.
+            if !matches!(report.finding, Err(Failure::Shape(_))) {
+                self.state.note_answer(status, lag);
+            }
         }
         let finding = match report.finding {
             Ok(finding) => finding,

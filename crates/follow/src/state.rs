@@ -33,13 +33,18 @@ impl FollowState {
         self.snapshot.borrow().trouble.is_some()
     }
 
-    /// The source has answered, whatever the answer is worth.
-    pub(crate) fn note_answer(&self, status: SyncStatus, lag: Option<Duration>) {
+    /// The source has given an answer of good shape.
+    pub(crate) fn note_answer(&mut self, status: SyncStatus, lag: Option<Duration>) {
         self.snapshot.send_modify(|snapshot| {
             snapshot.reported = Some(status);
             snapshot.answered = Some(Instant::now());
             snapshot.source_lag = lag;
         });
+        if self.news.is_first_answer() {
+            let identity = self.snapshot.borrow().identity;
+            let verified = identity == IdentityVerdict::Verified;
+            info!(source = self.source, verified, "follow source answers");
+        }
     }
 
     pub(crate) fn note_identity(&mut self, verdict: IdentityVerdict, path: Vec<String>) {
@@ -53,15 +58,6 @@ impl FollowState {
             snapshot.identity = verdict;
             snapshot.path = path;
         });
-    }
-
-    /// The answer's heads are of good shape.
-    pub(crate) fn note_good_answer(&mut self) {
-        if self.news.is_first_answer() {
-            let identity = self.snapshot.borrow().identity;
-            let verified = identity == IdentityVerdict::Verified;
-            info!(source = self.source, verified, "follow source answers");
-        }
     }
 
     pub(crate) fn note_applied(&self, state: DerivationState) {

@@ -422,7 +422,7 @@ pub struct FollowStatus {
     pub applied: Option<DerivationState>,
     /// What became of the last poll.
     pub last_outcome: Option<PollOutcome>,
-    /// Time since the source last answered.
+    /// Time since the source's last answer of good shape.
     pub answer_age: Option<Duration>,
     /// Time since a poll last found us in step with the source.
     pub in_step_age: Option<Duration>,

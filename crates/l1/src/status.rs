@@ -58,6 +58,8 @@ pub enum L1Trouble {
     Stale {
         /// Time since the head's own time, by this machine's clock.
         head_age: Duration,
+        /// What fails, if something does: then it is that.
+        cause: Option<String>,
     },
 }
 
@@ -96,11 +98,12 @@ impl fmt::Display for L1Trouble {
                     age.as_secs()
                 )
             }
-            Self::Stale { head_age } => write!(
-                f,
-                "the L1 head is {} s old: L1 stands still, its endpoints lag, or the clock of this machine is ahead",
-                head_age.as_secs()
-            ),
+            Self::Stale { head_age, cause } => {
+                let unknown =
+                    "L1 stands still, its endpoints lag, or the clock of this machine is ahead";
+                let cause = cause.as_deref().unwrap_or(unknown);
+                write!(f, "the L1 head is {} s old: {cause}", head_age.as_secs())
+            }
         }
     }
 }
@@ -186,6 +189,7 @@ impl Snapshot {
             return Some(L1Trouble::Unreachable { silence, cause });
         }
         let head_age = head_age.filter(|age| *age > self.old_after)?;
-        Some(L1Trouble::Stale { head_age })
+        let cause = self.last_error.clone().filter(|_| !self.reachable);
+        Some(L1Trouble::Stale { head_age, cause })
     }
 }

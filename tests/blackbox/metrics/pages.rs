@@ -214,6 +214,26 @@ fn names(expression: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Each metric of a PromQL expression with a label that must have a value: `name{..label="value"..}`.
+fn series(expression: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (at, _) in expression.match_indices('{') {
+        let before = &expression[..at];
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let name = &before[before.trim_end_matches(is_part).len()..];
+        let matchers = expression[at + 1..].split('}').next().unwrap();
+        for matcher in matchers
+            .split(',')
+            .filter(|matcher| !matcher.contains("=~"))
+        {
+            if !name.is_empty() && !matcher.contains("!=") {
+                found.push((name.to_owned(), matcher.to_owned()));
+            }
+        }
+    }
+    found
+}
+
 /// Every value of the key `expr`, wherever it stands.
 fn expressions(value: &Value, found: &mut Vec<String>) {
     match value {
@@ -268,9 +288,28 @@ async fn every_metric_of_dashboard_and_alerts_is_emitted_by_a_running_node() {
         .iter()
         .flat_map(|expression| names(expression))
         .collect();
-    until("every name", LIMIT, || async {
-        let emitted = emitted(&scrape(&url).await);
-        let missing: Vec<_> = named.difference(&emitted).cloned().collect();
+    let series: Vec<_> = found
+        .iter()
+        .flat_map(|expression| series(expression))
+        .collect();
+    assert!(series.len() >= 8, "{series:?}");
+    until("every name and every label's value", LIMIT, || async {
+        let page = scrape(&url).await;
+        let emitted = emitted(&page);
+        let mut missing: Vec<_> = named.difference(&emitted).cloned().collect();
+        // A reason has no series before it is one.
+        let is_reason = |name: &str, matcher: &str| {
+            let mut reasons = light_node_follow::NotReady::NAMES.iter();
+            name == "light_node_not_ready"
+                && reasons.any(|reason| matcher == format!("reason=\"{reason}\""))
+        };
+        let is_there = |(name, matcher): &&(String, String)| {
+            let is_series = |line: &str| line.starts_with(&format!("{name}{{"));
+            let mut lines = page.lines();
+            is_reason(name, matcher) || lines.any(|line| is_series(line) && line.contains(matcher))
+        };
+        let absent = series.iter().filter(|it| !is_there(it));
+        missing.extend(absent.map(|(name, matcher)| format!("{name}{{{matcher}}}")));
         if missing.is_empty() {
             Ok(())
         } else {

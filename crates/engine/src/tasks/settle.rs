@@ -16,11 +16,12 @@ use crate::{
 use alloy_eips::BlockNumberOrTag;
 use light_node_engine_api::{ElError, EngineApi};
 use light_node_protocol::L2BlockRef;
+use std::cmp::Reverse;
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
-/// How many of our last blocks are compared with the EL's to find where a reorg forked off, in one batch. It only serves
-/// the log and the buffer.
+/// How many of our last blocks are compared with the EL's to find where a reorg forked off, in one batch, beside the heads that
+/// ours has been. It only serves the log and the buffer; what lies between two known blocks counts as lost.
 const FORK_SEARCH: usize = 64;
 
 /// What became of a target.
@@ -391,11 +392,10 @@ async fn reorg_note(el: &dyn EngineApi, ctx: &Context, target: &Target) -> Resul
         (false, TargetOrigin::Source) => "safe_source",
         (false, TargetOrigin::Payload | TargetOrigin::Restore) => "sequencer",
     };
-    let ours: Vec<L2BlockRef> = ctx
-        .memory
-        .chain(ctx.state.unsafe_head.hash)
-        .take(FORK_SEARCH)
-        .collect();
+    let chain = ctx.memory.chain(ctx.state.unsafe_head.hash);
+    let mut ours: Vec<L2BlockRef> = chain.take(FORK_SEARCH).chain(ctx.trail()).collect();
+    ours.sort_by_key(|block| Reverse(block.number));
+    ours.dedup();
     let reads = ours
         .iter()
         .fold(Reads::default(), |reads, block| reads.number(block.number));

@@ -74,8 +74,13 @@ impl Watch {
             below(&before.finalized_head, &now.finalized_head),
             "I2: finalized went back or to another branch",
         )?;
+        // A backend on another branch may have been believed first; the way back to the honest one is no fault.
+        let view = model.view();
+        let head = before.safe_head;
+        let was_honest = head.is_zero()
+            || head.number <= view.l2_head() && view.l2_at(head.number).hash == head.hash;
         holds(
-            self.safe_may_go_back || below(&before.safe_head, &now.safe_head),
+            self.safe_may_go_back || !was_honest || below(&head, &now.safe_head),
             "I3: safe went back without a cause",
         )
     }

@@ -93,7 +93,13 @@ fn every_trouble_of_l1_has_its_reason() {
             "l1_finalized_lost",
         ),
         (L1Trouble::Unreachable { silence, cause }, "l1_unreachable"),
-        (L1Trouble::Stale { head_age }, "l1_stale"),
+        (
+            L1Trouble::Stale {
+                head_age,
+                cause: None,
+            },
+            "l1_stale",
+        ),
     ] {
         assert_eq!(Peers::l1(trouble).reasons(), [reason]);
     }

@@ -17,6 +17,7 @@ under_each_el! {
     after_38002_all_three_labels_are_read_again_and_the_next_poll_applies,
     an_answer_that_got_lost_is_asked_for_again,
     an_el_that_answers_valid_and_stays_is_asked_each_500_ms_until_it_moves,
+    a_known_sibling_at_our_height_is_no_head_before_the_el_stands_there,
     an_el_that_never_moves_is_given_up_after_20_looks_and_the_next_poll_tries_anew,
     an_el_that_lost_its_last_blocks_goes_on_from_its_latest,
     row_2c_a_missing_block_means_lost_blocks_and_the_source_is_followed_from_what_is_left,
@@ -354,6 +355,26 @@ async fn an_el_that_answers_valid_and_stays_is_asked_each_500_ms_until_it_moves(
     assert_eq!(start.elapsed(), Duration::from_millis(2_500));
     assert_eq!(state.unsafe_head, other[3].block_ref());
     assert_eq!(harness.el.safe(), other[3].block_ref());
+    harness.stop().await;
+}
+
+async fn a_known_sibling_at_our_height_is_no_head_before_the_el_stands_there(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
+    let other = harness.branch(&chain[6], 3, 1);
+    harness.el.add(&other);
+    harness.el.stick_to_branch(5);
+    let before = harness.state();
+    let update = Harness::update(&other[2], None);
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    harness.pass(seconds(2)).await;
+    let state = harness.state();
+    let heads = |state: &EngineState| (state.unsafe_head, state.safe_head, state.current_l1);
+    assert_eq!(heads(&state), heads(&before));
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.unsafe_head, other[2].block_ref());
+    assert_eq!(state.safe_head, other[2].block_ref());
     harness.stop().await;
 }
 
