@@ -185,7 +185,8 @@ fn faulty(detail: String) -> Finding {
 }
 
 fn unused(Notice { names, reason }: &Notice) -> Finding {
-    let detail = format!("{} has no effect: {reason}", names.join(", "));
+    let verb = if names.len() == 1 { "has" } else { "have" };
+    let detail = format!("{} {verb} no effect: {reason}", names.join(", "));
     Finding::warning(
         Check::Config,
         "",

@@ -48,6 +48,8 @@ pub(crate) struct Details {
     pub(crate) heads: [Result<Option<ElBlock>, ElError>; 3],
     pub(crate) syncing: Result<ElSyncing, ElError>,
     pub(crate) client: Option<String>,
+    /// None where it does not say: op-reth and op-geth serve `net_peerCount` at their plain port alone.
+    pub(crate) peers: Option<u64>,
 }
 
 /// What it should be.
@@ -117,19 +119,21 @@ async fn plain(url: &Url) -> (WithoutToken, Option<bool>) {
 
 async fn details(engine: &HttpEngine, genesis: BlockNumHash) -> Details {
     let block = |id: alloy_eips::BlockId| engine.block(id);
-    let (genesis, latest, safe, finalized, syncing, client) = tokio::join!(
+    let (genesis, latest, safe, finalized, syncing, client, peers) = tokio::join!(
         block(genesis.number.into()),
         block(alloy_eips::BlockId::latest()),
         block(alloy_eips::BlockId::safe()),
         block(alloy_eips::BlockId::finalized()),
         engine.syncing(),
         tokio::time::timeout(REQUEST_DEADLINE, engine.client_version()),
+        engine.peer_count(),
     );
     Details {
         genesis,
         heads: [latest, safe, finalized],
         syncing,
         client: client.ok().and_then(Result::ok).flatten(),
+        peers: peers.ok(),
     }
 }
 
@@ -290,14 +294,16 @@ fn judge_details(name: &str, details: &Details, expected: Expected<'_>) -> Vec<F
     let client = details.client.as_deref().unwrap_or("does not name itself");
     findings.push(Finding::info(Check::ElClient, name, client));
     findings.push(match &details.syncing {
-        Ok(ElSyncing::Idle) => Finding::ok(Check::ElSync, name, "does not sync"),
+        Ok(ElSyncing::Idle) => {
+            Finding::ok(Check::ElSync, name, "eth_syncing says that no sync runs")
+        }
         Ok(ElSyncing::Syncing {
             current, highest, ..
         }) => {
             let detail = if highest > current {
-                format!("syncs: block {current} of {highest}")
+                format!("eth_syncing: block {current} of {highest}")
             } else {
-                format!("syncs: block {current}, and names no target")
+                format!("eth_syncing: block {current}, and names no target")
             };
             Finding::info(Check::ElSync, name, detail)
         }
@@ -308,6 +314,7 @@ fn judge_details(name: &str, details: &Details, expected: Expected<'_>) -> Vec<F
             "serve eth_syncing on the authenticated port",
         ),
     });
+    findings.extend(peers(name, details.peers));
     // Of another chain, the rest is only the consequence.
     if !matches!(details.genesis, Err(ElError::WrongGenesis { .. })) {
         findings.push(heads(name, details, expected.now));
@@ -348,6 +355,21 @@ fn genesis(name: &str, said: &Result<Option<ElBlock>, ElError>, rollup: &RollupC
 fn wrong_genesis(name: &str, detail: String) -> Finding {
     let fix = "start the execution layer with the genesis file of this chain, on a fresh data directory, or correct --rollup.config";
     Finding::error(Check::ElGenesis, name, detail, fix)
+}
+
+/// Every block comes from its peers. Those that it has may still be of no use: only none at all is a finding.
+fn peers(name: &str, count: Option<u64>) -> Option<Finding> {
+    let check = Check::ElPeers;
+    Some(match count? {
+        0 => Finding::warning(
+            check,
+            name,
+            "has no peers: it fetches every block from them, because light-node hands out none",
+            "start it without --nodiscover and --maxpeers=0 (op-reth: --disable-discovery), give it --bootnodes of the chain, and let \
+             port 30303 through (tcp and udp)",
+        ),
+        count => Finding::ok(check, name, format!("{count} peers")),
+    })
 }
 
 /// Old heads are no fault: an execution layer stands still while no node drives it.

@@ -51,6 +51,8 @@ pub(crate) enum Check {
     ElClient,
     /// Whether it syncs.
     ElSync,
+    /// It has peers from which it fetches blocks.
+    ElPeers,
     /// Its heads and their ages.
     ElHeads,
     /// It has the block that the source calls finalized.

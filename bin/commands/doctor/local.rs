@@ -237,6 +237,19 @@ fn identify(page: &str, body: &[u8]) -> Option<Running> {
     })
 }
 
+/// Reasons that do not pass by themselves and that nothing else here sees; the causes of others have findings of their own.
+const STAYING: [(&str, &str); 2] = [
+    (
+        "el_no_progress",
+        "give the execution layer peers: net_peerCount at its plain RPC port counts them; look at its bootnodes, --maxpeers and port \
+         30303",
+    ),
+    (
+        "l1_finalized_lost",
+        "compare the endpoints of --l1 with an L1 node that you trust, and remove the one that is wrong",
+    ),
+];
+
 /// Judges the node that runs already by what it says of itself; nothing is said if it says nothing.
 pub(crate) fn judge_running(listen: SocketAddr, port: &Port) -> Option<Finding> {
     let Port::LightNode(Running {
@@ -250,16 +263,22 @@ pub(crate) fn judge_running(listen: SocketAddr, port: &Port) -> Option<Finding> 
     if reasons.is_empty() {
         return Some(Finding::ok(Check::NodeReady, &name, "/readyz: ok"));
     }
+    let is_given = |word: &str| reasons.iter().any(|one| one.reason == word);
+    let staying = STAYING.iter().find(|(word, _)| is_given(word));
     let reasons: Vec<_> = reasons
         .iter()
         .map(|Reason { reason, detail }| format!("{reason}: {detail}"))
         .collect();
-    Some(Finding::warning(
-        Check::NodeReady,
-        &name,
-        format!("the node that runs does not follow: {}", reasons.join("; ")),
-        "docs/troubleshooting.md has each of these words as a heading",
-    ))
+    let detail = format!("the node that runs does not follow: {}", reasons.join("; "));
+    Some(match staying {
+        Some((_, fix)) => Finding::error(Check::NodeReady, &name, detail, *fix),
+        None => Finding::warning(
+            Check::NodeReady,
+            &name,
+            detail,
+            "docs/troubleshooting.md has each of these words as a heading",
+        ),
+    })
 }
 
 /// Judges a port. `flags` begins the names of its flags: `--rpc`.

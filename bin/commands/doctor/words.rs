@@ -13,6 +13,13 @@ pub(crate) fn is_of_tls(cause: &str) -> bool {
     cause.contains(BAD_CERTIFICATE) || cause.contains(NO_TLS)
 }
 
+/// True if the connection ended before the answer did.
+fn is_of_dropping(cause: &str) -> bool {
+    ["closed", "reset", "broken pipe", "end of file", "eof"]
+        .iter()
+        .any(|word| cause.to_lowercase().contains(word))
+}
+
 /// What to do about a failed exchange with the endpoint of `flag`.
 pub(crate) fn remedy(error: &HttpError, flag: &str) -> String {
     match error {
@@ -27,6 +34,10 @@ pub(crate) fn remedy(error: &HttpError, flag: &str) -> String {
                 "start it, or correct host and port of {flag}; then look for a firewall between"
             )
         }
+        HttpError::Broken { cause } if is_of_dropping(cause) => format!(
+            "it, or a proxy before it, dropped the connection: look into its log; if it does so each time, something at that port \
+             speaks no HTTP, or TLS where {flag} says http"
+        ),
         HttpError::Broken { .. } => format!(
             "something at that port speaks no HTTP, or TLS where {flag} says http (or the other way round)"
         ),
@@ -64,7 +75,19 @@ mod tests {
         let connect = |cause: &str| HttpError::Connect {
             cause: cause.to_owned(),
         };
+        let broken = |cause: &str| HttpError::Broken {
+            cause: cause.to_owned(),
+        };
         for (error, word) in [
+            (
+                broken("connection closed before message completed"),
+                "dropped the connection",
+            ),
+            (
+                broken("Connection reset by peer (os error 104)"),
+                "dropped the connection",
+            ),
+            (broken("invalid HTTP version parsed"), "speaks no HTTP"),
             (status(401), "key"),
             (status(404), "path"),
             (status(429), "limits"),

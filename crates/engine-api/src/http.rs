@@ -158,6 +158,15 @@ impl HttpEngine {
         &self.requests
     }
 
+    /// `net_peerCount`, which few serve beside the Engine API.
+    ///
+    /// # Errors
+    /// As for every read; [`ElError::METHOD_NOT_FOUND`] where it is not served.
+    pub async fn peer_count(&self) -> Result<u64, ElError> {
+        let count: U64 = self.read("net_peerCount", json!([])).await?;
+        Ok(count.to())
+    }
+
     /// One request, measured; an error object is an error.
     async fn call<T: DeserializeOwned>(
         &self,

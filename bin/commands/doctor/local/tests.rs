@@ -162,13 +162,19 @@ fn a_node_that_runs_is_judged_by_its_own_words() {
     assert_eq!(judge_running(listen, &Port::Free), None);
     assert_eq!(said(None), None);
     assert_eq!(said(Some(Vec::new())).unwrap().severity, Severity::Ok);
-    let reason = Reason {
-        reason: "l1_behind".to_owned(),
+    let reason = |word: &str| Reason {
+        reason: word.to_owned(),
         detail: "x".to_owned(),
     };
-    let finding = said(Some(vec![reason])).unwrap();
+    let finding = said(Some(vec![reason("l1_behind")])).unwrap();
     assert_eq!(finding.severity, Severity::Warning);
     assert!(finding.detail.contains("l1_behind: x"), "{finding:?}");
+    // No other finding tells of these, and they stay.
+    for (word, remedy) in [("el_no_progress", "peers"), ("l1_finalized_lost", "--l1")] {
+        let finding = said(Some(vec![reason("l1_behind"), reason(word)])).unwrap();
+        assert_eq!(finding.severity, Severity::Error, "{word}");
+        assert!(finding.fix.unwrap().contains(remedy), "{word}");
+    }
 }
 
 #[test]
