@@ -18,6 +18,9 @@ use tracing_subscriber::{
 };
 use writer::LineWriter;
 
+/// The level of a node that is told none.
+pub(crate) const NODE_LEVEL: &str = "info";
+
 /// The writer that was installed.
 static WRITER: OnceLock<LineWriter> = OnceLock::new();
 

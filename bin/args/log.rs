@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 #[command(next_help_heading = "Logging")]
 pub(crate) struct LogArgs {
     /// Lowest level that is logged, or a filter such as `info,light_node_engine=debug`. RUST_LOG wins over it unless it is empty.
+    /// Without either: `info`, and `warn` for a devnet without a terminal.
     #[arg(
         long = "log.level",
         value_name = "FILTER",

@@ -9,7 +9,7 @@ use crate::{
         setting::{Kind, Setting},
         value,
     },
-    cli, commands,
+    cli, commands, telemetry,
 };
 use clap::ArgMatches;
 use serde_json::{Value, json};
@@ -53,6 +53,10 @@ fn effective<'a>(
                 }
             }
             Kind::Endpoint | Kind::Number | Kind::Text => {}
+        }
+        // clap knows no default of it: other commands have another one.
+        if values.is_empty() && setting.flag == "log.level" {
+            values.push(telemetry::NODE_LEVEL.to_owned());
         }
         Effective {
             setting,

@@ -22,7 +22,7 @@ use url::Url;
 /// # Errors
 /// If the configuration is wrong, or an actor cannot go on.
 pub(crate) fn run(args: &NodeArgs, log: &LogArgs, notices: &[Notice]) -> eyre::Result<()> {
-    telemetry::init(log, "info", None)?;
+    telemetry::init(log, telemetry::NODE_LEVEL, None)?;
     for Notice { names, reason } in notices {
         let names = names.join(" ");
         warn!(names, reason, "settings without effect");

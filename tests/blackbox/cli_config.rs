@@ -6,7 +6,13 @@ use crate::helpers::{
     process::{NodeProcess, Process, STOP_LIMIT, plain_command},
 };
 use serde_json::Value;
-use std::{fs, net::TcpListener, path::PathBuf, process::Output};
+use std::{
+    fs,
+    io::ErrorKind,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Command, Output},
+};
 use tempfile::TempDir;
 
 /// A configuration file, with what it names beside it.
@@ -347,6 +353,55 @@ fn every_shell_gets_its_completions() {
     }
     let (code, _, error) = run(&["completions", "csh"], &[]);
     assert_eq!(code, Some(2), "{error}");
+}
+
+/// What bash offers for the last of `words`, if there is a bash.
+fn completed_by_bash(words: &[&str]) -> Option<Vec<String>> {
+    const ASK: &str = r#"
+        source <("$PROGRAM" completions bash)
+        COMP_WORDS=(light-node "$@")
+        COMP_CWORD=$#
+        function=$(complete -p light-node | sed 's/.* -F \([^ ]*\) .*/\1/')
+        "$function" light-node "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "--noprofile", "-c", ASK, "bash"]);
+    let asked = bash
+        .args(words)
+        .env("PROGRAM", env!("CARGO_BIN_EXE_light-node"));
+    let output = match asked.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        output => output.unwrap(),
+    };
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let offered = String::from_utf8(output.stdout).unwrap();
+    Some(offered.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn bash_completes_the_flags_of_a_subcommand() {
+    for (words, expected) in [
+        (&["do"][..], "doctor"),
+        (&["doctor", "--l"], "--l2.follow.source"),
+        (&["doctor", "--js"], "--json"),
+        (&["config", "show", "--with"], "--with-credentials"),
+        (&["jwt", "generate", "--if"], "--if-missing"),
+    ] {
+        let Some(offered) = completed_by_bash(words) else {
+            return;
+        };
+        let has_it = offered.iter().any(|word| word == expected);
+        assert!(has_it, "{words:?}: {offered:?}");
+    }
+}
+
+#[test]
+fn the_level_of_the_log_is_shown_where_none_is_set() {
+    let (value, origin) = shown("--log.level", &[], &[]);
+    assert_eq!((value, &origin["kind"]), ("info".into(), &"default".into()));
+    let (value, origin) = shown("--log.level", &["--log.level=warn"], &[]);
+    assert_eq!((value, &origin["kind"]), ("warn".into(), &"flag".into()));
 }
 
 #[test]
