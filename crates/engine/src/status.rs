@@ -90,7 +90,7 @@ pub enum EngineError {
         found: B256,
     },
     /// The JWT is refused.
-    #[error("{refusal} (refused for {period:?})")]
+    #[error("{refusal} (refused for {} s)", .period.as_secs())]
     JwtRefused {
         /// The last refusal, with its remedy.
         refusal: Box<JwtRefusal>,
