@@ -193,6 +193,7 @@ fn of_program(line: &str) -> Option<Vec<&str>> {
     let is_other = [
         "docker build",
         "cargo build",
+        "cargo bench",
         "install",
         "systemctl",
         "journalctl",
