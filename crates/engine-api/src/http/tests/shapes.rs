@@ -164,3 +164,17 @@ async fn get_payload_asks_in_the_version_of_its_fork_and_checks_the_shape() {
         ElError::Malformed { .. }
     ));
 }
+
+#[tokio::test]
+async fn peers_are_counted_where_the_port_serves_it() {
+    let server = Server::results(|_| json!("0x11")).await;
+    assert_eq!(engine(&server.url).peer_count().await.unwrap(), 17);
+    assert_eq!(server.seen()[0].body["method"], "net_peerCount");
+    let silent = Server::start(|seen| {
+        let error = json!({ "code": ElError::METHOD_NOT_FOUND, "message": "not found" });
+        answer(&json!({ "id": seen.body["id"], "error": error }))
+    })
+    .await;
+    let refused = engine(&silent.url).peer_count().await.unwrap_err();
+    assert!(refused.to_string().contains("net_peerCount"), "{refused}");
+}
