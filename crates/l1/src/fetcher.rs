@@ -4,7 +4,7 @@
 mod judge;
 
 use crate::{
-    BoxTransport, Canonicality, L1Config, L1Error, L1Fatal, L1Heads, L1Metrics,
+    Canonicality, L1Config, L1Error, L1Fatal, L1Heads, L1Metrics,
     endpoints::Endpoints,
     error::words,
     schedule::{Schedule, WallClock},
@@ -44,6 +44,7 @@ pub(crate) struct Fetcher {
     retry_interval: Duration,
     tags_due: Instant,
     last_asked: Option<Instant>,
+    asked_at: Instant,
     last_success: Option<Instant>,
     last_error: Option<L1Error>,
     low_head: Option<LowHead>,
@@ -59,13 +60,13 @@ pub(crate) struct Fetcher {
 impl Fetcher {
     pub(crate) fn new(
         config: &L1Config,
-        transports: Vec<BoxTransport>,
+        endpoints: Endpoints,
         heads: watch::Sender<L1Heads>,
         status: watch::Sender<Snapshot>,
         metrics: L1Metrics,
     ) -> Self {
         let fetcher = Self {
-            endpoints: Endpoints::new(config, transports, metrics.clone()),
+            endpoints,
             window: Window::default(),
             schedule: Schedule::new(config.block_time, config.retry_interval),
             heads,
@@ -76,6 +77,7 @@ impl Fetcher {
             retry_interval: config.retry_interval,
             tags_due: Instant::now(),
             last_asked: None,
+            asked_at: Instant::now(),
             last_success: None,
             last_error: None,
             low_head: None,
@@ -197,7 +199,7 @@ impl Fetcher {
             };
             match self.fetch_from(index, least_head, missing, deadline).await {
                 Ok(()) => {
-                    self.endpoints.accepted(index);
+                    self.endpoints.accepted(index, self.asked_at);
                     return Ok(());
                 }
                 Err(error @ L1Error::Lagging { .. }) => self.endpoints.lags(index, &error),
@@ -205,7 +207,7 @@ impl Fetcher {
                     if matches!(error, L1Error::Inconsistent { .. }) {
                         self.window.forget();
                     }
-                    self.endpoints.failed(index, &error);
+                    self.endpoints.failed(index, self.asked_at, &error);
                     failure = Some(error);
                 }
             }
@@ -245,12 +247,12 @@ impl Fetcher {
                         known: self.window.head().number,
                     };
                     self.endpoints.lags(in_use, &failure);
-                    self.endpoints.accepted(index);
+                    self.endpoints.accepted(index, self.asked_at);
                     return;
                 }
                 // It is no further, and serves as well as before.
                 Err(L1Error::Lagging { .. }) => {}
-                Err(error) => self.endpoints.failed(index, &error),
+                Err(error) => self.endpoints.failed(index, self.asked_at, &error),
             }
         }
     }

@@ -72,6 +72,7 @@ impl Fetcher {
             questions.extend([Question::Safe, Question::Finalized]);
         }
         questions.extend(missing.iter().map(|number| Question::Block(*number)));
+        self.asked_at = Instant::now();
         let answers = self
             .endpoints
             .exchange(index, &questions, deadline, false)
@@ -191,6 +192,7 @@ impl Fetcher {
             .iter()
             .map(|number| Question::Block(*number))
             .collect();
+        self.asked_at = Instant::now();
         let answers = self
             .endpoints
             .exchange(index, &questions, deadline, true)
