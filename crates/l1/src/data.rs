@@ -136,6 +136,18 @@ pub trait L1Source: Debug + Send + Sync {
     /// What is being fetched goes on being fetched.
     async fn block(&self, number: u64) -> Result<Option<Arc<L1Data>>, L1DataError>;
 
+    /// The reference of the canonical block of a height, without its data; `None` if L1 has not got it yet.
+    ///
+    /// # Errors
+    /// As [`Self::block`].
+    ///
+    /// # Cancel safety
+    /// As [`Self::block`].
+    async fn block_ref(&self, number: u64) -> Result<Option<L1BlockRef>, L1DataError> {
+        let block = self.block(number).await?;
+        Ok(block.map(|block| block.block_ref()))
+    }
+
     /// A block by its identity, canonical or not; `None` if L1 has it no longer (or not yet).
     ///
     /// # Errors
