@@ -4,6 +4,9 @@
 
 mod build;
 mod courses;
+mod derive;
+mod derive_faults;
+mod deriving;
 mod el;
 mod faults;
 mod follow;
@@ -95,6 +98,10 @@ impl Harness {
 
     fn start(builder: ChainBuilder, el: Arc<MemoryEl>) -> Self {
         let config = EngineConfig::new(builder.config(), SafeSourceKind::Follow);
+        Self::start_with(config, builder, el)
+    }
+
+    fn start_with(config: EngineConfig, builder: ChainBuilder, el: Arc<MemoryEl>) -> Self {
         let (actor, engine) = EngineActor::new(config, Arc::clone(&el) as Arc<dyn EngineApi>);
         let token = CancellationToken::new();
         let run = tokio::spawn(actor.run(token.clone()));

@@ -93,7 +93,9 @@ pub(crate) async fn ask_for_source_block(
     el: &dyn EngineApi,
     ctx: &mut Context,
 ) -> Result<(), ElError> {
-    let Some(update) = ctx.last_update.filter(|_| ctx.is_lost()) else {
+    // Where we derive, derivation finds out where it has to begin.
+    let is_wanted = ctx.is_lost() && !ctx.derives();
+    let Some(update) = ctx.last_update.filter(|_| is_wanted) else {
         return Ok(());
     };
     let id = update.state.local_safe.id();
