@@ -359,3 +359,6 @@ fn failed(beacon: &Beacon, asked_at: Instant, failure: &L1Error) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,8 @@ mod handle;
 mod limiter;
 mod plan;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::{
     BeaconClient, Blob, BlobError, L1Data, L1DataError, L1Error, L1Handle, L1Heads, L1Metrics,
@@ -335,3 +337,6 @@ impl L1Feed {
 fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     drop(reply.send(value));
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,7 @@ impl MemoryL1 {
         self.endpoint().longest_range = Some(blocks);
     }
 
-    /// The methods of every request so far.
+    /// The methods of every request so far; blocks with all their transactions are `whole`.
     pub fn calls(&self) -> Vec<Vec<String>> {
         self.endpoint().calls.clone()
     }
@@ -389,8 +389,16 @@ fn methods(request: &Value) -> Vec<String> {
         Value::Array(batch) => batch.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let methods = calls.iter().filter_map(|call| call["method"].as_str());
-    methods.map(str::to_owned).collect()
+    let name = |call: &Value| {
+        let method = call["method"].as_str()?;
+        let is_whole = call["params"][1].as_bool() == Some(true);
+        Some(if is_whole {
+            format!("{method} whole")
+        } else {
+            method.to_owned()
+        })
+    };
+    calls.iter().filter_map(name).collect()
 }
 
 #[async_trait]

@@ -301,3 +301,6 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, DecodeEr
 pub(crate) fn malformed(cause: String) -> DecodeError {
     DecodeError::Malformed(cause)
 }
+
+#[cfg(test)]
+mod tests;

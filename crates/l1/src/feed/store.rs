@@ -65,7 +65,10 @@ impl Store {
             drop(self.canonical.split_off(&above));
         }
         is_reorg |= self.relink(&data);
-        self.prune();
+        if is_reorg {
+            self.drop_stale();
+        }
+        self.trim();
         is_reorg
     }
 
@@ -104,7 +107,8 @@ impl Store {
     /// Keeps a block of which nobody says that it is canonical.
     pub(super) fn remember(&mut self, data: Arc<L1Data>) {
         self.keep(data);
-        self.prune();
+        self.drop_stale();
+        self.trim();
     }
 
     fn keep(&mut self, data: Arc<L1Data>) {
@@ -160,7 +164,7 @@ impl Store {
         }
         let is_reorg = self.canonical.len() < before;
         if is_reorg {
-            self.prune();
+            self.drop_stale();
         }
         is_reorg
     }
@@ -181,11 +185,12 @@ impl Store {
             self.weigh(!is_behind, bytes, true);
         }
         self.blobs.retain(|_, (number, _)| *number >= cursor);
-        self.prune();
+        self.drop_stale();
+        self.trim();
     }
 
-    /// Drops what is ahead and not canonical, and the oldest of what is behind and too much.
-    fn prune(&mut self) {
+    /// Drops what is ahead and not canonical.
+    fn drop_stale(&mut self) {
         let ahead = (self.cursor.saturating_add(1), B256::ZERO)..;
         let stale: Vec<(u64, B256)> = self
             .blocks
@@ -196,6 +201,10 @@ impl Store {
         for key in stale {
             self.drop_block(key);
         }
+    }
+
+    /// Drops the oldest of what is behind and too much.
+    fn trim(&mut self) {
         while self.behind > BEHIND_BLOCKS || self.behind_bytes > BEHIND_BYTES {
             let Some((key, _)) = self.blocks.first_key_value() else {
                 return;
@@ -264,3 +273,6 @@ fn weight(data: &L1Data) -> usize {
         + size_of_val(data.logs.as_slice());
     fixed + inbox.sum::<usize>() + logs.sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,13 @@ pub enum MemoryTransaction {
         /// Recipient.
         to: Address,
     },
+    /// One whose JSON says that it is of another type.
+    Disguised {
+        /// The encoded transaction.
+        bytes: Bytes,
+        /// The type that is announced.
+        tx_type: u8,
+    },
 }
 
 /// What became of a transaction.
@@ -37,14 +44,16 @@ impl MemoryTransaction {
     fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Known(envelope) => envelope.encoded_2718(),
-            Self::Unknown { bytes, .. } => bytes.to_vec(),
+            Self::Unknown { bytes, .. } | Self::Disguised { bytes, .. } => bytes.to_vec(),
         }
     }
 
     fn tx_type(&self) -> u8 {
         match self {
             Self::Known(envelope) => envelope.tx_type() as u8,
-            Self::Unknown { bytes, .. } => bytes.first().copied().unwrap_or_default(),
+            Self::Unknown { bytes, .. } | Self::Disguised { bytes, .. } => {
+                bytes.first().copied().unwrap_or_default()
+            }
         }
     }
 
@@ -54,6 +63,10 @@ impl MemoryTransaction {
             Self::Unknown { bytes, to } => {
                 let tx_type = format!("{:#x}", self.tx_type());
                 json!({"type": tx_type, "hash": keccak256(bytes), "to": to, "new": []})
+            }
+            Self::Disguised { bytes, tx_type } => {
+                let tx_type = format!("{tx_type:#x}");
+                json!({"type": tx_type, "hash": keccak256(bytes), "to": null})
             }
         }
     }
