@@ -73,6 +73,15 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
     if state.local_safe_head.number > latest.number {
         ctx.state.local_safe_head = state.safe_head;
     }
+    let is_above = |tip: u64| tip > latest.number;
+    if ctx
+        .derived
+        .as_ref()
+        .is_some_and(|derived| is_above(derived.tip.number))
+    {
+        // Derived blocks of a span that is not safe yet are among the lost.
+        ctx.restart_derivation();
+    }
     ctx.adopt(
         latest,
         None,
