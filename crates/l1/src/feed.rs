@@ -18,6 +18,7 @@ pub(crate) mod testing;
 use crate::{
     BeaconClient, Blob, BlobError, L1Data, L1DataError, L1Error, L1Handle, L1Heads, L1Metrics,
     beacon::{Blobs, Wanted},
+    window::Forks,
 };
 use alloy_primitives::{Address, B256};
 pub use config::L1FeedConfig;
@@ -89,6 +90,9 @@ pub struct L1Feed {
     fetch: Arc<Fetch>,
     beacons: Arc<BeaconClient>,
     heads: watch::Receiver<L1Heads>,
+    forks: watch::Receiver<Forks>,
+    /// Reorgs that the store has seen.
+    forks_seen: u64,
     cursor: watch::Receiver<Cursor>,
     requests: mpsc::Receiver<Request>,
     metrics: L1Metrics,
@@ -121,6 +125,8 @@ impl L1Feed {
             config.calls_per_second,
             config.request_deadline,
         );
+        let forks = l1.forks();
+        let forks_seen = forks.borrow().count;
         let (sender, requests) = mpsc::channel(REQUESTS);
         let (cursor_sender, cursor) = watch::channel(None);
         let feed = Self {
@@ -128,6 +134,8 @@ impl L1Feed {
             fetch: Arc::new(fetch),
             beacons: Arc::new(beacons),
             heads: l1.watch(),
+            forks_seen,
+            forks,
             cursor,
             requests,
             metrics,
@@ -170,7 +178,15 @@ impl L1Feed {
 
     fn note_heads(&mut self) {
         let heads = *self.heads.borrow_and_update();
-        if self.store.set_heads(&heads) {
+        let forks = *self.forks.borrow_and_update();
+        let mut is_reorg = self.store.set_heads(&heads);
+        if forks.count != self.forks_seen {
+            // Of several reorgs only the last one's depth is known.
+            let kept = forks.kept.filter(|_| forks.count == self.forks_seen + 1);
+            is_reorg |= self.store.reorg(kept);
+            self.forks_seen = forks.count;
+        }
+        if is_reorg {
             debug!(head = %heads.head, "l1 data dropped by a reorg");
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     error::words,
     schedule::{Schedule, WallClock},
     status::Snapshot,
-    window::Window,
+    window::{Forks, Window},
 };
 use judge::LowHead;
 use light_node_actor::Backoff;
@@ -53,7 +53,7 @@ pub(crate) struct Fetcher {
     holds: bool,
     questions_ahead: u32,
     mismatch_confirmed: bool,
-    reorgs: u64,
+    forks: watch::Sender<Forks>,
     metrics: L1Metrics,
 }
 
@@ -86,11 +86,16 @@ impl Fetcher {
             holds: false,
             questions_ahead: 0,
             mismatch_confirmed: false,
-            reorgs: 0,
+            forks: watch::Sender::default(),
             metrics,
         };
         fetcher.publish_status();
         fetcher
+    }
+
+    /// The reorgs, on every change.
+    pub(crate) fn forks(&self) -> watch::Receiver<Forks> {
+        self.forks.subscribe()
     }
 
     /// When the watcher shall ask.
@@ -315,7 +320,7 @@ impl Fetcher {
             contradiction: self.contradiction(),
             endpoints: self.endpoints.statuses(),
             requests: self.endpoints.requests(),
-            reorgs: self.reorgs,
+            reorgs: self.forks.borrow().count,
         };
         self.status.send_replace(snapshot);
     }

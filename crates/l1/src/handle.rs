@@ -2,6 +2,7 @@
 
 use crate::{
     L1Error, L1Metrics, L1Status, endpoints::Endpoints, fetcher::Fetcher, status::Snapshot,
+    window::Forks,
 };
 use alloy_primitives::B256;
 use light_node_protocol::{BlockNumHash, L1BlockRef};
@@ -38,6 +39,7 @@ pub enum Canonicality {
 pub struct L1Handle {
     fetcher: Arc<Mutex<Fetcher>>,
     endpoints: Endpoints,
+    forks: watch::Receiver<Forks>,
     heads: watch::Receiver<L1Heads>,
     status: watch::Receiver<Snapshot>,
     metrics: L1Metrics,
@@ -48,6 +50,7 @@ impl L1Handle {
     pub(crate) const fn new(
         fetcher: Arc<Mutex<Fetcher>>,
         endpoints: Endpoints,
+        forks: watch::Receiver<Forks>,
         heads: watch::Receiver<L1Heads>,
         status: watch::Receiver<Snapshot>,
         metrics: L1Metrics,
@@ -56,6 +59,7 @@ impl L1Handle {
         Self {
             fetcher,
             endpoints,
+            forks,
             heads,
             status,
             metrics,
@@ -71,6 +75,10 @@ impl L1Handle {
     /// The heads on every change.
     pub fn watch(&self) -> watch::Receiver<L1Heads> {
         self.heads.clone()
+    }
+
+    pub(crate) fn forks(&self) -> watch::Receiver<Forks> {
+        self.forks.clone()
     }
 
     pub(crate) const fn endpoints(&self) -> &Endpoints {

@@ -1,6 +1,7 @@
 //! What the feed is told at start.
 
 use super::decode::Addresses;
+use alloy_primitives::Address;
 use light_node_protocol::RollupConfig;
 use std::time::Duration;
 
@@ -23,11 +24,20 @@ pub struct L1FeedConfig {
 impl L1FeedConfig {
     /// The settings for a chain: 64 blocks or 256 MiB ahead, 16 requests at once, no rate limit.
     pub const fn new(rollup: &RollupConfig) -> Self {
+        Self::of_contracts(
+            rollup.batch_inbox_address,
+            rollup.deposit_contract_address,
+            rollup.l1_system_config_address,
+        )
+    }
+
+    /// The same for contracts at these addresses.
+    pub const fn of_contracts(inbox: Address, portal: Address, system_config: Address) -> Self {
         Self {
             addresses: Addresses {
-                inbox: rollup.batch_inbox_address,
-                portal: rollup.deposit_contract_address,
-                system_config: rollup.l1_system_config_address,
+                inbox,
+                portal,
+                system_config,
             },
             window_blocks: 64,
             window_bytes: 256 << 20,

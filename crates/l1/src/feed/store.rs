@@ -169,6 +169,14 @@ impl Store {
         is_reorg
     }
 
+    /// Nothing is known of heights above the block `kept`, or above the finalized one. True if something was.
+    pub(super) fn reorg(&mut self, kept: Option<u64>) -> bool {
+        let kept = kept.unwrap_or_default().max(self.finalized);
+        let dropped = self.canonical.split_off(&kept.saturating_add(1));
+        self.drop_stale();
+        !dropped.is_empty()
+    }
+
     /// Derivation stands at `cursor`; it may have gone back.
     pub(super) fn advance(&mut self, cursor: u64) {
         let old = std::mem::replace(&mut self.cursor, cursor);

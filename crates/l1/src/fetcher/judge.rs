@@ -231,7 +231,10 @@ impl Fetcher {
     }
 
     fn note_reorg(&mut self, reorg: &Reorg, new: L1BlockRef) {
-        self.reorgs += 1;
+        self.forks.send_modify(|forks| {
+            forks.count += 1;
+            forks.kept = reorg.kept;
+        });
         // The tags may have moved with the head.
         self.tags_due = Instant::now();
         let Reorg {

@@ -63,6 +63,20 @@ async fn a_reorg_below_the_cursor_is_seen_by_who_goes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reorg_among_blocks_that_nobody_fetched_makes_what_is_remembered_doubtful() {
+    let l1 = MemoryL1::new(CHAIN_ID, 100);
+    let world = World::start(&[&l1], Setup::default()).await;
+    let old = world.block(94).await;
+    // Neither the new head nor its parent is of a height that the feed knows.
+    l1.reorg(8, 2);
+    world.watcher.head_is(101).await;
+    let new = world.block(94).await;
+    assert_ne!(new.hash, old.hash);
+    assert_eq!(new.hash, l1.id(94).hash);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reorg_between_a_block_and_its_receipts_is_an_error_and_then_the_new_block() {
     let l1 = MemoryL1::new(CHAIN_ID, 10);
     let deposit = || {
