@@ -33,7 +33,7 @@ async fn safe_at_least(follower: &Follower, number: u64) {
     let mut state = follower.node.engine.watch();
     let reached = state.wait_for(|state| state.safe_head.number >= number);
     let reached = tokio::time::timeout(LIMIT, reached).await;
-    assert!(reached.is_ok(), "{:?}", follower.node.follow.status());
+    assert!(reached.is_ok(), "{:?}", follower.node.safe_source.status());
 }
 
 #[tokio::test(flavor = "multi_thread")]
