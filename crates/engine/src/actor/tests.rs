@@ -13,6 +13,7 @@ mod follow;
 mod insert;
 mod logs;
 mod random;
+mod random_derive;
 mod start;
 
 use super::*;

@@ -9,7 +9,7 @@ use crate::{
     request::{FollowOutcome, FollowRefusal, FollowUpdate, ForkchoiceStart, ResetError},
     state::DerivationState,
     target::TargetOrigin,
-    tasks::follow,
+    tasks::{follow, lost},
 };
 use light_node_engine_api::{ElError, EngineApi};
 use tracing::{info, warn};
@@ -79,12 +79,17 @@ async fn replay(
     ctx: &mut Context,
     start: &ForkchoiceStart,
 ) -> Result<Result<u64, ResetError>, ElError> {
+    let finalized = ctx.state.finalized_head;
     if !ctx.is_lost() {
-        let refusal = FollowRefusal::FinalizedContradicted;
-        return Ok(Err(ResetError::Refused(refusal)));
+        let blocks = Reads::default().number(finalized.number).send(el).await?;
+        if blocks.holds(finalized.id()) {
+            let refusal = FollowRefusal::FinalizedContradicted;
+            return Ok(Err(ResetError::Refused(refusal)));
+        }
+        lost::recover(el, ctx).await?;
     }
     let blocks = Reads::default().number(start.safe.number).send(el).await?;
-    if !blocks.holds(start.safe.id()) {
+    if !ctx.is_lost() || !blocks.holds(start.safe.id()) {
         return Ok(Err(unavailable("it is not on its chain any more")));
     }
     ctx.set_target(None);
@@ -92,7 +97,7 @@ async fn replay(
     warn!(
         number = start.safe.number,
         hash = %start.safe.hash,
-        finalized_number = ctx.state.finalized_head.number,
+        finalized_number = finalized.number,
         "the execution layer has lost final blocks; they are derived from L1 again, heads hold"
     );
     Ok(Ok(ctx.state.reset_epoch))
