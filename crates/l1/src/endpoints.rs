@@ -131,6 +131,12 @@ impl Endpoints {
             .collect()
     }
 
+    /// It may be asked.
+    pub(crate) fn is_available(&self, index: usize) -> bool {
+        let health = &self.state().list[index].health;
+        health.is_available(Instant::now())
+    }
+
     /// Those that may be asked whether they are further than the one in use.
     pub(crate) fn others(&self) -> Vec<usize> {
         let state = self.state();

@@ -295,8 +295,8 @@ impl L1Feed {
             }
             Err(error) => Some(L1DataError::from(error)),
         };
-        if found.is_empty() {
-            // No endpoint has what it was known to have, or none answers well.
+        if failure.is_some() || found.is_empty() && !matches!(want, Want::Hash(_)) {
+            // None answers well, or none has what it was known to have.
             let soon = Instant::now() + PAUSE;
             self.paused_until = self.fetch.available_at().max(soon);
         }

@@ -398,6 +398,10 @@ impl Fetch {
         F: FnOnce(&[u8]) -> Result<T, DecodeError> + Send + 'static,
     {
         self.limiter.pass(calls.len()).await;
+        if !self.endpoints.is_available(index) {
+            // It failed while this waited: what it asked for, a pause above all, holds for all.
+            return Err(self.endpoints.unavailable(None));
+        }
         self.endpoints
             .call(index, calls, limit_bytes, self.deadline, decode)
             .await

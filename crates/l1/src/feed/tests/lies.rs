@@ -93,6 +93,22 @@ async fn retry_after_of_a_lone_endpoint_is_honoured_by_all_that_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_that_wait_for_their_turn_are_not_sent_to_an_endpoint_that_asked_for_a_pause() {
+    let l1 = MemoryL1::new(CHAIN_ID, 200);
+    let mut setup = Setup::default();
+    setup.feed.calls_per_second = 2;
+    let world = World::start(&[&l1], setup).await;
+    world.advance(0);
+    sleep(Duration::from_millis(600)).await;
+    l1.set_fault(Fault::Status(429, Some(Duration::from_secs(60))));
+    sleep(Duration::from_millis(1000)).await;
+    let refused = l1.requests();
+    sleep(Duration::from_secs(50)).await;
+    assert_eq!(l1.requests(), refused);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_failures_at_the_same_time_are_one() {
     let first = MemoryL1::new(CHAIN_ID, 200);
     let world = World::start(&[&first], Setup::default()).await;
