@@ -8,8 +8,8 @@ mod start;
 mod tests;
 
 use crate::{
-    changes::log_changes,
-    config::EngineConfig,
+    changes::ChangeLog,
+    config::{EngineConfig, SafeSourceKind},
     context::Context,
     derived::Derived,
     door::Door,
@@ -51,6 +51,7 @@ pub struct EngineActor {
     status: watch::Sender<EngineStatus>,
     probe: Probe,
     outage: Outage,
+    changes: ChangeLog,
     look_again_at: Instant,
 }
 
@@ -72,6 +73,7 @@ enum Timer {
     TargetGap,
     FirstSync,
     MoveLabels,
+    SayRest,
 }
 
 impl EngineActor {
@@ -93,6 +95,7 @@ impl EngineActor {
             derivation_door,
         );
         let now = Instant::now();
+        let changes = ChangeLog::new(config.safe_source == SafeSourceKind::Derive);
         let actor = Self {
             door: Arc::new(door),
             ctx: Context::new(config, metrics),
@@ -103,6 +106,7 @@ impl EngineActor {
             status,
             probe: Probe::new(now),
             outage: Outage::default(),
+            changes,
             look_again_at: now,
         };
         (actor, handle)
@@ -206,7 +210,7 @@ impl EngineActor {
             .map(|(_, task)| Work::Request(Box::new(task)))
     }
 
-    fn timers(&self) -> [Option<(Instant, Timer)>; 7] {
+    fn timers(&self) -> [Option<(Instant, Timer)>; 8] {
         let look_again = self.ctx.is_lost() && self.ctx.target().is_none() && !self.ctx.replays();
         let labels_due = self.ctx.derived.as_ref().and_then(Derived::labels_due);
         let is_failing = self.status.borrow().failing_since.is_some();
@@ -222,6 +226,7 @@ impl EngineActor {
             self.ctx.gap_due().map(|due| (due, Timer::TargetGap)),
             self.ctx.first_sync_due().map(|due| (due, Timer::FirstSync)),
             labels_due.map(|due| (due, Timer::MoveLabels)),
+            self.changes.rest_due().map(|due| (due, Timer::SayRest)),
         ]
     }
 
@@ -248,8 +253,9 @@ impl EngineActor {
                 let asked_at = self.ctx.last_forkchoice_at;
                 let done = self.handle_timer(&*door, timer).await;
                 // Labels may move without a word to the EL, which says nothing of it then.
-                let is_silent = matches!(timer, Timer::MoveLabels | Timer::FirstSync)
-                    && self.ctx.last_forkchoice_at == asked_at;
+                let is_silent =
+                    matches!(timer, Timer::MoveLabels | Timer::FirstSync | Timer::SayRest)
+                        && self.ctx.last_forkchoice_at == asked_at;
                 if done.is_err() || !is_silent {
                     self.note(done.err());
                 }
@@ -275,6 +281,10 @@ impl EngineActor {
             Timer::TargetGap => insert::target_gap(el, &mut self.ctx).await,
             Timer::FirstSync => first_sync::set_labels(el, &mut self.ctx).await,
             Timer::MoveLabels => labels::move_labels(el, &mut self.ctx).await,
+            Timer::SayRest => {
+                self.changes.say_rest(&self.ctx.state, Instant::now());
+                Ok(())
+            }
         }
     }
 
@@ -332,7 +342,7 @@ impl EngineActor {
                 let depth = before.unsafe_head.number.saturating_sub(reorg.fork);
                 self.ctx.metrics.reorg(reorg.cause, depth);
             }
-            log_changes(&before, &after, reorg);
+            self.changes.note(&before, &after, reorg, Instant::now());
             self.state.send_replace(after);
         }
     }
