@@ -199,31 +199,38 @@ impl BeaconClient {
         } else {
             [Source::Blobs, Source::Sidecars]
         };
-        let (mut refusal, mut is_missing) = (None, false);
+        let (mut refusal, mut mismatch, mut is_missing) = (None, None, false);
         for source in sources {
             let path = source.path(slot, &wanted.hashes);
             match self
                 .get(beacon, source.method(), &path, BLOBS_LIMIT_BYTES)
                 .await
             {
-                Ok(body) => {
-                    let found = self.verifier.verified(source, body, &wanted.hashes).await;
-                    if let Some(blobs) = found.map_err(|cause| beacon.malformed(cause))? {
+                Ok(body) => match self.verifier.verified(source, body, &wanted.hashes).await {
+                    Ok(Some(blobs)) => {
                         beacon.state().prefers_sidecars = source == Source::Sidecars;
                         return Ok(Ok(blobs));
                     }
-                    is_missing = true;
-                }
+                    Ok(None) => is_missing = true,
+                    Err(cause) => mismatch = Some(beacon.malformed(cause)),
+                },
                 Err(error) => match refused_with(&error) {
                     Some(404) => is_missing = true,
                     Some(_) => refusal = Some(error),
+                    // What the first source said is enough to go on with.
+                    None if is_missing => {}
                     None => return Err(error),
                 },
             }
         }
-        match refusal {
-            Some(refusal) if !is_missing => Err(refusal),
-            _ => self.verdict(beacon, slot, timing, wanted).await.map(Err),
+        if let (None, false, Some(refusal)) = (&mismatch, is_missing, refusal) {
+            return Err(refusal);
+        }
+        let verdict = self.verdict(beacon, slot, timing, wanted).await?;
+        match mismatch {
+            // Blobs of another block in the slot are no lie.
+            Some(mismatch) if !matches!(verdict, Verdict::Reorged { .. }) => Err(mismatch),
+            _ => Ok(Err(verdict)),
         }
     }
 

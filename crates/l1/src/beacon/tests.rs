@@ -132,6 +132,12 @@ async fn what_is_missing_is_named_for_what_it_is() {
         matches!(error, BlobError::Reorged { slot: 7, .. }),
         "{error}"
     );
+    beacon.state().ignores_filter = true;
+    let error = client.blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Reorged { slot: 7, .. }),
+        "{error}"
+    );
     beacon.state().blobs.remove(&7);
     let error = client.blobs(&wanted).await.unwrap_err();
     assert!(
@@ -193,6 +199,19 @@ async fn blobs_of_long_ago_have_expired_unless_a_beacon_archives_them() {
     archive.state().is_silent = true;
     let error = both.blobs(&wanted).await.unwrap_err();
     assert!(matches!(error, BlobError::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beacon_whose_sidecars_are_broken_still_says_what_became_of_a_slot() {
+    let beacon = MemoryBeacon::new("one", genesis_time(0));
+    beacon.put(8, 1, root(1));
+    beacon.state().refused = vec![("/eth/v1/beacon/blob_sidecars/", 500, None)];
+    let wanted = wanted(&beacon, &[B256::ZERO]);
+    let error = client(&[&beacon]).blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Missed { slot: 7, .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
