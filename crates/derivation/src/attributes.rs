@@ -45,14 +45,14 @@ pub(crate) struct Built {
 /// Why there are no attributes.
 #[derive(Debug)]
 pub(crate) enum BuildError {
-    Reset(ResetCause),
+    Reset(Box<ResetCause>),
     /// The block is the first of a fork whose upgrade bundle is missing.
     MissingBundle(Hardfork),
 }
 
 impl From<ResetCause> for BuildError {
     fn from(cause: ResetCause) -> Self {
-        Self::Reset(cause)
+        Self::Reset(Box::new(cause))
     }
 }
 
@@ -103,18 +103,18 @@ impl Ingredients<'_> {
     fn epoch_start(
         &self,
         system_config: &mut SystemConfig,
-    ) -> Result<(u64, Vec<Bytes>), ResetCause> {
+    ) -> Result<(u64, Vec<Bytes>), BuildError> {
         let Self { parent, epoch, .. } = self;
         let mismatch = ResetCause::OriginMismatch { parent: **parent };
         if parent.l1_origin.number == epoch.block.number {
             return if parent.l1_origin.hash == epoch.block.hash {
                 Ok((parent.sequence_number + 1, Vec::new()))
             } else {
-                Err(mismatch)
+                Err(mismatch.into())
             };
         }
         if parent.l1_origin.hash != epoch.block.parent_hash {
-            return Err(mismatch);
+            return Err(mismatch.into());
         }
         apply_updates(system_config, self.config, &epoch.logs, &epoch.block);
         let portal = self.config.deposit_contract_address;

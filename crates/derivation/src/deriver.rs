@@ -5,6 +5,9 @@
 //! The same L1 gives the same attributes, whenever and however often it is asked: a step either does one thing for good, or says
 //! why not and leaves everything as it was.
 
+// A step is large, and made once.
+#![allow(clippy::result_large_err)]
+
 use crate::{
     attributes::{BuildError, Built, Ingredients},
     cause::{Cause, Causes, ResetCause, RetryCause},
@@ -179,7 +182,7 @@ impl Position {
             flushed.map_err(|error| self.failed(error))?;
             self.flush_is_due = false;
         }
-        let (parent, parent_config) = self.resolve(parent).map_err(Step::Reset)?;
+        let (parent, parent_config) = self.resolve(parent)?;
         if self.batch.is_none() {
             match self.batches.next_batch(&parent).await {
                 Ok(batch) => self.batch = Some(batch),
@@ -206,7 +209,7 @@ impl Position {
         }
         .build()
         .map_err(|error| match error {
-            BuildError::Reset(cause) => Step::Reset(cause),
+            BuildError::Reset(cause) => Step::Reset(*cause),
             BuildError::MissingBundle(fork) => Step::MissingUpgradeBundle(fork),
         })?;
         let is_last = next.is_last;
@@ -215,9 +218,12 @@ impl Position {
     }
 
     /// The parent with its system config. What lies beyond it is forgotten.
-    fn resolve(&mut self, parent: Parent) -> Result<(BatchParent, SystemConfig), ResetCause> {
+    fn resolve(&mut self, parent: Parent) -> Result<(BatchParent, SystemConfig), Step> {
         let Parent::Known(block) = parent else {
-            let (block, config) = self.blocks.back().ok_or(ResetCause::NoPosition)?;
+            let (block, config) = self
+                .blocks
+                .back()
+                .ok_or(Step::Reset(ResetCause::NoPosition))?;
             let parent = BatchParent {
                 block: *block,
                 is_known: !block.hash.is_zero(),
@@ -232,7 +238,8 @@ impl Position {
                 && derived.sequence_number == block.sequence_number
         };
         let index = self.blocks.iter().position(|(derived, _)| is_it(derived));
-        let index = index.ok_or(ResetCause::UnknownParent { parent: block })?;
+        let unknown = || Step::Reset(ResetCause::UnknownParent { parent: block });
+        let index = index.ok_or_else(unknown)?;
         if index + 1 < self.blocks.len() {
             // Only a flush leads back; without one, what waits here is for a later block.
             self.batch = None;

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 pub(crate) mod stock;
 
 /// The config as kona's stages read it. Karst and Lagoon have no place in it: no stage here asks for them.

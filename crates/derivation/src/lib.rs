@@ -28,6 +28,7 @@ mod stages;
 mod status;
 mod sync_start;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod testing;
 mod upgrades;
 mod window;

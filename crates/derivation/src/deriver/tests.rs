@@ -58,6 +58,39 @@ async fn a_channel_may_come_in_frames_over_several_transactions_and_l1_blocks() 
     assert_eq!(driver.hashes(), world.el.hashes());
 }
 
+#[tokio::test]
+async fn a_large_channel_is_read_off_the_async_threads_to_the_same_end() {
+    let mut world = World::new();
+    world.l1.push_empty(6);
+    let mut blocks = Vec::new();
+    for number in 1..5 {
+        blocks.push(world.sequence(world::transactions(number, 90)).await);
+    }
+    for (id, compress) in [
+        (1, batcher::zlib as fn(&[u8]) -> Vec<u8>),
+        (2, batcher::brotli),
+    ] {
+        let at = 2 * (usize::from(id) - 1);
+        let channel = compress(&batcher::rlp(&span(&blocks[at..at + 2])));
+        let padded = compress(&[batcher::rlp(&span(&blocks[at..at + 2])), noise()].concat());
+        assert!(channel.len() < padded.len() && padded.len() > 32 << 10);
+        let frames = batcher::frames(id, &padded, 100_000);
+        world.post(vec![batcher::transaction(
+            BATCHER,
+            batcher::calldata(&frames),
+        )]);
+    }
+    let mut driver = Driver::new(&world);
+    driver.run().await;
+    assert_eq!(driver.hashes(), world.el.hashes());
+}
+
+/// Bytes that cannot be compressed.
+fn noise() -> Vec<u8> {
+    let blocks = (0..2000_u32).map(|number| alloy_primitives::keccak256(number.to_be_bytes()));
+    blocks.flat_map(|hash| hash.0).collect()
+}
+
 /// A blob with this data, which is shorter than one field element.
 fn blob(data: &[u8]) -> Blob {
     assert!(data.len() <= 27);

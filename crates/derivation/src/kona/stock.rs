@@ -7,7 +7,7 @@ pub(crate) use kona_protocol::BatchReader;
 
 use super::{
     BlockInfo, DataAvailabilityProvider, L1Retrieval, L2BlockInfo, L2Unread, PipelineError,
-    PipelineErrorKind, PipelineResult, block_info, l2_block_info, rollup_config,
+    PipelineErrorKind, PipelineResult, ResetError, block_info, l2_block_info, rollup_config,
 };
 use crate::testing::{driver::Driver, el::FakeEl, world::World};
 use alloy_consensus_v1::{Eip658Value, Header, Receipt, TxEnvelope};
@@ -16,8 +16,8 @@ use alloy_rlp::{Decodable, Encodable};
 use async_trait::async_trait;
 use core::fmt;
 use kona_derive::{
-    ChainProvider, L2ChainProvider, OriginProvider, Pipeline, PipelineBuilder, SignalReceiver,
-    StatefulAttributesBuilder,
+    ActivationSignal, ChainProvider, L2ChainProvider, OriginProvider, Pipeline, PipelineBuilder,
+    SignalReceiver, StatefulAttributesBuilder,
 };
 use kona_protocol::{BatchValidationProvider, OpAttributesWithParent};
 use light_node_l1::{InboxData, L1Data, MemoryL1Source};
@@ -224,19 +224,28 @@ pub(crate) async fn run(world: &World) -> StockRun {
             StepResult::PreparedAttributes | StepResult::AdvancedOrigin => {}
             StepResult::StepFailed(PipelineErrorKind::Temporary(PipelineError::NotEnoughData)) => {}
             StepResult::OriginAdvanceErr(PipelineErrorKind::Temporary(PipelineError::Eof)) => break,
+            StepResult::OriginAdvanceErr(PipelineErrorKind::Reset(
+                ResetError::HoloceneActivation,
+            )) => {
+                let activation = ActivationSignal {
+                    l2_safe_head: l2_block_info(&head),
+                    l1_origin: pipeline.origin().unwrap(),
+                    system_config: None,
+                };
+                pipeline.signal(activation.signal()).await.unwrap();
+            }
             StepResult::StepFailed(error) | StepResult::OriginAdvanceErr(error) => {
                 let stopped = Some(error);
                 return StockRun { derived, stopped };
             }
         }
-        while let Some(attributes) = pipeline.next() {
+        for attributes in pipeline.by_ref() {
             head = insert(&el, &world.config, &head, &attributes);
             let inner = &attributes.inner;
             let transactions = inner.transactions.clone().unwrap();
             derived.push((head.number, transactions, words(&attributes)));
         }
     }
-    let _ = pipeline.origin();
     StockRun {
         derived,
         stopped: None,

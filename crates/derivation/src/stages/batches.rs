@@ -5,6 +5,9 @@
 //! makes of the blocks before them, but for the parent's time and origin, so they may be taken ahead of it. Everything else waits
 //! until the parent's hash is known. Before Holocene kona's queue decides.
 
+// Kona's errors are as large as they are.
+#![allow(clippy::result_large_err)]
+
 mod queue;
 mod rules;
 mod window;
