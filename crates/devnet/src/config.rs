@@ -1,5 +1,7 @@
 //! What a devnet is made of: forks, times, followers, ports. The defaults are those of `light-node devnet`.
 
+use crate::batcher::{BatchKind, BatcherConfig, DataAvailability};
+use light_node_devnet_batches::Compression;
 use light_node_devnet_el::ElBehaviour;
 use light_node_devnet_l1::L1_BLOCK_TIME_MAX;
 use light_node_protocol::Hardfork;
@@ -42,6 +44,8 @@ pub struct DevnetConfig {
     pub el_sync_batch: usize,
     /// Whose answers the embedded execution layers give, the sequencer's among them.
     pub el_behaviour: ElBehaviour,
+    /// How the batcher writes at first.
+    pub batcher: BatcherConfig,
     /// Who makes blocks.
     pub blocks: Blocks,
     /// Whether transactions are sent all the time.
@@ -66,6 +70,12 @@ impl DevnetConfig {
             el_sync_delay: Duration::ZERO,
             el_sync_batch: 64,
             el_behaviour: ElBehaviour::OpReth,
+            batcher: BatcherConfig {
+                batches: BatchKind::Span,
+                compression: Compression::Brotli,
+                da: DataAvailability::Blobs,
+                frame_bytes: None,
+            },
             blocks: Blocks::ByClock,
             traffic: true,
         }

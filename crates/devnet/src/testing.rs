@@ -97,7 +97,7 @@ impl Rig {
         let source = Source::new(l1.clone(), l2.clone(), ledger.clone());
         let status = source.subscribe();
         let (sequencer, _) = Sequencer::new(rollup, engine, l1.clone(), status.clone(), false);
-        let (batcher, _) = Batcher::new(l1.clone(), l2.clone(), ledger, status);
+        let (batcher, _) = Batcher::new(l1.clone(), l2.clone(), ledger, status, config.batcher);
         Self {
             l1,
             l2,

@@ -10,9 +10,10 @@ use crate::{
     clock::WallClock,
     config::{Blocks, DevnetConfig, EngineKind},
     deploy::{DeployedFiles, Deployment, write_json},
+    l1_commands::L1Commands,
     l2_chain::L2Chain,
-    sequencer::Sequencer,
-    source::{Source, SourceHandle, SourceRpc},
+    sequencer::{Sequencer, SequencerHandle},
+    source::{Commands, Source, SourceHandle, SourceRpc},
     traffic::Traffic,
 };
 use alloy_rpc_types_engine::JwtSecret;
@@ -27,6 +28,7 @@ use light_node_node::{
     EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig, SafeSource,
 };
 use light_node_rpc::{MetricsHandle, RpcConfig};
+use light_node_safedb::SafeDbConfig;
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio_util::sync::DropGuard;
 use url::Url;
@@ -49,6 +51,13 @@ pub(super) struct Starting {
 struct RunningEl {
     el: Arc<EmbeddedEl>,
     endpoints: ElEndpoints,
+}
+
+/// What commands the parts that make the chain.
+struct RunningChain {
+    sequencer: SequencerHandle,
+    source: SourceHandle,
+    commands: Commands,
 }
 
 impl Starting {
@@ -80,45 +89,10 @@ impl Starting {
 
     pub(super) async fn start(mut self) -> Result<Devnet, DevnetError> {
         let l1 = self.start_l1().await?;
-        let rollup = self.deployment.rollup_config.clone();
         let sequencer_el = self.start_el(self.ports.sequencer_el(), None)?;
-        let engine = Arc::new(InProcessEngine::new(
-            sequencer_el.el.clone(),
-            rollup.clone(),
-        ));
-        let l2 = L2Chain::new(sequencer_el.el.clone(), rollup.clone());
-
-        let ledger = Ledger::default();
-        let source = Source::new(l1.clone(), l2.clone(), ledger.clone());
-        let status = source.subscribe();
-        let by_clock = self.config.blocks == Blocks::ByClock;
-        let (sequencer, sequencer_handle) = Sequencer::new(
-            rollup.clone(),
-            engine.clone(),
-            l1.clone(),
-            status.clone(),
-            by_clock,
-        );
-        let (batcher, batcher_handle) =
-            Batcher::new(l1.clone(), l2.clone(), ledger, status.clone());
-        let rpc = SourceRpc {
-            config: rollup,
-            status,
-            reader: engine,
-            history: source.history(),
-        };
-        let source_handle = self.serve_source(rpc).await?;
-
-        let token = self.chain.token();
-        self.chain.spawn("sequencer", sequencer.run(token.clone()));
-        self.chain.spawn("source", source.run(token.clone()));
-        self.chain.spawn("batcher", batcher.run(token.clone()));
-        if self.config.traffic {
-            self.chain
-                .spawn("traffic", Traffic::new(l1.clone(), l2).run(token));
-        }
+        let chain = self.start_chain(&l1, &sequencer_el).await?;
         let (followers, follower_endpoints) =
-            self.start_followers(&l1, &source_handle, &sequencer_el)?;
+            self.start_followers(&l1, &chain.source, &sequencer_el)?;
         let spare_el = self.start_el(self.ports.spare_el(), Some(&sequencer_el))?;
 
         let endpoints = Endpoints {
@@ -126,7 +100,7 @@ impl Starting {
             l2_chain_id: self.deployment.rollup_config.l2_chain_id,
             l1: l1.url(),
             beacon: l1.beacon_url(),
-            source: source_handle.url(),
+            source: chain.source.url(),
             sequencer: sequencer_el.endpoints,
             followers: follower_endpoints,
             spare: spare_el.endpoints,
@@ -139,14 +113,73 @@ impl Starting {
             deployment: self.deployment,
             endpoints,
             l1,
-            sequencer: sequencer_handle,
+            sequencer: chain.sequencer,
             sequencer_el: sequencer_el.el,
-            batcher: batcher_handle,
-            source: source_handle,
+            batcher: chain.commands.batcher,
+            l1_commands: chain.commands.l1,
+            source: chain.source,
             followers,
             spare_el: spare_el.el,
             token: self.nodes.token(),
             running: Some(tokio::spawn(supervise(self.nodes, self.chain))),
+        })
+    }
+
+    /// Sequencer, batcher, source and traffic.
+    async fn start_chain(
+        &mut self,
+        l1: &EmbeddedL1,
+        sequencer_el: &RunningEl,
+    ) -> Result<RunningChain, DevnetError> {
+        let rollup = self.deployment.rollup_config.clone();
+        let engine = Arc::new(InProcessEngine::new(
+            sequencer_el.el.clone(),
+            rollup.clone(),
+        ));
+        let l2 = L2Chain::new(sequencer_el.el.clone(), rollup.clone());
+        let ledger = Ledger::default();
+        let source = Source::new(l1.clone(), l2.clone(), ledger.clone());
+        let status = source.subscribe();
+        let by_clock = self.config.blocks == Blocks::ByClock;
+        let (sequencer, sequencer_handle) = Sequencer::new(
+            rollup.clone(),
+            engine.clone(),
+            l1.clone(),
+            status.clone(),
+            by_clock,
+        );
+        let (batcher, batcher_handle) = Batcher::new(
+            l1.clone(),
+            l2.clone(),
+            ledger,
+            status.clone(),
+            self.config.batcher,
+        );
+        let commands = Commands {
+            batcher: batcher_handle,
+            l1: L1Commands::new(l1.clone()),
+        };
+        let rpc = SourceRpc {
+            config: rollup,
+            status,
+            reader: engine,
+            history: source.history(),
+            commands: commands.clone(),
+        };
+        let source_handle = self.serve_source(rpc).await?;
+
+        let token = self.chain.token();
+        self.chain.spawn("sequencer", sequencer.run(token.clone()));
+        self.chain.spawn("source", source.run(token.clone()));
+        self.chain.spawn("batcher", batcher.run(token.clone()));
+        if self.config.traffic {
+            let traffic = Traffic::new(l1.clone(), l2);
+            self.chain.spawn("traffic", traffic.run(token));
+        }
+        Ok(RunningChain {
+            sequencer: sequencer_handle,
+            source: source_handle,
+            commands,
         })
     }
 
@@ -283,6 +316,8 @@ impl Starting {
                 max_age: Duration::from_secs(120),
                 request_deadline: Duration::from_secs(5),
             }),
+            // Its files are those of the chain; what a node remembers goes with the process.
+            safe_db: Some(SafeDbConfig::new(None)),
             rpc: RpcConfig {
                 listen: self.ports.follower(index),
                 enable_admin: true,
