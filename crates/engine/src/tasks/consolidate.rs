@@ -17,8 +17,13 @@ use crate::{
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use light_node_engine_api::{ElError, ElErrorClass, EngineApi};
 use light_node_protocol::{Hardfork, L2BlockRef};
+use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
+
+/// After gossip's head yielded to derivation no other becomes target for this time: the EL has no peer that serves blocks,
+/// and each attempt would hold derivation up. Long enough to catch up with hours of blocks.
+const AFTER_YIELD: Duration = Duration::from_secs(300);
 
 /// What became of derived attributes.
 #[derive(Debug)]
@@ -197,6 +202,7 @@ async fn missing(el: &dyn EngineApi, ctx: &mut Context, number: u64) -> Result<F
     ctx.buffer.remove(id);
     ctx.buffer.drop_linked_to(|parent| parent == id.hash);
     ctx.set_target(None);
+    ctx.calm_for(AFTER_YIELD, now);
     Ok(Found::None)
 }
 

@@ -156,7 +156,6 @@ async fn insert(
     match answer {
         Outcome::Applied => {
             ctx.build = None;
-            ctx.remember_payload(&payload);
             ctx.adopt(block, labels, None, Instant::now());
             Ok(Built::Block(block))
         }

@@ -368,11 +368,18 @@ async fn a_head_of_gossip_is_waited_for_and_yields_when_nobody_serves_it(kind: M
     );
     assert!(start.elapsed() >= seconds(20), "{:?}", start.elapsed());
     assert_eq!(harness.state().target, None);
+    // The next one of gossip does not hold it up again.
+    assert_eq!(harness.insert(&chain[22]).await, InsertOutcome::Buffered);
+    let start = Instant::now();
     for block in &chain[5..22] {
         assert_eq!(harness.consolidate(derived(block)).await, safe(block));
+        harness.pass(seconds(1)).await;
+        assert_eq!(harness.state().target, None);
     }
+    assert_eq!(start.elapsed(), seconds(17));
     harness.pass(seconds(2)).await;
     assert_eq!(harness.el.safe(), chain[21].block_ref());
+    assert_eq!(harness.state().unsafe_head, chain[22].block_ref());
     harness.stop().await;
 }
 
