@@ -88,10 +88,7 @@ impl Driver {
         let step = self.deriver.step(Parent::Known(self.safe)).await;
         match &step {
             Step::Attributes(derived) => self.give(derived.as_ref().clone()),
-            Step::Advanced(_) => {
-                let used_up = before.unwrap().number;
-                self.history.push((used_up, self.safe));
-            }
+            Step::Advanced(_) => self.note_used_up(before),
             _ => {}
         }
         step
@@ -112,10 +109,19 @@ impl Driver {
     fn keep(&mut self, step: Step, before: Option<L1BlockRef>) -> Step {
         match &step {
             Step::Attributes(derived) => self.waiting.push(derived.as_ref().clone()),
-            Step::Advanced(_) => self.history.push((before.unwrap().number, self.safe)),
+            Step::Advanced(_) => self.note_used_up(before),
             _ => {}
         }
         step
+    }
+
+    /// What is read over again after a restart says nothing new of the safe head.
+    fn note_used_up(&mut self, block: Option<L1BlockRef>) {
+        let number = block.unwrap().number;
+        let known = self.history.last().map_or(0, |(known, _)| *known);
+        if number > known {
+            self.history.push((number, self.safe));
+        }
     }
 
     /// Gives the execution layer what waits, up to `count`. What follows a refused block is stale.

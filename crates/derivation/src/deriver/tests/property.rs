@@ -6,14 +6,17 @@ use crate::kona::{Batch, SingleBatch};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::time::Duration;
 
-/// Seeds that are tried; `DERIVATION_SEED=17` tries that one alone.
+/// Seeds that are tried. `DERIVATION_SEEDS=1000` tries more of them, `DERIVATION_SEED=17` that one alone.
 const SEEDS: u64 = 40;
 
 fn seeds() -> Vec<u64> {
-    let one = std::env::var("DERIVATION_SEED").ok();
-    one.map_or_else(
-        || (0..SEEDS).collect(),
-        |seed| vec![seed.parse().expect("DERIVATION_SEED is a number")],
+    let number = |name| {
+        let value: Option<String> = std::env::var(name).ok();
+        value.map(|value| value.parse().expect("a seed is a number"))
+    };
+    number("DERIVATION_SEED").map_or_else(
+        || (0..number("DERIVATION_SEEDS").unwrap_or(SEEDS)).collect(),
+        |seed| vec![seed],
     )
 }
 
