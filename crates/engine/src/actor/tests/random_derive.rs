@@ -2,10 +2,10 @@
 //! refuses, lags and goes down. The invariants hold throughout, and when the faults end the engine arrives where L1 is.
 
 use super::{
-    deriving::{derived, span},
+    deriving::{derived, span, with_transaction},
     *,
 };
-use crate::request::{ConsolidateOutcome, ForkchoiceStart};
+use crate::request::{ConsolidateOutcome, DerivedAttributes, ForkchoiceStart};
 use light_node_engine_api::memory::Scripted;
 use proptest::prelude::*;
 
@@ -23,6 +23,8 @@ enum Event {
     Derive(usize),
     /// A span of so many is handed over at once.
     Span(usize),
+    /// The batch of the next block cannot be executed.
+    BadBatch,
     /// L1 leaves its branch so many blocks below what was derived.
     Reorg(usize),
     /// So many blocks behind what is derived are final.
@@ -52,6 +54,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (1usize..4).prop_map(Event::Derive),
         6 => (1usize..6).prop_map(Event::Span),
+        1 => Just(Event::BadBatch),
         1 => (1usize..6).prop_map(Event::Reorg),
         2 => (0usize..6).prop_map(Event::Finalize),
         2 => Just(Event::Cursor),
@@ -97,6 +100,7 @@ impl World {
     async fn new(kind: MemoryElKind) -> Self {
         let mut harness = Harness::deriving_beside(kind, |_, _| {}).await;
         harness.safe_may_fall = true;
+        harness.el.leave_out_transactions(true);
         let chain = harness.chain(MAIN);
         Self {
             genesis: harness.builder.genesis(),
@@ -178,12 +182,40 @@ impl World {
         self.next = done.then_some(next + blocks.len());
     }
 
+    /// What remains of the block is its deposits, which is the block of the chain.
+    async fn derive_bad_batch(&mut self) {
+        let Some(next) = self.next.filter(|next| next + 2 < MAIN) else {
+            return;
+        };
+        let (bad, after) = (&self.chain[next], &self.chain[next + 1]);
+        let after = DerivedAttributes {
+            parent: None,
+            ..derived(after)
+        };
+        let engine = self.harness.engine.clone();
+        let calls = [with_transaction(bad), after].map(|it| engine.consolidate(self.epoch, it));
+        let answers = tokio::time::timeout(PATIENCE, futures::future::join_all(calls)).await;
+        let deposits = Ok(ConsolidateOutcome::DepositsOnly(bad.block_ref()));
+        self.next = None;
+        if let Ok([answer, ahead]) = answers.as_deref()
+            && *answer == deposits
+        {
+            assert_eq!(
+                *ahead,
+                Ok(ConsolidateOutcome::Stale),
+                "it ran ahead in vain"
+            );
+            self.next = Some(next + 1);
+        }
+    }
+
     async fn step(&mut self, event: Event) {
         let el = Arc::clone(&self.harness.el);
         let engine = self.harness.engine.clone();
         match event {
             Event::Derive(count) => self.derive(count, false).await,
             Event::Span(count) => self.derive(count, true).await,
+            Event::BadBatch => self.derive_bad_batch().await,
             Event::Reorg(depth) => {
                 self.salt += 1;
                 let top = self.next.unwrap_or_default().max(self.finalized);
