@@ -41,7 +41,18 @@ pub(crate) struct DevnetArgs {
     )]
     pub(crate) l1_block_time: Duration,
 
-    /// How many light-nodes run in this process, each on an execution layer of its own; at most 16.
+    /// Whether a light-node derives the chain from L1, and the others follow that one. With false they follow the reference
+    /// source, which fails on command.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "LIGHT_NODE_DEVNET_DERIVER",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) deriver: bool,
+
+    /// How many light-nodes follow in this process, each on an execution layer of its own; at most 16.
     #[arg(
         long,
         value_name = "N",
@@ -51,7 +62,7 @@ pub(crate) struct DevnetArgs {
     )]
     pub(crate) followers: usize,
 
-    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 19545, light-nodes from 17645, their metrics from 17301, their
+    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 19545, deriver 17595 (metrics 17300, execution layer 19595 and 19601), light-nodes from 17645, their metrics from 17301, their
     /// execution layers from 19645 (Engine API 19651) in steps of ten, spare execution layer 19945 (19951). Without it all ports are free ones.
     #[arg(long, env = "LIGHT_NODE_DEVNET_STABLE_PORTS")]
     pub(crate) stable_ports: bool,
@@ -242,6 +253,7 @@ impl DevnetArgs {
             fork: self.fork.into(),
             block_time: self.block_time,
             l1_block_time: self.l1_block_time,
+            deriver: self.deriver,
             followers: self.followers,
             engine: match self.engine {
                 EngineArg::Http => EngineKind::Http,

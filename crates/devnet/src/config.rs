@@ -29,7 +29,10 @@ pub struct DevnetConfig {
     pub l1_safe_lag: u64,
     /// How many blocks the L1's `finalized` label stays behind its head. No L1 reorg can be deeper.
     pub l1_finalized_lag: u64,
-    /// How many light-nodes run in the process, each with an execution layer of its own.
+    /// Whether a light-node derives the chain from L1, on an execution layer of its own that has no peer, and the others follow
+    /// that one. Otherwise they follow the reference source, which knows the batcher's mind and fails on command.
+    pub deriver: bool,
+    /// How many light-nodes follow in the process, each with an execution layer of its own.
     pub followers: usize,
     /// How the followers reach their execution layers.
     pub engine: EngineKind,
@@ -63,6 +66,7 @@ impl DevnetConfig {
             l1_block_time: Duration::from_secs(3),
             l1_safe_lag: 4,
             l1_finalized_lag: 8,
+            deriver: true,
             followers: 1,
             engine: EngineKind::Http,
             stable_ports: false,

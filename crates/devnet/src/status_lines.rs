@@ -59,6 +59,7 @@ pub struct StatusLines {
     l1: EmbeddedL1,
     sequencer_el: Arc<EmbeddedEl>,
     source: SourceHandle,
+    deriver: Option<Follower>,
     followers: Vec<Follower>,
 }
 
@@ -69,6 +70,7 @@ impl StatusLines {
             l1: devnet.l1().clone(),
             sequencer_el: devnet.sequencer_el().clone(),
             source: devnet.source().clone(),
+            deriver: devnet.deriver().cloned(),
             followers: devnet.followers().to_vec(),
         }
     }
@@ -155,16 +157,18 @@ impl StatusLines {
             },
         ];
         let safe = status.safe_l2.number;
+        let deriver = self.deriver.iter();
+        rows.extend(deriver.map(|node| node_row("deriver".to_owned(), node, safe)));
         rows.extend(
             (1..)
                 .zip(&self.followers)
-                .map(|(number, one)| follower_row(number, one, safe)),
+                .map(|(number, one)| node_row(format!("light-node {number}"), one, safe)),
         );
         rows
     }
 }
 
-fn follower_row(number: usize, follower: &Follower, source_safe: u64) -> Row {
+fn node_row(name: String, follower: &Follower, source_safe: u64) -> Row {
     let state = follower.node.engine.state();
     let known = |is_zero: bool, number: u64| (!is_zero).then_some(number);
     let doing = match follower.node.safe_source.status() {
@@ -173,7 +177,7 @@ fn follower_row(number: usize, follower: &Follower, source_safe: u64) -> Row {
     };
     let (safe, finalized) = (state.safe_head, state.finalized_head);
     Row {
-        name: format!("light-node {number}"),
+        name,
         head: state.unsafe_head.number,
         safe: known(safe.is_zero(), safe.number),
         finalized: known(finalized.is_zero(), finalized.number),

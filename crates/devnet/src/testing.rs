@@ -33,6 +33,7 @@ pub(crate) fn config(fork: Hardfork) -> DevnetConfig {
         l1_finalized_lag: 20,
         blocks: Blocks::OnCommand,
         traffic: false,
+        deriver: false,
         ..DevnetConfig::new(PathBuf::new())
     }
 }

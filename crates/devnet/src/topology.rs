@@ -56,6 +56,7 @@ pub struct Devnet {
     batcher: BatcherHandle,
     l1_commands: L1Commands,
     source: SourceHandle,
+    deriver: Option<Follower>,
     followers: Vec<Follower>,
     spare_el: Arc<EmbeddedEl>,
     token: CancellationToken,
@@ -131,7 +132,12 @@ impl Devnet {
         &self.source
     }
 
-    /// The light-nodes of this process.
+    /// The light-node that derives, if there is one.
+    pub const fn deriver(&self) -> Option<&Follower> {
+        self.deriver.as_ref()
+    }
+
+    /// The light-nodes of this process that follow.
     pub fn followers(&self) -> &[Follower] {
         &self.followers
     }
