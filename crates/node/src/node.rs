@@ -37,11 +37,12 @@ pub struct Doors {
 
 /// The way to who says what is safe.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // there is one
 pub enum SafeDoor {
     /// To the node that is followed.
     Follow(FollowSettings, Box<dyn FollowSource>),
     /// To what derivation reads of L1; with the actor that fetches it, if it has one.
-    Derive(DeriveSettings, Arc<dyn L1Source>, Option<L1Feed>),
+    Derive(DeriveSettings, Arc<dyn L1Source>, Option<Box<L1Feed>>),
 }
 
 /// What others in the process may see of a node.
@@ -97,7 +98,7 @@ enum SafeSourceActor {
     Follow(FollowActor),
     Derive {
         derivation: DerivationActor,
-        feed: Option<L1Feed>,
+        feed: Option<Box<L1Feed>>,
         reader: Arc<dyn ElReader>,
     },
 }
@@ -310,7 +311,7 @@ fn safe_door(
             let beacons = BeaconClient::new(&settings.beacons, settings.slot_duration)?;
             requests.push(l1.metrics().beacon_requests().clone());
             let (feed, data) = L1Feed::new(settings.feed.clone(), l1, beacons);
-            SafeDoor::Derive(settings, Arc::new(data), Some(feed))
+            SafeDoor::Derive(settings, Arc::new(data), Some(Box::new(feed)))
         }
     })
 }
@@ -344,7 +345,7 @@ fn follow(
 }
 
 /// The data of L1, the actor that fetches it, and the blocks of the execution layer.
-type DeriveParts = (Arc<dyn L1Source>, Option<L1Feed>, Arc<dyn ElReader>);
+type DeriveParts = (Arc<dyn L1Source>, Option<Box<L1Feed>>, Arc<dyn ElReader>);
 
 fn derive(
     rollup_config: Arc<RollupConfig>,

@@ -4,6 +4,7 @@
 mod lies;
 mod logs;
 mod reorgs;
+mod storm;
 
 use super::*;
 use crate::{
