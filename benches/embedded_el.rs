@@ -35,7 +35,6 @@ async fn main() -> ExitCode {
     }
     let datadir = tempfile::tempdir().unwrap();
     let config = DevnetConfig {
-        deriver: false,
         followers: 0,
         blocks: Blocks::OnCommand,
         traffic: false,

@@ -4,7 +4,6 @@ pub(crate) mod about;
 pub(crate) mod aliases;
 pub(crate) mod chain;
 pub(crate) mod config;
-pub(crate) mod derive;
 #[cfg(feature = "devnet")]
 pub(crate) mod devnet;
 pub(crate) mod doctor;
@@ -20,7 +19,6 @@ pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod rpc;
-pub(crate) mod safedb;
 pub(crate) mod setting;
 pub(crate) mod value;
 pub(crate) mod words;

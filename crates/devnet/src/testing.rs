@@ -33,7 +33,6 @@ pub(crate) fn config(fork: Hardfork) -> DevnetConfig {
         l1_finalized_lag: 20,
         blocks: Blocks::OnCommand,
         traffic: false,
-        deriver: false,
         ..DevnetConfig::new(PathBuf::new())
     }
 }
@@ -98,7 +97,7 @@ impl Rig {
         let source = Source::new(l1.clone(), l2.clone(), ledger.clone());
         let status = source.subscribe();
         let (sequencer, _) = Sequencer::new(rollup, engine, l1.clone(), status.clone(), false);
-        let (batcher, _) = Batcher::new(l1.clone(), l2.clone(), ledger, status, config.batcher);
+        let (batcher, _) = Batcher::new(l1.clone(), l2.clone(), ledger, status);
         Self {
             l1,
             l2,

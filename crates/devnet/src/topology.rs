@@ -15,7 +15,6 @@ use crate::{
     batcher::BatcherHandle,
     config::DevnetConfig,
     deploy::Deployment,
-    l1_commands::L1Commands,
     sequencer::SequencerHandle,
     source::SourceHandle,
 };
@@ -54,9 +53,7 @@ pub struct Devnet {
     sequencer: SequencerHandle,
     sequencer_el: Arc<EmbeddedEl>,
     batcher: BatcherHandle,
-    l1_commands: L1Commands,
     source: SourceHandle,
-    deriver: Option<Follower>,
     followers: Vec<Follower>,
     spare_el: Arc<EmbeddedEl>,
     token: CancellationToken,
@@ -117,14 +114,9 @@ impl Devnet {
         &self.sequencer_el
     }
 
-    /// The batcher: pause, resume, write otherwise, send what is malformed.
+    /// The batcher: pause, resume.
     pub const fn batcher(&self) -> &BatcherHandle {
         &self.batcher
-    }
-
-    /// The rollup's contracts on L1: deposits, changes of the system config.
-    pub const fn l1_commands(&self) -> &L1Commands {
-        &self.l1_commands
     }
 
     /// The reference source: its status, and its server.
@@ -132,12 +124,7 @@ impl Devnet {
         &self.source
     }
 
-    /// The light-node that derives, if there is one.
-    pub const fn deriver(&self) -> Option<&Follower> {
-        self.deriver.as_ref()
-    }
-
-    /// The light-nodes of this process that follow.
+    /// The light-nodes of this process.
     pub fn followers(&self) -> &[Follower] {
         &self.followers
     }

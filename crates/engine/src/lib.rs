@@ -8,9 +8,7 @@
 mod actor;
 mod changes;
 mod config;
-mod content;
 mod context;
-mod derived;
 mod door;
 mod follow_case;
 mod forkchoice;
@@ -32,14 +30,13 @@ mod tasks;
 pub mod test_utils;
 
 pub use actor::EngineActor;
-pub use config::{BufferLimits, EngineConfig, SafeSourceKind, SyncMode};
+pub use config::{BufferLimits, EngineConfig, SafeSourceKind};
 pub use follow_case::FollowCase;
 pub use handle::{EngineGone, EngineHandle, PayloadDropped};
 pub use metrics::EngineMetrics;
 pub use queue::Lane;
 pub use request::{
-    BuildOutcome, CommitOutcome, ConsolidateOutcome, DerivedAttributes, FollowOutcome,
-    FollowRefusal, FollowUpdate, ForkchoiceStart, InsertOutcome, ResetError, ResetReason,
+    BuildOutcome, CommitOutcome, FollowOutcome, FollowRefusal, FollowUpdate, InsertOutcome,
     SealOutcome,
 };
 pub use state::{DerivationState, ElSyncState, EngineState};

@@ -4,12 +4,12 @@
 mod judge;
 
 use crate::{
-    Canonicality, L1Config, L1Error, L1Fatal, L1Heads, L1Metrics,
+    BoxTransport, Canonicality, L1Config, L1Error, L1Fatal, L1Heads, L1Metrics,
     endpoints::Endpoints,
     error::words,
     schedule::{Schedule, WallClock},
     status::Snapshot,
-    window::{Forks, Window},
+    window::Window,
 };
 use judge::LowHead;
 use light_node_actor::Backoff;
@@ -44,7 +44,6 @@ pub(crate) struct Fetcher {
     retry_interval: Duration,
     tags_due: Instant,
     last_asked: Option<Instant>,
-    asked_at: Instant,
     last_success: Option<Instant>,
     last_error: Option<L1Error>,
     low_head: Option<LowHead>,
@@ -53,20 +52,20 @@ pub(crate) struct Fetcher {
     holds: bool,
     questions_ahead: u32,
     mismatch_confirmed: bool,
-    forks: watch::Sender<Forks>,
+    reorgs: u64,
     metrics: L1Metrics,
 }
 
 impl Fetcher {
     pub(crate) fn new(
         config: &L1Config,
-        endpoints: Endpoints,
+        transports: Vec<BoxTransport>,
         heads: watch::Sender<L1Heads>,
         status: watch::Sender<Snapshot>,
         metrics: L1Metrics,
     ) -> Self {
         let fetcher = Self {
-            endpoints,
+            endpoints: Endpoints::new(config, transports, metrics.clone()),
             window: Window::default(),
             schedule: Schedule::new(config.block_time, config.retry_interval),
             heads,
@@ -77,7 +76,6 @@ impl Fetcher {
             retry_interval: config.retry_interval,
             tags_due: Instant::now(),
             last_asked: None,
-            asked_at: Instant::now(),
             last_success: None,
             last_error: None,
             low_head: None,
@@ -86,16 +84,11 @@ impl Fetcher {
             holds: false,
             questions_ahead: 0,
             mismatch_confirmed: false,
-            forks: watch::Sender::default(),
+            reorgs: 0,
             metrics,
         };
         fetcher.publish_status();
         fetcher
-    }
-
-    /// The reorgs, on every change.
-    pub(crate) fn forks(&self) -> watch::Receiver<Forks> {
-        self.forks.subscribe()
     }
 
     /// When the watcher shall ask.
@@ -204,7 +197,7 @@ impl Fetcher {
             };
             match self.fetch_from(index, least_head, missing, deadline).await {
                 Ok(()) => {
-                    self.endpoints.accepted(index, self.asked_at);
+                    self.endpoints.accepted(index);
                     return Ok(());
                 }
                 Err(error @ L1Error::Lagging { .. }) => self.endpoints.lags(index, &error),
@@ -212,7 +205,7 @@ impl Fetcher {
                     if matches!(error, L1Error::Inconsistent { .. }) {
                         self.window.forget();
                     }
-                    self.endpoints.failed(index, self.asked_at, &error);
+                    self.endpoints.failed(index, &error);
                     failure = Some(error);
                 }
             }
@@ -252,12 +245,12 @@ impl Fetcher {
                         known: self.window.head().number,
                     };
                     self.endpoints.lags(in_use, &failure);
-                    self.endpoints.accepted(index, self.asked_at);
+                    self.endpoints.accepted(index);
                     return;
                 }
                 // It is no further, and serves as well as before.
                 Err(L1Error::Lagging { .. }) => {}
-                Err(error) => self.endpoints.failed(index, self.asked_at, &error),
+                Err(error) => self.endpoints.failed(index, &error),
             }
         }
     }
@@ -320,7 +313,7 @@ impl Fetcher {
             contradiction: self.contradiction(),
             endpoints: self.endpoints.statuses(),
             requests: self.endpoints.requests(),
-            reorgs: self.forks.borrow().count,
+            reorgs: self.reorgs,
         };
         self.status.send_replace(snapshot);
     }

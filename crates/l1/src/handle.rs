@@ -1,9 +1,6 @@
 //! What others may ask of L1.
 
-use crate::{
-    L1Error, L1Metrics, L1Status, endpoints::Endpoints, fetcher::Fetcher, status::Snapshot,
-    window::Forks,
-};
+use crate::{L1Error, L1Metrics, L1Status, fetcher::Fetcher, status::Snapshot};
 use alloy_primitives::B256;
 use light_node_protocol::{BlockNumHash, L1BlockRef};
 use std::{sync::Arc, time::Duration};
@@ -38,8 +35,6 @@ pub enum Canonicality {
 #[derive(Clone, Debug)]
 pub struct L1Handle {
     fetcher: Arc<Mutex<Fetcher>>,
-    endpoints: Endpoints,
-    forks: watch::Receiver<Forks>,
     heads: watch::Receiver<L1Heads>,
     status: watch::Receiver<Snapshot>,
     metrics: L1Metrics,
@@ -49,8 +44,6 @@ pub struct L1Handle {
 impl L1Handle {
     pub(crate) const fn new(
         fetcher: Arc<Mutex<Fetcher>>,
-        endpoints: Endpoints,
-        forks: watch::Receiver<Forks>,
         heads: watch::Receiver<L1Heads>,
         status: watch::Receiver<Snapshot>,
         metrics: L1Metrics,
@@ -58,8 +51,6 @@ impl L1Handle {
     ) -> Self {
         Self {
             fetcher,
-            endpoints,
-            forks,
             heads,
             status,
             metrics,
@@ -72,17 +63,9 @@ impl L1Handle {
         *self.heads.borrow()
     }
 
-    /// The heads on every change.
-    pub fn watch(&self) -> watch::Receiver<L1Heads> {
+    #[cfg(test)]
+    pub(crate) fn watch(&self) -> watch::Receiver<L1Heads> {
         self.heads.clone()
-    }
-
-    pub(crate) fn forks(&self) -> watch::Receiver<Forks> {
-        self.forks.clone()
-    }
-
-    pub(crate) const fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
     }
 
     /// Which endpoint serves, and how well.

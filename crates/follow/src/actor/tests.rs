@@ -2,7 +2,6 @@
 
 mod engine;
 mod faults;
-mod history;
 mod l1;
 mod log;
 mod world;

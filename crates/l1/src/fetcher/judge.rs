@@ -72,7 +72,6 @@ impl Fetcher {
             questions.extend([Question::Safe, Question::Finalized]);
         }
         questions.extend(missing.iter().map(|number| Question::Block(*number)));
-        self.asked_at = Instant::now();
         let answers = self
             .endpoints
             .exchange(index, &questions, deadline, false)
@@ -192,7 +191,6 @@ impl Fetcher {
             .iter()
             .map(|number| Question::Block(*number))
             .collect();
-        self.asked_at = Instant::now();
         let answers = self
             .endpoints
             .exchange(index, &questions, deadline, true)
@@ -231,10 +229,7 @@ impl Fetcher {
     }
 
     fn note_reorg(&mut self, reorg: &Reorg, new: L1BlockRef) {
-        self.forks.send_modify(|forks| {
-            forks.count += 1;
-            forks.kept = reorg.kept;
-        });
+        self.reorgs += 1;
         // The tags may have moved with the head.
         self.tags_due = Instant::now();
         let Reorg {
