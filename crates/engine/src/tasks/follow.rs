@@ -131,7 +131,7 @@ async fn ahead(
     }
     let mut blocks = reads.send(el).await?;
     let latest = blocks.label(BlockNumberOrTag::Latest);
-    if lost::has_fallen(ctx, latest.map(|latest| latest.number)) {
+    if lost::has_fallen(el, ctx, latest.map(|latest| latest.number)).await? {
         lost::recover(el, ctx).await?;
         return Ok(None);
     }

@@ -21,10 +21,18 @@ pub(crate) async fn is_gone(el: &dyn EngineApi, ctx: &Context) -> Result<bool, E
     Ok(blocks.by_hash(head).is_none())
 }
 
-/// True if the EL stands below the head that it confirmed. No forkchoice of ours leads it there, so it has lost blocks.
-pub(crate) fn has_fallen(ctx: &Context, latest: Option<u64>) -> bool {
-    let ours = ctx.state.unsafe_head.number;
-    !ctx.is_lost() && latest.is_some_and(|latest| latest < ours)
+/// True if the EL, whose head is `latest`, has lost ours: it stands below it, and does not return it any more. One that
+/// imports another branch stands below it for a while, too, and still has it.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked.
+pub(crate) async fn has_fallen(
+    el: &dyn EngineApi,
+    ctx: &Context,
+    latest: Option<u64>,
+) -> Result<bool, ElError> {
+    let is_below = latest.is_some_and(|latest| latest < ctx.state.unsafe_head.number);
+    Ok(is_below && !ctx.is_lost() && is_gone(el, ctx).await?)
 }
 
 /// Looks at the EL again. If its latest block is at or above our safe head and on its chain, that is our unsafe head now;

@@ -99,7 +99,7 @@ pub(crate) async fn ask_again(
             return settle_on(el, ctx, target, &blocks).await.map(Some);
         }
         let latest = blocks.label(BlockNumberOrTag::Latest);
-        if lost::has_fallen(ctx, latest.map(|latest| latest.number)) {
+        if lost::has_fallen(el, ctx, latest.map(|latest| latest.number)).await? {
             lost::recover(el, ctx).await?;
             return Ok(Some(Settled::Waiting));
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Reads the EL's head and what it says of its own sync. An EL that stands still is asked for its chain, too: one that was
-/// exchanged for that of another chain would wait for our head for ever. One that stands below our head has lost it.
+/// exchanged for that of another chain would wait for our head for ever. One that lost our head is looked at anew.
 ///
 /// # Errors
 /// [`ElError`] if the EL could not be asked, or is another.
@@ -35,7 +35,7 @@ pub(crate) async fn look(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), El
     if !watch.saw(head.number, syncing, now) {
         probe::identify(el, &ctx.config.rollup_config).await?;
     }
-    if lost::has_fallen(ctx, Some(head.number)) {
+    if lost::has_fallen(el, ctx, Some(head.number)).await? {
         return lost::recover(el, ctx).await;
     }
     let changed = ctx.sync.as_mut().is_some_and(|watch| watch.judge(now));

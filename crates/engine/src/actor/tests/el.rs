@@ -13,6 +13,7 @@ under_each_el! {
     an_el_wiped_to_genesis_is_brought_back_without_help,
     a_loss_is_found_although_the_source_runs_ahead,
     a_loss_is_found_while_a_target_is_waited_for,
+    an_el_that_imports_another_branch_from_below_has_lost_nothing,
     a_backfill_is_waited_for,
     accepted_is_no_valid,
     a_null_block_of_a_once_valid_head_is_a_loss,
@@ -201,6 +202,34 @@ async fn a_loss_is_found_while_a_target_is_waited_for(kind: MemoryElKind) {
     harness.pass(seconds(6)).await;
     assert_eq!(harness.state().el_sync, ElSyncState::LostBlocks);
     harness.follow_until(&chain, &chain[9]).await;
+    harness.stop().await;
+}
+
+async fn an_el_that_imports_another_branch_from_below_has_lost_nothing(kind: MemoryElKind) {
+    let (mut harness, chain) = following(kind).await;
+    let before = harness.state();
+    let other = harness.branch(&chain[3], 9, 1);
+    let update = FollowUpdate {
+        safe_may_move: true,
+        ..Harness::update(&other[8], Some(&chain[3]))
+    };
+    assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+    for imported in 1..8 {
+        harness.el.add(&other[..imported]);
+        harness.el.set_head(other[imported - 1].hash());
+        harness.pass(seconds(3)).await;
+        let state = harness.state();
+        assert_eq!(state.el_sync, ElSyncState::Syncing, "{imported}");
+        assert_eq!(
+            state.unsafe_head, before.unsafe_head,
+            "published heads hold"
+        );
+    }
+    harness.el.add(&other);
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.safe_head, other[8].block_ref());
     harness.stop().await;
 }
 
