@@ -35,6 +35,7 @@ async fn main() -> ExitCode {
     }
     let datadir = tempfile::tempdir().unwrap();
     let config = DevnetConfig {
+        deriver: false,
         followers: 0,
         blocks: Blocks::OnCommand,
         traffic: false,

@@ -4,6 +4,7 @@ pub(crate) mod about;
 pub(crate) mod aliases;
 pub(crate) mod chain;
 pub(crate) mod config;
+pub(crate) mod derive;
 #[cfg(feature = "devnet")]
 pub(crate) mod devnet;
 pub(crate) mod doctor;
@@ -19,6 +20,7 @@ pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod rpc;
+pub(crate) mod safedb;
 pub(crate) mod setting;
 pub(crate) mod value;
 pub(crate) mod words;

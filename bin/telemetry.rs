@@ -21,6 +21,23 @@ use writer::LineWriter;
 /// The level of a node that is told none.
 pub(crate) const NODE_LEVEL: &str = "info";
 
+/// Targets of kona's stages. Their words are about single frames and batches, in an order and with levels of their own.
+const STAGES: [&str; 13] = [
+    "attributes_queue",
+    "batch_queue",
+    "batch_span",
+    "batch_stream",
+    "batch_validator",
+    "blob_source",
+    "channel_assembler",
+    "channel_bank",
+    "channel_reader",
+    "frame_queue",
+    "pipeline",
+    "single_batch",
+    "traversal",
+];
+
 /// The writer that was installed.
 static WRITER: OnceLock<LineWriter> = OnceLock::new();
 
@@ -47,7 +64,7 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> e
             "the log level `{directives}` does not exist; there are error, warn, info, debug, trace and off"
         );
     }
-    let filter = EnvFilter::try_new(&directives)
+    let filter = EnvFilter::try_new(with_quiet_stages(&directives))
         .wrap_err_with(|| format!("the log filter `{directives}` does not parse"))?;
     let is_terminal = file.is_none() && stdout().is_terminal();
     let is_coloured = is_coloured(
@@ -118,6 +135,17 @@ const fn resolve(format: LogFormat, is_terminal: bool) -> LogFormat {
     }
 }
 
+/// The same directives, by which kona's stages are heard only at debug, or by who names them.
+fn with_quiet_stages(directives: &str) -> String {
+    let is_detailed = |level: LevelFilter| level >= LevelFilter::DEBUG;
+    if directives.parse().is_ok_and(is_detailed) {
+        return directives.to_owned();
+    }
+    let unnamed = STAGES.iter().filter(|stage| !directives.contains(*stage));
+    let quiet = unnamed.map(|stage| format!(",{stage}=off"));
+    directives.to_owned() + &quiet.collect::<String>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +155,17 @@ mod tests {
         assert_eq!(resolve(LogFormat::Auto, true), LogFormat::Pretty);
         assert_eq!(resolve(LogFormat::Auto, false), LogFormat::Logfmt);
         assert_eq!(resolve(LogFormat::Json, true), LogFormat::Json);
+    }
+
+    #[test]
+    fn stages_of_kona_are_quiet_unless_somebody_wants_details() {
+        let info = with_quiet_stages("info");
+        assert!(info.starts_with("info,") && info.contains(",channel_assembler=off"));
+        assert_eq!(with_quiet_stages("debug"), "debug");
+        assert_eq!(with_quiet_stages("TRACE"), "TRACE");
+        let named = with_quiet_stages("warn,batch_queue=info");
+        assert!(!named.contains("batch_queue=off") && named.contains(",pipeline=off"));
+        assert!(EnvFilter::try_new(named).is_ok());
     }
 
     #[test]

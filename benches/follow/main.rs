@@ -77,6 +77,7 @@ impl Bench {
             l1_block_time: BLOCK_TIME,
             l1_safe_lag: 2,
             l1_finalized_lag: 4,
+            deriver: false,
             followers: 0,
             blocks: Blocks::ByClock,
             traffic: true,

@@ -5,7 +5,7 @@ mod table;
 
 use crate::args::words::Arity;
 use std::ffi::{OsStr, OsString};
-pub(crate) use table::ALIASES;
+pub(crate) use table::{ALIASES, OF_DERIVATION, OF_FOLLOWING};
 
 /// Prefixes of other nodes' variables; the rest of the name is the same in all of them where they mean the same.
 pub(crate) const NODE_PREFIXES: [&str; 3] = ["OP_NODE_", "KONA_NODE_", "BASE_NODE_"];

@@ -2,8 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use light_node_devnet::{
-    BLOCK_TIME_MAX, DevnetConfig, EL_SYNC_BATCH_MAX, EL_SYNC_DELAY_MAX, ElBehaviour, EngineKind,
-    MAX_FOLLOWERS,
+    BLOCK_TIME_MAX, BatchKind, BatcherConfig, Compression, DataAvailability, DevnetConfig,
+    EL_SYNC_BATCH_MAX, EL_SYNC_DELAY_MAX, ElBehaviour, EngineKind, MAX_FOLLOWERS,
 };
 use light_node_protocol::Hardfork;
 use std::{path::PathBuf, time::Duration};
@@ -41,7 +41,18 @@ pub(crate) struct DevnetArgs {
     )]
     pub(crate) l1_block_time: Duration,
 
-    /// How many light-nodes run in this process, each on an execution layer of its own; at most 16.
+    /// Whether a light-node derives the chain from L1, and the others follow that one. With false they follow the reference
+    /// source, which fails on command.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "LIGHT_NODE_DEVNET_DERIVER",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub(crate) deriver: bool,
+
+    /// How many light-nodes follow in this process, each on an execution layer of its own; at most 16.
     #[arg(
         long,
         value_name = "N",
@@ -51,7 +62,7 @@ pub(crate) struct DevnetArgs {
     )]
     pub(crate) followers: usize,
 
-    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 19545, light-nodes from 17645, their metrics from 17301, their
+    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 19545, deriver 17595 (metrics 17300, execution layer 19595 and 19601), light-nodes from 17645, their metrics from 17301, their
     /// execution layers from 19645 (Engine API 19651) in steps of ten, spare execution layer 19945 (19951). Without it all ports are free ones.
     #[arg(long, env = "LIGHT_NODE_DEVNET_STABLE_PORTS")]
     pub(crate) stable_ports: bool,
@@ -64,6 +75,42 @@ pub(crate) struct DevnetArgs {
         default_value = "http"
     )]
     pub(crate) engine: EngineArg,
+
+    /// How the batcher writes L2 blocks.
+    #[arg(
+        long,
+        value_name = "KIND",
+        env = "LIGHT_NODE_DEVNET_BATCHES",
+        default_value = "span"
+    )]
+    pub(crate) batches: BatchesArg,
+
+    /// How the batcher compresses channels; before Fjord it is zlib.
+    #[arg(
+        long,
+        value_name = "ALGORITHM",
+        env = "LIGHT_NODE_DEVNET_COMPRESSION",
+        default_value = "brotli"
+    )]
+    pub(crate) compression: CompressionArg,
+
+    /// Where the batcher's data goes.
+    #[arg(
+        long,
+        value_name = "WHERE",
+        env = "LIGHT_NODE_DEVNET_DA",
+        default_value = "blobs"
+    )]
+    pub(crate) da: DaArg,
+
+    /// Bytes of a frame at most, at least 1000, so that channels have several; by default as many as fit into a transaction.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LIGHT_NODE_DEVNET_FRAME_BYTES",
+        value_parser = clap::value_parser!(u32).range(1_000..)
+    )]
+    pub(crate) frame_bytes: Option<u32>,
 
     /// Directory for genesis.json, rollup.json, l1-genesis.json, jwt.hex and endpoints.json, and on a terminal for the log,
     /// light-node.log. By default a new temporary one, which is removed at the end.
@@ -146,6 +193,31 @@ pub(crate) enum ForkArg {
     Karst,
 }
 
+/// How L2 blocks are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BatchesArg {
+    /// Each block by itself.
+    Singular,
+    /// All blocks of a channel together.
+    Span,
+}
+
+/// How channels are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionArg {
+    Zlib,
+    Brotli,
+}
+
+/// Where the batcher's data goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DaArg {
+    /// Into the transactions themselves.
+    Calldata,
+    /// Into blobs, served by the beacon API.
+    Blobs,
+}
+
 /// How a light-node reaches its execution layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum EngineArg {
@@ -181,6 +253,7 @@ impl DevnetArgs {
             fork: self.fork.into(),
             block_time: self.block_time,
             l1_block_time: self.l1_block_time,
+            deriver: self.deriver,
             followers: self.followers,
             engine: match self.engine {
                 EngineArg::Http => EngineKind::Http,
@@ -190,7 +263,28 @@ impl DevnetArgs {
             el_sync_delay: self.el_sync_delay,
             el_sync_batch: self.el_sync_batch,
             el_behaviour: self.el_behaviour.into(),
+            batcher: self.batcher(),
             ..DevnetConfig::new(datadir)
+        }
+    }
+}
+
+impl DevnetArgs {
+    fn batcher(&self) -> BatcherConfig {
+        BatcherConfig {
+            batches: match self.batches {
+                BatchesArg::Singular => BatchKind::Singular,
+                BatchesArg::Span => BatchKind::Span,
+            },
+            compression: match self.compression {
+                CompressionArg::Zlib => Compression::Zlib,
+                CompressionArg::Brotli => Compression::Brotli,
+            },
+            da: match self.da {
+                DaArg::Calldata => DataAvailability::Calldata,
+                DaArg::Blobs => DataAvailability::Blobs,
+            },
+            frame_bytes: self.frame_bytes.map(|bytes| bytes as usize),
         }
     }
 }
@@ -238,6 +332,24 @@ mod tests {
         let config = config(&["--el-sync-batch=7", "--el-sync-delay=20ms"]);
         assert_eq!(config.el_sync_batch, 7);
         assert_eq!(config.el_sync_delay, Duration::from_millis(20));
+    }
+
+    #[test]
+    fn the_batcher_writes_as_the_flags_say() {
+        assert_eq!(config(&[]).batcher, BatcherConfig::default());
+        let flags = [
+            "--batches=singular",
+            "--compression=zlib",
+            "--da=calldata",
+            "--frame-bytes=1000",
+        ];
+        let expected = BatcherConfig {
+            batches: BatchKind::Singular,
+            compression: Compression::Zlib,
+            da: DataAvailability::Calldata,
+            frame_bytes: Some(1_000),
+        };
+        assert_eq!(config(&flags).batcher, expected);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use crate::args::value::{self, Endpoint};
 use clap::{Args, builder::BoolishValueParser};
 use std::time::Duration;
 
+/// Time between two slots of Ethereum.
+pub(crate) const SLOT_DURATION: Duration = Duration::from_secs(12);
+
 /// Flags of the L1 client.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "L1")]

@@ -135,6 +135,7 @@ impl Layers {
         let known = setting::settings_of(descend(command, &["node".to_owned()]));
         let file = config.map_or_else(BTreeMap::new, |config| reader.file(&config.given, &known));
         let given = reader.lay_over([flags, variables, file]);
+        reader.note_mode(&given);
         Self {
             program: words.program,
             path: words.path,
@@ -440,6 +441,20 @@ impl Reader {
             let name = origin.to_string();
             if !names.contains(&name) {
                 names.push(name);
+            }
+        }
+    }
+
+    /// Flags of the mode that the node is not in have no effect.
+    fn note_mode(&mut self, given: &BTreeMap<String, Given>) {
+        let without_effect = if given.contains_key("l2.follow.source") {
+            aliases::OF_DERIVATION
+        } else {
+            aliases::OF_FOLLOWING
+        };
+        for (flag, reason) in without_effect {
+            if let Some(given) = given.get(*flag) {
+                self.ignore(&given.origin, reason);
             }
         }
     }

@@ -3,11 +3,13 @@
 use crate::args::{
     chain::ChainArgs,
     config::{ConfigArgs, Dump},
+    derive::DeriveArgs,
     follow::FollowArgs,
     l1::L1Args,
     l2::L2Args,
     metrics::MetricsArgs,
     rpc::RpcArgs,
+    safedb::SafeDbArgs,
 };
 use clap::Args;
 
@@ -24,6 +26,10 @@ pub(crate) struct NodeArgs {
     pub(crate) l2: L2Args,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
+    #[command(flatten)]
+    pub(crate) derive: DeriveArgs,
+    #[command(flatten)]
+    pub(crate) safedb: SafeDbArgs,
     #[command(flatten)]
     pub(crate) rpc: RpcArgs,
     #[command(flatten)]

@@ -8,8 +8,11 @@ use std::any::TypeId;
 /// Environment variable of the configuration file.
 pub(crate) const CONFIG_ENV: &str = "LIGHT_NODE_CONFIG";
 
-/// Key of a flag whose name is also the first word of others: TOML cannot have a value and a table of one name.
-const LEAF: &str = "url";
+/// Key of an endpoint whose flag's name is also the first word of others: TOML cannot have a value and a table of one name.
+const ENDPOINT_LEAF: &str = "url";
+
+/// The same for any other flag.
+const LEAF: &str = "mode";
 
 /// One setting.
 #[derive(Clone, Debug)]
@@ -47,7 +50,7 @@ pub(crate) fn settings_of(command: &Command) -> Vec<Setting> {
         let kind = kind_of(arg);
         Some(Setting {
             id: arg.get_id().to_string(),
-            key: (env != CONFIG_ENV).then(|| key_of(&flag, &flags)),
+            key: (env != CONFIG_ENV).then(|| key_of(&flag, &flags, kind)),
             arity: arity_of(arg),
             is_list: matches!(arg.get_action(), ArgAction::Append),
             flag,
@@ -68,14 +71,18 @@ pub(crate) fn arity_of(arg: &Arg) -> Arity {
     }
 }
 
-fn key_of(flag: &str, flags: &[&str]) -> String {
+fn key_of(flag: &str, flags: &[&str], kind: Kind) -> String {
     let is_table = |other: &&str| {
         other
             .strip_prefix(flag)
             .is_some_and(|rest| rest.starts_with('.'))
     };
     if flags.iter().any(is_table) {
-        format!("{flag}.{LEAF}")
+        let leaf = match kind {
+            Kind::Endpoint => ENDPOINT_LEAF,
+            Kind::Bool | Kind::Number | Kind::Text => LEAF,
+        };
+        format!("{flag}.{leaf}")
     } else {
         flag.to_owned()
     }
@@ -147,6 +154,7 @@ mod tests {
             let key = match setting.flag.as_str() {
                 "l1" => Some("l1.url".to_owned()),
                 "l2" => Some("l2.url".to_owned()),
+                "syncmode" => Some("syncmode.mode".to_owned()),
                 "config" => None,
                 other => Some(other.to_owned()),
             };
@@ -163,6 +171,8 @@ mod tests {
         assert_eq!(kind("l1"), Kind::Endpoint);
         assert_eq!(kind("l2"), Kind::Endpoint);
         assert_eq!(kind("l2.follow.source"), Kind::Endpoint);
+        assert_eq!(kind("l1.beacon"), Kind::Endpoint);
+        assert_eq!(kind("syncmode"), Kind::Text);
         assert_eq!(kind("l1.trust-rpc"), Kind::Bool);
         assert_eq!(kind("rpc.port"), Kind::Number);
         assert_eq!(kind("rpc.addr"), Kind::Text);

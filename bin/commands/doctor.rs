@@ -152,7 +152,7 @@ fn read(args: &NodeArgs) -> (Setup, Vec<Finding>) {
     let l1 = l1.into_iter().filter_map(|url| kept(url, &mut findings));
     let l1: Vec<_> = l1.collect();
     let el = kept(node::engine_url(args), &mut findings);
-    let source = kept(node::source(args), &mut findings);
+    let source = node::source(args).and_then(|source| kept(source, &mut findings));
     let jwt = args.l2.jwt_secret.clone();
     if jwt.is_none() {
         let missing = "--l2.jwt-secret=FILE is missing: the file with the JWT secret that the execution layer was started with";

@@ -1,19 +1,22 @@
 //! Runs the node: turns flags into configuration, then runs until a signal or a fatal cause.
 
 use crate::{
-    args::{layers::Notice, log::LogArgs, node::NodeArgs},
+    args::{l1, layers::Notice, log::LogArgs, node::NodeArgs},
     commands::{self, shutdown},
     telemetry,
 };
-use eyre::{OptionExt, Report, bail, eyre};
+use eyre::{OptionExt, Report, WrapErr, bail, eyre};
 use light_node_engine_api::{
     ElDeadlines, HttpEngineConfig, JwtSecret, JwtSource, check_engine_url,
 };
-use light_node_l1::L1Config;
-use light_node_node::{EngineDoor, FollowSettings, Node, NodeConfig, STATUS_INTERVAL, SafeSource};
-use light_node_protocol::RollupConfig;
+use light_node_l1::{L1Config, L1FeedConfig};
+use light_node_node::{
+    DeriveSettings, EngineDoor, FollowSettings, Node, NodeConfig, STATUS_INTERVAL, SafeDbConfig,
+    SafeSource, UpgradeBundles,
+};
+use light_node_protocol::{Hardfork, L1ChainConfig, RollupConfig};
 use light_node_rpc::RpcConfig;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tracing::warn;
 use url::Url;
 
@@ -50,9 +53,9 @@ fn config(args: &NodeArgs) -> eyre::Result<NodeConfig> {
 /// nothing else is touched.
 pub(crate) fn judge(args: &NodeArgs) -> (Option<NodeConfig>, Vec<Report>) {
     let mut faults = Vec::new();
-    let source = kept(source(args), &mut faults);
     let l1_endpoints = kept_all(l1_endpoints(args), &mut faults);
     let rollup_config = kept(args.chain.load(), &mut faults);
+    let safe_source = safe_source(args, rollup_config.as_ref(), &mut faults);
     let engine_url = kept(engine_url(args), &mut faults);
     let jwt_secret = kept(jwt_secret(args), &mut faults);
     kept(ports(args), &mut faults);
@@ -66,12 +69,8 @@ pub(crate) fn judge(args: &NodeArgs) -> (Option<NodeConfig>, Vec<Report>) {
                 deadlines: ElDeadlines::default(),
             }),
             l1: l1_config(args, l1_endpoints, &rollup_config),
-            safe_source: SafeSource::Follow(FollowSettings {
-                source: source?,
-                poll_interval: args.follow.poll_interval,
-                max_age: args.follow.max_age,
-                request_deadline: args.follow.request_timeout,
-            }),
+            safe_source: safe_source?,
+            safe_db: (!args.safedb.disable).then(|| SafeDbConfig::new(args.safedb.path.clone())),
             rpc: RpcConfig {
                 listen: args.rpc.listen(),
                 enable_admin: args.rpc.enable_admin,
@@ -94,18 +93,111 @@ fn kept_all<T>(outcomes: Vec<eyre::Result<T>>, faults: &mut Vec<Report>) -> Vec<
     outcomes.into_iter().filter_map(kept).collect()
 }
 
-pub(crate) fn source(args: &NodeArgs) -> eyre::Result<Url> {
-    let source = args.follow.source.as_ref().ok_or_eyre(
-        "--l2.follow.source=URL is missing: this build has no derivation of its own, it follows another rollup node",
-    )?;
-    source.url("--l2.follow.source")
+/// The node that is followed, or, where none is named, what derivation needs.
+fn safe_source(
+    args: &NodeArgs,
+    rollup_config: Option<&Arc<RollupConfig>>,
+    faults: &mut Vec<Report>,
+) -> Option<SafeSource> {
+    if let Some(source) = source(args) {
+        return Some(SafeSource::Follow(FollowSettings {
+            source: kept(source, faults)?,
+            poll_interval: args.follow.poll_interval,
+            max_age: args.follow.max_age,
+            request_deadline: args.follow.request_timeout,
+        }));
+    }
+    let beacons = kept_all(beacons(args, rollup_config), faults);
+    let upgrades = kept(upgrades(args), faults);
+    let rollup_config = rollup_config?;
+    let l1_chain = kept(l1_chain(args, rollup_config), faults);
+    kept(derivable(rollup_config), faults);
+    let mut feed = L1FeedConfig::new(rollup_config);
+    feed.calls_per_second = args.derive.calls_per_second;
+    feed.max_concurrency = args.derive.max_concurrency as usize;
+    let slot_duration = args.l1.slot_duration;
+    Some(SafeSource::Derive(DeriveSettings {
+        beacons,
+        slot_duration: (slot_duration != l1::SLOT_DURATION).then_some(slot_duration),
+        feed,
+        l1_chain: l1_chain?,
+        upgrades: upgrades?,
+        l1_confirmations: args.derive.l1_confirmations,
+        sync_mode: args.derive.sync_mode.into(),
+        el_safe_offset: args.derive.offset_el_safe,
+    }))
+}
+
+/// The node that is followed, if one is.
+pub(crate) fn source(args: &NodeArgs) -> Option<eyre::Result<Url>> {
+    let source = args.follow.source.as_ref()?;
+    Some(source.url("--l2.follow.source"))
+}
+
+/// The beacons, the preferred one first. Before blobs none is needed.
+pub(crate) fn beacons(
+    args: &NodeArgs,
+    rollup_config: Option<&Arc<RollupConfig>>,
+) -> Vec<eyre::Result<Url>> {
+    let derive = &args.derive;
+    let has_blobs =
+        |config: &Arc<RollupConfig>| config.activation_time(Hardfork::Ecotone).is_some();
+    if derive.beacons.is_empty() && rollup_config.is_none_or(has_blobs) {
+        return vec![Err(eyre!(
+            "--l1.beacon=URL is missing: without --l2.follow.source the node derives from L1, where batches are in blobs; give a \
+             beacon API, or name a rollup node to follow with --l2.follow.source=URL"
+        ))];
+    }
+    let preferred = derive.beacons.iter().map(|url| url.url("--l1.beacon"));
+    let fallbacks = derive.beacon_fallbacks.iter();
+    let fallbacks = fallbacks.map(|url| url.url("--l1.beacon-fallbacks"));
+    preferred.chain(fallbacks).collect()
+}
+
+/// The blob schedule of L1.
+fn l1_chain(args: &NodeArgs, rollup_config: &RollupConfig) -> eyre::Result<L1ChainConfig> {
+    let l1_chain_id = rollup_config.l1_chain_id;
+    let Some(path) = &args.derive.l1_chain_config else {
+        return L1ChainConfig::by_chain_id(l1_chain_id).ok_or_else(|| {
+            eyre!(
+                "--l1.chain-config=FILE is missing: the blob schedule of L1 chain {l1_chain_id} is not built in; give the genesis \
+                 file of that L1"
+            )
+        });
+    };
+    let name = || format!("--l1.chain-config={}", path.display());
+    let json = std::fs::read_to_string(path).wrap_err_with(|| format!("cannot read {}", name()))?;
+    L1ChainConfig::from_json(&json).wrap_err_with(|| format!("{} has no blob schedule", name()))
+}
+
+fn upgrades(args: &NodeArgs) -> eyre::Result<UpgradeBundles> {
+    let mut bundles = UpgradeBundles::default();
+    for path in &args.derive.upgrade_bundles {
+        let name = || format!("--rollup.upgrade-bundle={}", path.display());
+        let json = std::fs::read(path).wrap_err_with(|| format!("cannot read {}", name()))?;
+        bundles
+            .add(&json)
+            .wrap_err_with(|| format!("{} is refused", name()))?;
+    }
+    Ok(bundles)
+}
+
+/// Chains that can only be followed.
+fn derivable(rollup_config: &RollupConfig) -> eyre::Result<()> {
+    if rollup_config.alt_da.is_some() {
+        bail!(
+            "this chain keeps its batches outside of L1 (alt_da in its rollup.json), which is not derived: name a rollup node to \
+             follow with --l2.follow.source=URL"
+        );
+    }
+    Ok(())
 }
 
 pub(crate) fn l1_endpoints(args: &NodeArgs) -> Vec<eyre::Result<Url>> {
     if args.l1.endpoints.is_empty() {
         return vec![Err(eyre!(
-            "--l1=URL is missing: follow mode checks the L1 origin of every safe and finalized block that \
-             --l2.follow.source names against your own L1 (no beacon endpoint is needed)"
+            "--l1=URL is missing: the node derives from your own L1, or, with --l2.follow.source, checks against it the L1 origin of \
+             every safe and finalized block that the source names"
         ))];
     }
     let endpoints = args.l1.endpoints.iter();

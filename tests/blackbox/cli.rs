@@ -60,19 +60,17 @@ impl CommandLine {
 }
 
 #[test]
-fn without_a_source_it_says_that_it_only_follows() {
+fn without_a_source_it_asks_for_a_beacon_or_a_source() {
     CommandLine::new()
         .without("--l2.follow.source")
-        .fails_saying(&["--l2.follow.source=URL", "no derivation"]);
+        .fails_saying(&["--l1.beacon=URL", "--l2.follow.source=URL"]);
 }
 
 #[test]
-fn follow_mode_without_l1_says_why_l1_is_needed() {
-    CommandLine::new().without("--l1").fails_saying(&[
-        "--l1=URL",
-        "L1 origin",
-        "no beacon endpoint",
-    ]);
+fn without_l1_it_says_why_l1_is_needed() {
+    CommandLine::new()
+        .without("--l1")
+        .fails_saying(&["--l1=URL", "L1 origin", "derives"]);
 }
 
 #[test]

@@ -312,7 +312,7 @@ fn check_names_every_fault_of_every_layer_at_once() {
         "LIGHT_NODE_L1_SLOT_DURATION",
         "LIGHT_NODE_TYPO",
         "the Engine API URL of http://host has a user or password",
-        "--l2.follow.source=URL is missing",
+        "--l1.beacon=URL is missing",
     ] {
         let is_named = |line: &str| line.starts_with("fault: ") && line.contains(words);
         assert!(

@@ -80,6 +80,7 @@ fn sources() -> Vec<(String, String)> {
     let mut names = files("bin", ".rs");
     for krate in [
         "actor",
+        "derivation",
         "engine",
         "engine-api",
         "follow",
@@ -88,6 +89,7 @@ fn sources() -> Vec<(String, String)> {
         "node",
         "protocol",
         "rpc",
+        "safedb",
     ] {
         names.extend(files(&format!("crates/{krate}/src"), ".rs"));
     }
@@ -192,9 +194,14 @@ fn every_warning_and_error_of_the_log_is_explained() {
 
 /// Whether this is an implementation that gives reasons of `/readyz` their names.
 fn names_reasons(code: &str) -> bool {
-    ["NotReady {", "IdentityError {", "L1Trouble {"]
-        .iter()
-        .any(|name| code.starts_with(name))
+    [
+        "NotReady {",
+        "IdentityError {",
+        "L1Trouble {",
+        "DerivationTrouble {",
+    ]
+    .iter()
+    .any(|name| code.starts_with(name))
 }
 
 /// The words for reasons in the code that names them.

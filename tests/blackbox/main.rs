@@ -6,6 +6,7 @@ mod cli;
 mod cli_aliases;
 mod cli_config;
 mod crowd;
+mod derive;
 mod devnet;
 mod docs;
 mod doctor;

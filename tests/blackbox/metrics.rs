@@ -9,12 +9,13 @@ use crate::helpers::{
     wait::until,
 };
 use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSecret, JwtSource};
-use light_node_l1::L1Config;
+use light_node_l1::{L1Config, L1FeedConfig};
+use light_node_metrics::Entry;
 use light_node_node::{
-    EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig, NodeHandle,
-    SafeSource,
+    DeriveSettings, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig,
+    NodeHandle, SafeSource, SyncMode, UpgradeBundles,
 };
-use light_node_protocol::RollupConfig;
+use light_node_protocol::{L1ChainConfig, RollupConfig};
 use light_node_rpc::RpcConfig;
 use serde_json::{Value, json};
 use std::{

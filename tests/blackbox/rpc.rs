@@ -336,6 +336,7 @@ async fn a_node_that_follows_is_ready_and_says_where_it_stands() {
         "lags",
         "execution_layer",
         "source",
+        "derivation",
         "l1",
     ];
     assert_eq!(keys(&page), BTreeSet::from(parts));

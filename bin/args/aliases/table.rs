@@ -9,12 +9,19 @@ use crate::args::words::Arity::{self, Switch, Value};
 
 const NO_BLOBS: &str = "follow mode reads no blobs, so no beacon endpoint is asked";
 const NO_DERIVATION: &str = "nothing is derived from L1 in follow mode";
+const FEW_FOLLOWING: &str = "follow mode makes about one L1 request per L1 block, in batches";
+const NO_FOLLOWING: &str = "without --l2.follow.source no other node is followed";
+const NEEDED_BLOBS: &str = "a beacon is asked for just the blobs that hold batches";
+const NO_INTEROP: &str = "no block of this build depends on another chain's messages";
+const SYNCS_TO_SOURCE: &str = "in follow mode the execution layer is told the source's head and syncs to it whenever it lacks blocks";
+const NO_ALT_DA: &str = "a chain that keeps its batches outside of L1 can only be followed";
 const NO_P2P: &str = "this build has no gossip: unsafe blocks come with the source's safe heads and over admin_postUnsafePayload";
 const NO_SEQUENCER: &str = "this build does not sequence, so there is nothing to configure";
 const WOULD_SEQUENCE: &str =
     "this build does not sequence: a chain that relies on this node for blocks would stand still";
 const FORK_TIMES: &str = "fork times belong into the rollup.json of --rollup.config; a node with other fork times would leave the chain";
-const FEW_REQUESTS: &str = "follow mode makes about one L1 request per L1 block, in batches";
+const FEW_REQUESTS: &str =
+    "an L1 block costs few requests, in batches; what an endpoint can do is seen in its answers";
 const OWN_DEADLINES: &str = "each method of the Engine API has a deadline of its own";
 const NO_OP: &str = "it has had no effect in its own node for a while";
 const NO_PROFILER: &str = "there is no profiler in this build";
@@ -33,6 +40,26 @@ const fn row(
         meaning,
     }
 }
+
+/// Flags of ours that mean something only where the node derives, and why they mean nothing where it follows.
+pub(crate) const OF_DERIVATION: &[(&str, &str)] = &[
+    ("l1.beacon", NO_BLOBS),
+    ("l1.beacon-fallbacks", NO_BLOBS),
+    ("l1.chain-config", NO_DERIVATION),
+    ("l1.rpc-rate-limit", FEW_FOLLOWING),
+    ("l1.max-concurrency", FEW_FOLLOWING),
+    ("verifier.l1-confs", NO_DERIVATION),
+    ("rollup.upgrade-bundle", NO_DERIVATION),
+    ("syncmode", SYNCS_TO_SOURCE),
+    ("syncmode.offset-el-safe", SYNCS_TO_SOURCE),
+];
+
+/// Flags of ours that mean something only where the node follows.
+pub(crate) const OF_FOLLOWING: &[(&str, &str)] = &[
+    ("l2.follow.poll-interval", NO_FOLLOWING),
+    ("l2.follow.max-age", NO_FOLLOWING),
+    ("l2.follow.request-timeout", NO_FOLLOWING),
+];
 
 /// All names, one row a meaning.
 pub(crate) const ALIASES: &[Alias] = &[
@@ -54,14 +81,9 @@ pub(crate) const ALIASES: &[Alias] = &[
         &["l1-config-file", "rollup-l1-cfg", "rollup.l1-chain-config"],
         &["L1_CHAIN_CONFIG", "ROLLUP_L1_CHAIN_CONFIG"],
         Value,
-        Ignored("only derivation needs the fork times of L1"),
+        Flag("l1.chain-config"),
     ),
-    row(
-        &["interop.*"],
-        &["INTEROP_*"],
-        Value,
-        Ignored(NO_DERIVATION),
-    ),
+    row(&["interop.*"], &["INTEROP_*"], Value, Ignored(NO_INTEROP)),
     row(
         &[
             "override.*",
@@ -86,7 +108,7 @@ pub(crate) const ALIASES: &[Alias] = &[
         &["ignore-missing-pectra-blob-schedule"],
         &["IGNORE_MISSING_PECTRA_BLOB_SCHEDULE"],
         Switch,
-        Ignored(NO_DERIVATION),
+        Ignored("the rollup.json, or the table of built-in chains, says which blob schedule holds"),
     ),
     row(&["rollup.halt"], &["ROLLUP_HALT"], Value, Ignored(NO_OP)),
     row(
@@ -132,19 +154,20 @@ pub(crate) const ALIASES: &[Alias] = &[
         &["l1.beacon.ignore", "l1.beacon.fetch-all-sidecars"],
         &["L1_BEACON_IGNORE", "L1_BEACON_FETCH_ALL_SIDECARS"],
         Switch,
-        Ignored(NO_BLOBS),
+        Ignored(NEEDED_BLOBS),
+    ),
+    row(&["l1-beacon"], &["L1_BEACON"], Value, Flag("l1.beacon")),
+    row(
+        &["l1.beacon-archiver"],
+        &["L1_BEACON_FALLBACKS", "L1_BEACON_ARCHIVER"],
+        Value,
+        Flag("l1.beacon-fallbacks"),
     ),
     row(
-        &[
-            "l1.beacon",
-            "l1-beacon",
-            "l1.beacon-header",
-            "l1.beacon-fallbacks",
-            "l1.beacon-archiver",
-        ],
-        &["L1_BEACON", "L1_BEACON_*"],
+        &["l1.beacon-header"],
+        &["L1_BEACON_HEADER"],
         Value,
-        Ignored(NO_BLOBS),
+        Ignored("no header of yours is sent to beacons: a key belongs into the URL"),
     ),
     row(
         &["l1.http-poll-interval"],
@@ -153,22 +176,22 @@ pub(crate) const ALIASES: &[Alias] = &[
         Ignored("L1 is asked when its next block is due: see --l1.slot-duration"),
     ),
     row(
-        &[
-            "l1.rpckind",
-            "l1.max-concurrency",
-            "l1.rpc-rate-limit",
-            "l1.rpc-max-batch-size",
-            "l1.cache-size",
-        ],
-        &[
-            "L1_RPC_KIND",
-            "L1_MAX_CONCURRENCY",
-            "L1_RPC_RATE_LIMIT",
-            "L1_RPC_MAX_BATCH_SIZE",
-            "L1_CACHE_SIZE",
-        ],
+        &["l1.rpckind", "l1.rpc-max-batch-size", "l1.cache-size"],
+        &["L1_RPC_KIND", "L1_RPC_MAX_BATCH_SIZE", "L1_CACHE_SIZE"],
         Value,
         Ignored(FEW_REQUESTS),
+    ),
+    row(
+        &[],
+        &["L1_MAX_CONCURRENCY"],
+        Value,
+        Flag("l1.max-concurrency"),
+    ),
+    row(
+        &[],
+        &["L1_RPC_RATE_LIMIT"],
+        Value,
+        Flag("l1.rpc-rate-limit"),
     ),
     row(
         &["l1.runtime-config-reload-interval"],
@@ -177,10 +200,10 @@ pub(crate) const ALIASES: &[Alias] = &[
         Ignored(NO_P2P),
     ),
     row(
-        &["verifier.l1-confs"],
+        &[],
         &["VERIFIER_L1_CONFS"],
         Value,
-        Ignored(NO_DERIVATION),
+        Flag("verifier.l1-confs"),
     ),
     // The execution layer.
     row(&["l2-engine-rpc"], &["L2_ENGINE_RPC"], Value, Flag("l2")),
@@ -234,13 +257,12 @@ pub(crate) const ALIASES: &[Alias] = &[
         Switch,
         Ignored(NO_OP),
     ),
+    row(&[], &["SYNCMODE"], Value, Flag("syncmode")),
     row(
-        &["syncmode", "syncmode.*"],
-        &["SYNCMODE", "SYNCMODE_*"],
+        &[],
+        &["SYNCMODE_OFFSET_EL_SAFE"],
         Value,
-        Ignored(
-            "in follow mode the execution layer is told the source's head and syncs to it whenever it lacks blocks",
-        ),
+        Flag("syncmode.offset-el-safe"),
     ),
     row(
         &["l2.backup-unsafe-sync-rpc"],
@@ -329,12 +351,7 @@ pub(crate) const ALIASES: &[Alias] = &[
         Value,
         Ignored(NO_SEQUENCER),
     ),
-    row(
-        &["safedb.path"],
-        &["SAFEDB_PATH"],
-        Value,
-        Ignored("this build keeps no history of safe heads"),
-    ),
+    row(&[], &["SAFEDB_PATH"], Value, Flag("safedb.path")),
     // Metrics, logs and profiles.
     row(
         &[],
@@ -443,13 +460,14 @@ pub(crate) const ALIASES: &[Alias] = &[
         &["altda.enabled", "altda.verify-on-read", "altda.da-service"],
         &["ALTDA_ENABLED", "ALTDA_VERIFY_ON_READ", "ALTDA_DA_SERVICE"],
         Switch,
-        Ignored(NO_DERIVATION),
+        Ignored(NO_ALT_DA),
     ),
+    row(&["altda.*"], &["ALTDA_*"], Value, Ignored(NO_ALT_DA)),
     row(
-        &["altda.*", "finality.*"],
-        &["ALTDA_*", "FINALITY_*"],
+        &["finality.*"],
+        &["FINALITY_*"],
         Value,
-        Ignored(NO_DERIVATION),
+        Ignored("finality is looked at with each L1 block"),
     ),
     // Peers.
     row(

@@ -66,6 +66,18 @@ fn a_name_of_another_node_is_a_flag_of_ours() {
         env("BASE_NODE_L2_ENGINE_AUTH", "f"),
         given("l2.jwt-secret", "f")
     );
+    for (name, ours) in [
+        ("OP_NODE_L1_BEACON", "l1.beacon"),
+        ("OP_NODE_L1_BEACON_ARCHIVER", "l1.beacon-fallbacks"),
+        ("KONA_NODE_L1_BEACON", "l1.beacon"),
+        ("OP_NODE_ROLLUP_L1_CHAIN_CONFIG", "l1.chain-config"),
+        ("OP_NODE_VERIFIER_L1_CONFS", "verifier.l1-confs"),
+        ("OP_NODE_SYNCMODE", "syncmode"),
+        ("OP_NODE_SYNCMODE_OFFSET_EL_SAFE", "syncmode.offset-el-safe"),
+        ("OP_NODE_SAFEDB_PATH", "safedb.path"),
+    ] {
+        assert_eq!(env(name, "1"), given(ours, "1"), "{name}");
+    }
     assert!(of_env("OP_NODE_UNHEARD_OF").is_none());
     assert!(of_flag("unheard-of").is_none());
 }
@@ -122,8 +134,8 @@ fn what_means_nothing_here_is_ignored_with_the_reason() {
     }
     for name in [
         "p2p.listen.tcp",
-        "l1.beacon",
-        "syncmode",
+        "l1.beacon-header",
+        "finality.delay",
         "sequencer.l1-confs",
     ] {
         let translated = flag(name, Some("1"));
@@ -132,7 +144,7 @@ fn what_means_nothing_here_is_ignored_with_the_reason() {
     for name in [
         "KONA_NODE_P2P_LISTEN_IP",
         "OP_NODE_P2P_SYNC_REQ_RESP",
-        "OP_NODE_L1_BEACON",
+        "OP_NODE_L1_BEACON_HEADER",
     ] {
         assert!(matches!(env(name, "1"), Translated::Ignored(_)), "{name}");
     }

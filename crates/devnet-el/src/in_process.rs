@@ -120,6 +120,18 @@ impl ElReader for InProcessEngine {
             .collect()
     }
 
+    async fn payload(&self, id: BlockId) -> Result<Option<OpExecutionPayloadEnvelope>, ElError> {
+        self.admit("engine_getPayloadBodiesByHash").await?;
+        let view = self.el.view();
+        Ok(self.el.find_block(&view, id).map(|block| {
+            let data = OpExecutionData::from_block_unchecked(block.hash, &block.block);
+            OpExecutionPayloadEnvelope {
+                parent_beacon_block_root: data.parent_beacon_block_root(),
+                execution_payload: data.payload,
+            }
+        }))
+    }
+
     async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
         self.admit("eth_getProof").await?;
         let view = self.el.view();

@@ -6,7 +6,8 @@ use light_node_devnet_fault::{FaultSlot, Met};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What goes wrong with a request. The beacon API meets all but the lies, which have answers of JSON-RPC.
+/// What goes wrong with a request. The beacon API meets all but the lies, which have answers of JSON-RPC; what goes wrong with
+/// blobs is met by requests for blobs alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FaultKind {
@@ -41,13 +42,36 @@ pub enum FaultKind {
     Stale,
     /// A lie: the head is `amount` blocks (1) lower than it is.
     LowerHead,
+    /// A lie: receipts and logs of all blocks, or just of block `amount`, hide what happened: there are no logs in them.
+    WrongReceipts,
+    /// A lie: block `amount` is not there, or no block at all.
+    MissingBlock,
+    /// The first `amount` of the blobs asked for are not in the answer; without it none is.
+    WithheldBlobs,
+    /// Each blob is another one.
+    WrongBlobs,
+    /// Status 404 for blobs, as of a slot that passed without a block or that the node has pruned.
+    MissedSlot,
 }
 
 impl FaultKind {
     pub(crate) const fn is_lie(self) -> bool {
         matches!(
             self,
-            Self::WrongHash | Self::OtherChain | Self::Stale | Self::LowerHead | Self::RpcError
+            Self::WrongHash
+                | Self::OtherChain
+                | Self::Stale
+                | Self::LowerHead
+                | Self::RpcError
+                | Self::WrongReceipts
+                | Self::MissingBlock
+        )
+    }
+
+    pub(crate) const fn is_of_blobs(self) -> bool {
+        matches!(
+            self,
+            Self::WithheldBlobs | Self::WrongBlobs | Self::MissedSlot
         )
     }
 }
@@ -89,8 +113,14 @@ impl Faults {
             .clone()
     }
 
+    /// What the next request of JSON-RPC meets.
+    pub(crate) fn take_for_rpc(&self) -> Option<Met<FaultKind>> {
+        self.slot.take_if(|kind| !kind.is_of_blobs())
+    }
+
     /// What the next request of the beacon API meets.
-    pub(crate) fn take_for_beacon(&self) -> Option<Met<FaultKind>> {
-        self.slot.take_if(|kind| !kind.is_lie())
+    pub(crate) fn take_for_beacon(&self, asks_for_blobs: bool) -> Option<Met<FaultKind>> {
+        self.slot
+            .take_if(|kind| !kind.is_lie() && (asks_for_blobs || !kind.is_of_blobs()))
     }
 }

@@ -96,7 +96,7 @@ async fn handle(
     if is_control {
         return Answer::ok(answer(&server.l1, request, None)).into_response();
     }
-    let met = server.l1.faults().slot.take();
+    let met = server.l1.faults().take_for_rpc();
     let lie = met.and_then(|met| Lie::new(&server.l1, met));
     let answer = || Answer::ok(answer(&server.l1, request, lie.as_ref()));
     under_fault(&server, &cutter, met, answer).await
@@ -206,11 +206,8 @@ async fn under_fault(
             ));
             ([(header::CONTENT_TYPE, "application/json")], text).into_response()
         }
-        FaultKind::RpcError
-        | FaultKind::WrongHash
-        | FaultKind::OtherChain
-        | FaultKind::Stale
-        | FaultKind::LowerHead => answer().into_response(),
+        // What is wrong is in the answer already.
+        _ => answer().into_response(),
     }
 }
 

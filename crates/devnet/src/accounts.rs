@@ -2,7 +2,7 @@
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, U256, address, b256};
+use alloy_primitives::{Address, B256, Bytes, Signature, U256, address, b256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 
@@ -97,13 +97,18 @@ pub const BATCHER: DevAccount = DEV_ACCOUNTS[8];
 pub const TRAFFIC: DevAccount = DEV_ACCOUNTS[9];
 
 impl DevAccount {
-    /// Signs a transaction and encodes it for the network of either layer (EIP-2718).
-    pub fn sign(&self, transaction: TxEip1559) -> Bytes {
+    /// Signs a hash.
+    pub fn sign_hash(&self, hash: &B256) -> Signature {
         let signer = PrivateKeySigner::from_bytes(&self.private_key)
             .expect("the key of a development account is a valid key");
-        let signature = signer
-            .sign_hash_sync(&transaction.signature_hash())
-            .expect("a key in memory can always sign");
+        signer
+            .sign_hash_sync(hash)
+            .expect("a key in memory can always sign")
+    }
+
+    /// Signs a transaction and encodes it for the network of either layer (EIP-2718).
+    pub fn sign(&self, transaction: TxEip1559) -> Bytes {
+        let signature = self.sign_hash(&transaction.signature_hash());
         TxEnvelope::from(transaction.into_signed(signature))
             .encoded_2718()
             .into()

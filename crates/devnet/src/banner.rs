@@ -27,10 +27,12 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String
             ),
         ),
     ];
-    for follower in &endpoints.followers {
+    let deriver = endpoints.deriver.iter().map(|node| ("deriver", node));
+    let followers = endpoints.followers.iter().map(|node| ("light-node", node));
+    for (name, follower) in deriver.chain(followers) {
         let el = &follower.el;
         rows.push((
-            "light-node",
+            name,
             format!("{}  EL {}  engine {}", follower.rpc, el.http, el.authrpc),
         ));
         rows.push(("", format!("metrics {}", follower.metrics)));
@@ -83,7 +85,7 @@ fn join_command(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> 
     let l1_block_time = config.l1_block_time.as_secs();
     [
         program.to_owned(),
-        format!("--l2.follow.source={}", endpoints.source),
+        format!("--l2.follow.source={}", endpoints.followed()),
         format!("--l2={}", endpoints.spare.authrpc),
         format!("--l2.jwt-secret={}", endpoints.files.jwt.display()),
         format!("--l1={}", endpoints.l1),
@@ -118,6 +120,11 @@ mod tests {
             l1: "http://127.0.0.1:18545".to_owned(),
             beacon: "http://127.0.0.1:18545".to_owned(),
             source: "http://127.0.0.1:17545".to_owned(),
+            deriver: Some(FollowerEndpoints {
+                rpc: "http://127.0.0.1:17595".to_owned(),
+                metrics: "http://127.0.0.1:17300/metrics".to_owned(),
+                el: el(19_595),
+            }),
             sequencer: el(19_545),
             followers: vec![FollowerEndpoints {
                 rpc: "http://127.0.0.1:17645".to_owned(),
@@ -134,7 +141,8 @@ mod tests {
             "light-node    http://127.0.0.1:17645  EL http://127.0.0.1:19645  engine http://127.0.0.1:19651",
             "metrics http://127.0.0.1:17301/metrics\n",
             "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f  0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97  batcher",
-            "light-node --l2.follow.source=http://127.0.0.1:17545 --l2=http://127.0.0.1:19951 \
+            "deriver       http://127.0.0.1:17595  EL http://127.0.0.1:19595  engine http://127.0.0.1:19601",
+            "light-node --l2.follow.source=http://127.0.0.1:17595 --l2=http://127.0.0.1:19951 \
              --l2.jwt-secret=/data/jwt.hex --l1=http://127.0.0.1:18545 --rollup.config=/data/rollup.json",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");

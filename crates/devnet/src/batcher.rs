@@ -1,72 +1,85 @@
 //! The devnet's batcher: with every new L1 block that the source has looked through, it sends the unsafe blocks after the
-//! last ones it sent, as calldata to the batch inbox.
+//! last ones it sent, as singular or span batches in calldata or blobs, with the key that L1 asks for.
 //!
 //! It goes back to the safe head and sends again from there when an L1 reorg may have swallowed transactions, when what it
-//! sent last is no longer on the L2 chain, and when the safe head has stood still for too long.
+//! sent last is no longer on the L2 chain, when L1 asks for another key, and when the safe head has stood still for too
+//! long, which is sooner than a channel times out.
 
-mod channel;
+mod config;
+mod handle;
 mod ledger;
+mod transactions;
 
+pub use config::{BatchKind, BatcherConfig, DataAvailability};
+pub use handle::BatcherHandle;
 pub(crate) use ledger::Ledger;
 
-use crate::{accounts::BATCHER, l2_chain::L2Chain};
-use alloy_consensus::TxEip1559;
-use alloy_primitives::{Address, Bytes, TxKind, keccak256};
-use channel::{FRAME_DATA_BYTES_MAX, SingularBatch, batcher_transactions};
+use crate::{
+    accounts::{DEV_ACCOUNTS, DevAccount},
+    l2_chain::L2Chain,
+    system_configs::SystemConfigs,
+};
+use alloy_primitives::{Address, B256, Bytes};
+use handle::{Command, Extra, Inbox};
 use light_node_actor::CancellationToken;
+use light_node_devnet_batches::{
+    BlobError, ChannelError, SingularBatch, SpanError, batch_transactions,
+};
 use light_node_devnet_el::{ChainView, ExecutedBlock};
 use light_node_devnet_l1::{EmbeddedL1, PoolError};
 use light_node_protocol::{L2BlockRef, L2BlockRefError, SyncStatus};
-use std::sync::Arc;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    task::{JoinError, spawn_blocking},
+};
 use tracing::{debug, info, warn};
+use transactions::{Block, Signed, data_of_blocks, sign};
 
-/// L1 blocks without progress after which everything above the safe head is sent again.
+/// L1 blocks without progress after which everything above the safe head is sent again. A channel times out after 50.
 const RESUBMIT_AFTER_L1_BLOCKS: u64 = 10;
 
 /// Channels per L1 block; more would not fit into its gas limit. What remains goes with the next one.
-const CHANNELS_MAX: usize = 6;
+const CHANNELS_MAX: usize = 2;
+
+/// Pieces of a channel before compression; one block may need more.
+const PIECES_MAX: usize = 3;
+
+/// Frames of a channel before compression.
+const FRAMES_MAX: usize = 60;
 
 /// Bytes of an encoded batch beside its transactions, at most.
 const BATCH_OVERHEAD_BYTES: usize = 128;
 
-/// Fees that are high enough for an L1 on which hardly anything happens, in wei.
-const MAX_FEE_PER_GAS: u128 = 100_000_000_000;
-const MAX_PRIORITY_FEE_PER_GAS: u128 = 1_000_000_000;
-
 /// Why nothing was sent. The next L1 block brings another attempt.
 #[derive(Debug, Error)]
-pub(crate) enum BatcherError {
+pub enum BatcherError {
+    /// A block does not start with an L1-info deposit.
     #[error("a block of the L2 chain cannot be read")]
     Block(#[from] L2BlockRefError),
-    #[error("a channel cannot be compressed")]
-    Compress(#[from] std::io::Error),
+    /// Blocks do not make a span.
+    #[error("blocks do not fit into a span batch")]
+    Span(#[from] SpanError),
+    /// Batches do not make a channel.
+    #[error("batches do not fit into a channel")]
+    Channel(#[from] ChannelError),
+    /// Frames do not make blobs.
+    #[error("frames do not fit into blobs")]
+    Blob(#[from] BlobError),
+    /// The L1 refused a transaction.
     #[error("the L1 refused a batcher transaction")]
     Refused(#[from] PoolError),
-}
-
-/// Commands the batcher. Clones command the same one.
-#[derive(Clone, Debug)]
-pub struct BatcherHandle {
-    paused: Arc<watch::Sender<bool>>,
-}
-
-impl BatcherHandle {
-    /// Stops sending: unsafe grows on, safe stands still. What has been sent may still be mined.
-    pub fn pause(&self) {
-        self.paused.send_replace(true);
-    }
-
-    /// Sends again, at once.
-    pub fn resume(&self) {
-        self.paused.send_replace(false);
-    }
-
-    /// True while nothing is sent.
-    pub fn is_paused(&self) -> bool {
-        *self.paused.borrow()
-    }
+    /// The system config names a batcher whose key nobody here has.
+    #[error(
+        "the system config on L1 asks for batcher {batcher}, which is no account of the devnet"
+    )]
+    ForeignBatcher {
+        /// The address on L1.
+        batcher: Address,
+    },
+    /// The devnet is stopping.
+    #[error("the batcher has stopped")]
+    Stopped,
 }
 
 /// Sends the L2 chain to L1.
@@ -76,8 +89,10 @@ pub(crate) struct Batcher {
     l2: L2Chain,
     ledger: Ledger,
     status: watch::Receiver<SyncStatus>,
-    paused: watch::Receiver<bool>,
-    inbox: Address,
+    inbox: Inbox,
+    system_configs: SystemConfigs,
+    /// Who sent last.
+    batcher: Address,
     /// The last block that was sent, or the safe head to go on from.
     sent: L2BlockRef,
     /// L1 head when it was sent.
@@ -92,35 +107,41 @@ impl Batcher {
         l2: L2Chain,
         ledger: Ledger,
         status: watch::Receiver<SyncStatus>,
+        config: BatcherConfig,
     ) -> (Self, BatcherHandle) {
-        let paused = Arc::new(watch::Sender::new(false));
+        let (handle, inbox) = BatcherHandle::new(config);
         let sent = status.borrow().safe_l2;
         let batcher = Self {
-            inbox: l2.config().batch_inbox_address,
+            system_configs: SystemConfigs::new(l2.config().clone()),
+            batcher: l2.config().genesis.system_config.batcher_address,
             sent,
             sent_at_l1: 0,
             reorgs: l1.heads().reorgs,
-            paused: paused.subscribe(),
             l1,
             l2,
             ledger,
             status,
+            inbox,
         };
-        (batcher, BatcherHandle { paused })
+        (batcher, handle)
     }
 
     /// Sends blocks until `token` is cancelled.
-    pub(crate) async fn run(
-        mut self,
-        token: CancellationToken,
-    ) -> Result<(), std::convert::Infallible> {
+    ///
+    /// # Errors
+    /// It panicked while it made transactions.
+    pub(crate) async fn run(mut self, token: CancellationToken) -> Result<(), JoinError> {
         let mut seen_l1 = None;
         loop {
             let status = *self.status.borrow_and_update();
-            let is_paused = *self.paused.borrow_and_update();
+            let is_paused = *self.inbox.paused.borrow_and_update();
             if !is_paused && seen_l1 != Some(status.current_l1.hash) {
                 seen_l1 = Some(status.current_l1.hash);
-                if let Err(error) = self.submit(&status) {
+                let (batcher, sent) = self
+                    .off_thread(move |batcher| batcher.submit(&status))
+                    .await?;
+                self = batcher;
+                if let Err(error) = sent {
                     warn!(sent = %self.sent, %error, "no batches sent");
                 }
             }
@@ -131,59 +152,125 @@ impl Batcher {
             tokio::select! {
                 biased;
                 () = token.cancelled() => return Ok(()),
+                Some(command) = self.inbox.commands.recv() => {
+                    let Command { extra, da, reply } = command;
+                    let (batcher, sent) = self.off_thread(move |batcher| batcher.post(&extra, da)).await?;
+                    self = batcher;
+                    // Whoever asked may have gone.
+                    let _ = reply.send(sent);
+                }
                 changed = self.status.changed() => if changed.is_err() { return Ok(()) },
-                changed = self.paused.changed() => if changed.is_err() { return Ok(()) },
+                changed = self.inbox.paused.changed() => if changed.is_err() { return Ok(()) },
             }
         }
+    }
+
+    /// Compression and commitments take too long for a thread that others wait for.
+    async fn off_thread<T: Send + 'static>(
+        mut self,
+        work: impl FnOnce(&mut Self) -> T + Send + 'static,
+    ) -> Result<(Self, T), JoinError> {
+        spawn_blocking(move || {
+            let done = work(&mut self);
+            (self, done)
+        })
+        .await
     }
 
     /// Sends what is unsafe in `status` and was not sent yet. Returns the number of blocks.
     pub(crate) fn submit(&mut self, status: &SyncStatus) -> Result<usize, BatcherError> {
         let view = self.l2.view();
-        self.find_start(&view, status);
-        let mut blocks = 0;
+        let account = self.account()?;
+        self.find_start(&view, status, account);
+        let mut count = 0;
         for _ in 0..CHANNELS_MAX {
-            let (last, batches, references) = self.next_channel(&view, status)?;
-            let Some(last) = last else { break };
-            self.send(&batches, references.clone())?;
-            blocks += references.len();
+            let blocks = self.next_channel(&view, status)?;
+            let Some(last) = blocks.last().map(|block| block.reference) else {
+                break;
+            };
+            let config = *self.inbox.config.borrow();
+            let pieces = data_of_blocks(&config, self.l2.config(), &self.sent, &blocks)?;
+            count += blocks.len();
+            let references = blocks.into_iter().map(|block| block.reference).collect();
+            self.send(account, config.da, &pieces, references)?;
             self.sent = last;
             self.sent_at_l1 = status.current_l1.number;
         }
-        if blocks > 0 {
-            debug!(blocks, up_to = %self.sent, "batches sent");
+        if count > 0 {
+            debug!(blocks = count, up_to = %self.sent, "batches sent");
         }
-        Ok(blocks)
+        Ok(count)
+    }
+
+    /// Sends something beside the blocks.
+    fn post(&mut self, extra: &Extra, da: DataAvailability) -> Result<Vec<B256>, BatcherError> {
+        let account = self.account()?;
+        let pieces = match extra {
+            Extra::Data(pieces) => pieces.clone(),
+            Extra::Malformed(kind) => kind.transactions(&self.next_batch())?,
+        };
+        info!(?extra, ?da, after = %self.sent, "batcher data sent on command");
+        self.send(account, da, &pieces, Vec::new())
+    }
+
+    /// The batch of an empty block after the last one that was sent.
+    fn next_batch(&self) -> SingularBatch {
+        let L2BlockRef {
+            hash,
+            l1_origin,
+            timestamp,
+            ..
+        } = self.sent;
+        let timestamp = timestamp.saturating_add(self.l2.config().block_time);
+        SingularBatch::new(hash, l1_origin, timestamp, Vec::new())
+    }
+
+    /// The account that L1 asks for.
+    fn account(&mut self) -> Result<&'static DevAccount, BatcherError> {
+        let configs = &mut self.system_configs;
+        let now = self
+            .l1
+            .with_chain(|chain| configs.at(chain, chain.head().number()));
+        let batcher = now.map_or(self.batcher, |config| config.batcher_address);
+        DEV_ACCOUNTS
+            .iter()
+            .find(|account| account.address == batcher)
+            .ok_or(BatcherError::ForeignBatcher { batcher })
     }
 
     /// Decides after which block to go on.
-    fn find_start(&mut self, view: &ChainView, status: &SyncStatus) {
+    fn find_start(&mut self, view: &ChainView, status: &SyncStatus, account: &DevAccount) {
         let safe = status.safe_l2;
         let reorgs = self.l1.heads().reorgs;
         let is_reorg = std::mem::replace(&mut self.reorgs, reorgs) != reorgs;
+        let is_new_key = std::mem::replace(&mut self.batcher, account.address) != account.address;
         let is_lost = view
             .block_by_number(self.sent.number)
             .is_none_or(|block| block.hash != self.sent.hash);
         let is_stuck = self.sent.number > safe.number
             && status.current_l1.number >= self.sent_at_l1 + RESUBMIT_AFTER_L1_BLOCKS;
         let is_behind = self.sent.number < safe.number;
-        if is_reorg || is_lost || is_stuck || is_behind {
+        if is_reorg || is_new_key || is_lost || is_stuck || is_behind {
             if self.sent.number > safe.number {
-                info!(sent = %self.sent, safe = %safe, is_reorg, is_lost, is_stuck, "batches are sent again");
+                info!(
+                    sent = %self.sent, safe = %safe, is_reorg, is_new_key, is_lost, is_stuck,
+                    "batches are sent again"
+                );
             }
             self.sent = safe;
         }
     }
 
-    /// The blocks of the next channel: as many as fit into one frame, at least one. None if everything was sent, or if the
-    /// L2 chain is about to leave the branch that `status` speaks of.
-    #[allow(clippy::type_complexity)] // private, and three lists of the same blocks
+    /// The blocks of the next channel, at least one. None if everything was sent, or if the L2 chain is about to leave the
+    /// branch that `status` speaks of.
     fn next_channel(
         &self,
         view: &ChainView,
         status: &SyncStatus,
-    ) -> Result<(Option<L2BlockRef>, Vec<SingularBatch>, Vec<L2BlockRef>), BatcherError> {
-        let (mut batches, mut references, mut size) = (Vec::new(), Vec::new(), 0);
+    ) -> Result<Vec<Block>, BatcherError> {
+        let config = *self.inbox.config.borrow();
+        let size_max =
+            (config.piece_bytes() * PIECES_MAX).min(config.frame_data_bytes() * FRAMES_MAX);
         let unsafe_head = status.unsafe_l2;
         let is_current = view
             .block_by_number(unsafe_head.number)
@@ -193,68 +280,51 @@ impl Batcher {
         } else {
             self.sent.number
         };
+        let (mut blocks, mut size) = (Vec::new(), 0);
         for block in (self.sent.number + 1..=up_to).map_while(|number| view.block_by_number(number))
         {
-            size += encoded_size(block);
-            if size > FRAME_DATA_BYTES_MAX && !batches.is_empty() {
+            let transactions = transactions_of(block);
+            size += encoded_size(&transactions);
+            if size > size_max && !blocks.is_empty() {
                 break;
             }
             let reference = self.l2.reference(block)?;
-            let transactions = &block.block.body.transactions;
-            batches.push(SingularBatch::new(
-                block.header(),
-                reference.l1_origin,
+            blocks.push(Block {
+                reference,
                 transactions,
-            ));
-            references.push(reference);
+            });
         }
-        Ok((references.last().copied(), batches, references))
+        Ok(blocks)
     }
 
     fn send(
         &self,
-        batches: &[SingularBatch],
+        account: &DevAccount,
+        da: DataAvailability,
+        pieces: &[Bytes],
         references: Vec<L2BlockRef>,
-    ) -> Result<(), BatcherError> {
+    ) -> Result<Vec<B256>, BatcherError> {
         let nonce = self
             .l1
-            .with_chain(|chain| chain.pending_nonce(&BATCHER.address));
-        let frames = batcher_transactions(batches)?;
-        let transactions: Vec<Bytes> = (nonce..)
-            .zip(frames)
-            .map(|(nonce, calldata)| self.transaction(nonce, calldata))
-            .collect();
-        let hashes = transactions.iter().map(keccak256).collect();
+            .with_chain(|chain| chain.pending_nonce(&account.address));
+        let config = self.l2.config();
+        let (chain_id, inbox) = (config.l1_chain_id, config.batch_inbox_address);
+        let signed = sign(account, nonce, chain_id, inbox, da, pieces)?;
+        let hashes: Vec<B256> = signed.iter().map(|one| one.hash).collect();
         // Before sending: the L1 may mine a transaction at once.
-        self.ledger.enter(hashes, references);
-        for transaction in transactions {
-            self.l1.submit(&transaction)?;
+        self.ledger.enter(hashes.clone(), references);
+        for Signed { network_bytes, .. } in signed {
+            self.l1.submit(&network_bytes)?;
         }
-        Ok(())
-    }
-
-    fn transaction(&self, nonce: u64, calldata: Bytes) -> Bytes {
-        BATCHER.sign(TxEip1559 {
-            chain_id: self.l2.config().l1_chain_id,
-            nonce,
-            // The most that calldata can cost (EIP-7623), so that no estimate is needed.
-            gas_limit: 21_000 + 40 * calldata.len() as u64,
-            max_fee_per_gas: MAX_FEE_PER_GAS,
-            max_priority_fee_per_gas: MAX_PRIORITY_FEE_PER_GAS,
-            to: TxKind::Call(self.inbox),
-            input: calldata,
-            ..TxEip1559::default()
-        })
+        Ok(hashes)
     }
 }
 
+fn transactions_of(block: &ExecutedBlock) -> Vec<Bytes> {
+    batch_transactions(&block.block.body.transactions)
+}
+
 /// Upper bound of a batch's size before compression.
-fn encoded_size(block: &ExecutedBlock) -> usize {
-    use alloy_eips::Encodable2718;
-    let transactions = block.block.body.transactions.iter();
-    let transactions = transactions.filter(|transaction| !transaction.is_deposit());
-    BATCH_OVERHEAD_BYTES
-        + transactions
-            .map(|one| one.encode_2718_len() + 9)
-            .sum::<usize>()
+fn encoded_size(transactions: &[Bytes]) -> usize {
+    BATCH_OVERHEAD_BYTES + transactions.iter().map(|one| one.len() + 9).sum::<usize>()
 }

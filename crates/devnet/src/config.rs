@@ -1,5 +1,7 @@
 //! What a devnet is made of: forks, times, followers, ports. The defaults are those of `light-node devnet`.
 
+use crate::batcher::{BatchKind, BatcherConfig, DataAvailability};
+use light_node_devnet_batches::Compression;
 use light_node_devnet_el::ElBehaviour;
 use light_node_devnet_l1::L1_BLOCK_TIME_MAX;
 use light_node_protocol::Hardfork;
@@ -27,7 +29,10 @@ pub struct DevnetConfig {
     pub l1_safe_lag: u64,
     /// How many blocks the L1's `finalized` label stays behind its head. No L1 reorg can be deeper.
     pub l1_finalized_lag: u64,
-    /// How many light-nodes run in the process, each with an execution layer of its own.
+    /// Whether a light-node derives the chain from L1, on an execution layer of its own that has no peer, and the others follow
+    /// that one. Otherwise they follow the reference source, which knows the batcher's mind and fails on command.
+    pub deriver: bool,
+    /// How many light-nodes follow in the process, each with an execution layer of its own.
     pub followers: usize,
     /// How the followers reach their execution layers.
     pub engine: EngineKind,
@@ -42,6 +47,8 @@ pub struct DevnetConfig {
     pub el_sync_batch: usize,
     /// Whose answers the embedded execution layers give, the sequencer's among them.
     pub el_behaviour: ElBehaviour,
+    /// How the batcher writes at first.
+    pub batcher: BatcherConfig,
     /// Who makes blocks.
     pub blocks: Blocks,
     /// Whether transactions are sent all the time.
@@ -59,6 +66,7 @@ impl DevnetConfig {
             l1_block_time: Duration::from_secs(3),
             l1_safe_lag: 4,
             l1_finalized_lag: 8,
+            deriver: true,
             followers: 1,
             engine: EngineKind::Http,
             stable_ports: false,
@@ -66,6 +74,12 @@ impl DevnetConfig {
             el_sync_delay: Duration::ZERO,
             el_sync_batch: 64,
             el_behaviour: ElBehaviour::OpReth,
+            batcher: BatcherConfig {
+                batches: BatchKind::Span,
+                compression: Compression::Brotli,
+                da: DataAvailability::Blobs,
+                frame_bytes: None,
+            },
             blocks: Blocks::ByClock,
             traffic: true,
         }

@@ -9,6 +9,7 @@ mod batcher;
 mod clock;
 mod config;
 mod deploy;
+mod l1_commands;
 mod l2_chain;
 mod sequencer;
 mod source;
@@ -23,11 +24,13 @@ pub use accounts::{
     BALANCE_ETHER, BATCHER, DEV_ACCOUNTS, DevAccount, MNEMONIC, SYSTEM_CONFIG_OWNER, TRAFFIC,
     UNSAFE_BLOCK_SIGNER,
 };
-pub use batcher::BatcherHandle;
+pub use batcher::{BatchKind, BatcherConfig, BatcherError, BatcherHandle, DataAvailability};
 pub use config::{
     BLOCK_TIME_MAX, Blocks, DevnetConfig, EL_SYNC_BATCH_MAX, EL_SYNC_DELAY_MAX, EngineKind,
 };
 pub use deploy::{DEVNET_L2_CHAIN_ID, DeployError, DeployedFiles, Deployment, FileError};
+pub use l1_commands::{Deposit, L1CommandError, L1Commands, SystemConfigChange};
+pub use light_node_devnet_batches::{Compression, malformed::Malformed};
 pub use light_node_devnet_el::ElBehaviour;
 pub use sequencer::{AttributesError, SequencerError, SequencerHandle};
 pub use source::{SourceFault, SourceFaultKind, SourceHandle, SourceRpcError};

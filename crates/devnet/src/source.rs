@@ -5,6 +5,7 @@
 //! canonical L1 chain. Every status is computed from one look at the L1, so it is coherent by construction: origins of all
 //! its L2 heads are on the L1 chain that its L1 heads name.
 
+mod commands;
 mod fault;
 mod record;
 mod rpc;
@@ -12,7 +13,7 @@ mod rpc;
 pub use fault::{SourceFault, SourceFaultKind};
 pub use rpc::{SourceHandle, SourceRpcError};
 
-pub(crate) use rpc::SourceRpc;
+pub(crate) use {commands::Commands, rpc::SourceRpc};
 
 use crate::{
     batcher::Ledger,
@@ -175,6 +176,7 @@ impl Source {
             return Vec::new();
         };
         let inbox = self.l2.config().batch_inbox_address;
+        let timeout = self.l2.config().channel_timeout(block.header().timestamp);
         let mut carried = Vec::new();
         for transaction in block.transactions() {
             use alloy_consensus::Transaction;
@@ -183,7 +185,10 @@ impl Source {
             if !is_batch {
                 continue;
             }
-            match self.ledger.completed_by(transaction.tx_hash(), chain) {
+            match self
+                .ledger
+                .completed_by(transaction.tx_hash(), chain, timeout)
+            {
                 Some(blocks) => carried.extend_from_slice(&blocks),
                 None => continue,
             }

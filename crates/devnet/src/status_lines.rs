@@ -5,6 +5,7 @@ use crate::{Devnet, Follower, SourceHandle};
 use light_node_actor::CancellationToken;
 use light_node_devnet_el::{EmbeddedEl, SyncProgress};
 use light_node_devnet_l1::EmbeddedL1;
+use light_node_node::SafeSourceStatus;
 use serde::Serialize;
 use std::{
     io::{self, Write},
@@ -58,6 +59,7 @@ pub struct StatusLines {
     l1: EmbeddedL1,
     sequencer_el: Arc<EmbeddedEl>,
     source: SourceHandle,
+    deriver: Option<Follower>,
     followers: Vec<Follower>,
 }
 
@@ -68,6 +70,7 @@ impl StatusLines {
             l1: devnet.l1().clone(),
             sequencer_el: devnet.sequencer_el().clone(),
             source: devnet.source().clone(),
+            deriver: devnet.deriver().cloned(),
             followers: devnet.followers().to_vec(),
         }
     }
@@ -154,35 +157,33 @@ impl StatusLines {
             },
         ];
         let safe = status.safe_l2.number;
+        let deriver = self.deriver.iter();
+        rows.extend(deriver.map(|node| node_row("deriver".to_owned(), node, safe)));
         rows.extend(
             (1..)
                 .zip(&self.followers)
-                .map(|(number, one)| follower_row(number, one, safe)),
+                .map(|(number, one)| node_row(format!("light-node {number}"), one, safe)),
         );
         rows
     }
 }
 
-fn follower_row(number: usize, follower: &Follower, source_safe: u64) -> Row {
+fn node_row(name: String, follower: &Follower, source_safe: u64) -> Row {
     let state = follower.node.engine.state();
     let known = |is_zero: bool, number: u64| (!is_zero).then_some(number);
-    let reason = follower.node.follow.status().not_ready;
+    let doing = match follower.node.safe_source.status() {
+        SafeSourceStatus::Follow(it) => it.not_ready.map_or("following", |reason| reason.name()),
+        SafeSourceStatus::Derive(it) => it.not_ready.map_or("deriving", |reason| reason.name()),
+    };
     let (safe, finalized) = (state.safe_head, state.finalized_head);
     Row {
-        name: format!("light-node {number}"),
+        name,
         head: state.unsafe_head.number,
         safe: known(safe.is_zero(), safe.number),
         finalized: known(finalized.is_zero(), finalized.number),
         l1_cursor: known(state.current_l1.is_zero(), state.current_l1.number),
         behind: known(safe.is_zero(), source_safe.saturating_sub(safe.number)),
-        state: joined([
-            Some(
-                reason
-                    .map_or("following", |reason| reason.name())
-                    .to_owned(),
-            ),
-            el_trouble(&follower.el),
-        ]),
+        state: joined([Some(doing.to_owned()), el_trouble(&follower.el)]),
     }
 }
 

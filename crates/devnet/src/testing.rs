@@ -33,6 +33,7 @@ pub(crate) fn config(fork: Hardfork) -> DevnetConfig {
         l1_finalized_lag: 20,
         blocks: Blocks::OnCommand,
         traffic: false,
+        deriver: false,
         ..DevnetConfig::new(PathBuf::new())
     }
 }
@@ -97,7 +98,7 @@ impl Rig {
         let source = Source::new(l1.clone(), l2.clone(), ledger.clone());
         let status = source.subscribe();
         let (sequencer, _) = Sequencer::new(rollup, engine, l1.clone(), status.clone(), false);
-        let (batcher, _) = Batcher::new(l1.clone(), l2.clone(), ledger, status);
+        let (batcher, _) = Batcher::new(l1.clone(), l2.clone(), ledger, status, config.batcher);
         Self {
             l1,
             l2,

@@ -15,6 +15,7 @@ use crate::{
     batcher::BatcherHandle,
     config::DevnetConfig,
     deploy::Deployment,
+    l1_commands::L1Commands,
     sequencer::SequencerHandle,
     source::SourceHandle,
 };
@@ -53,7 +54,9 @@ pub struct Devnet {
     sequencer: SequencerHandle,
     sequencer_el: Arc<EmbeddedEl>,
     batcher: BatcherHandle,
+    l1_commands: L1Commands,
     source: SourceHandle,
+    deriver: Option<Follower>,
     followers: Vec<Follower>,
     spare_el: Arc<EmbeddedEl>,
     token: CancellationToken,
@@ -114,9 +117,14 @@ impl Devnet {
         &self.sequencer_el
     }
 
-    /// The batcher: pause, resume.
+    /// The batcher: pause, resume, write otherwise, send what is malformed.
     pub const fn batcher(&self) -> &BatcherHandle {
         &self.batcher
+    }
+
+    /// The rollup's contracts on L1: deposits, changes of the system config.
+    pub const fn l1_commands(&self) -> &L1Commands {
+        &self.l1_commands
     }
 
     /// The reference source: its status, and its server.
@@ -124,7 +132,12 @@ impl Devnet {
         &self.source
     }
 
-    /// The light-nodes of this process.
+    /// The light-node that derives, if there is one.
+    pub const fn deriver(&self) -> Option<&Follower> {
+        self.deriver.as_ref()
+    }
+
+    /// The light-nodes of this process that follow.
     pub fn followers(&self) -> &[Follower] {
         &self.followers
     }

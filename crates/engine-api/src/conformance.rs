@@ -6,7 +6,7 @@ mod checks;
 pub use checks::{
     ancestors_do_not_move_the_head, attributes_name_one_build, bad_attributes_are_refused,
     blocks_are_found_by_hash_number_and_label, built_payloads_become_head,
-    missing_ancestors_are_syncing_until_they_arrive, siblings_reorganize,
+    missing_ancestors_are_syncing_until_they_arrive, payloads_are_read_back, siblings_reorganize,
     storage_root_of_the_message_passer_is_in_the_header, unknown_builds_and_blocks_are_told,
     unknown_labels_are_refused_after_the_head_moved, wrong_hashes_are_invalid,
     zero_heads_are_refused,
@@ -251,6 +251,7 @@ impl Fixture {
     pub async fn check_all(&self) {
         built_payloads_become_head(self).await;
         storage_root_of_the_message_passer_is_in_the_header(self).await;
+        payloads_are_read_back(self).await;
         missing_ancestors_are_syncing_until_they_arrive(self).await;
         zero_heads_are_refused(self).await;
         unknown_labels_are_refused_after_the_head_moved(self).await;

@@ -10,7 +10,7 @@ use crate::{
         self, AccountProof, Answer, BuiltPayload, Request, WireForkchoiceUpdated, WirePayloadStatus,
     },
 };
-use alloy_eips::BlockId;
+use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64};
 use alloy_rpc_types_engine::{ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus};
 use async_trait::async_trait;
@@ -36,6 +36,8 @@ use url::Url;
 
 const BLOCK_BY_HASH: &str = "eth_getBlockByHash";
 const BLOCK_BY_NUMBER: &str = "eth_getBlockByNumber";
+const BODIES_BY_HASH: &str = "engine_getPayloadBodiesByHashV1";
+const BODIES_BY_RANGE: &str = "engine_getPayloadBodiesByRangeV1";
 const GET_PROOF: &str = "eth_getProof";
 /// This client and its batches of reads, in the labels of metrics.
 const RPC: &str = "engine-api";
@@ -266,6 +268,41 @@ impl ElReader for HttpEngine {
                 }
             };
             ids.iter().zip(answers).map(block).collect()
+        })
+        .await
+    }
+
+    async fn payload(&self, id: BlockId) -> Result<Option<OpExecutionPayloadEnvelope>, ElError> {
+        let (method, params) = match id {
+            BlockId::Hash(hash) => (BODIES_BY_HASH, json!([[hash.block_hash]])),
+            // No EL answers a range from genesis on.
+            BlockId::Number(BlockNumberOrTag::Number(number)) if number > 0 => {
+                (BODIES_BY_RANGE, json!([U64::from(number), U64::from(1)]))
+            }
+            // A label may move between two reads, so its block is read by hash.
+            BlockId::Number(_) => {
+                let Some(block) = self.block(id).await? else {
+                    return Ok(None);
+                };
+                return self.payload(block.block_ref.hash.into()).await;
+            }
+        };
+        let calls = vec![block_call(id, false), (method, params)];
+        self.read_many(calls, |answers| {
+            let [header, bodies] = <[Answer<'_>; 2]>::try_from(answers)
+                .map_err(|_| wire::malformed(method, "the batch has not two answers"))?;
+            let asked = block_call(id, false).0;
+            let header = match header {
+                Ok(result) => wire::decode_header(asked, id, result)?,
+                Err(failure) if failure.is_unknown_block() => None,
+                Err(failure) => return Err(failure.into_error(asked)),
+            };
+            let body = bodies.map_err(|failure| failure.into_error(method))?;
+            let body = wire::decode_body(method, body)?;
+            let (Some(header), Some(body)) = (header, body) else {
+                return Ok(None);
+            };
+            body.into_envelope(method, header).map(Some)
         })
         .await
     }

@@ -124,6 +124,12 @@ impl MemoryEl {
         self.state().stick_to_branch(count);
     }
 
+    /// From now on blocks are built without the transactions of the batch, as op-reth does with those that it cannot
+    /// execute.
+    pub fn leave_out_transactions(&self, leaves_out: bool) {
+        self.state().leave_out(leaves_out);
+    }
+
     /// The next call of `kind` that finds no earlier script is answered by `answer`. Scripts of one kind are FIFO.
     pub fn script(&self, kind: CallKind, answer: Scripted) {
         self.script_lock().push(kind, answer);

@@ -23,6 +23,10 @@ pub trait ElReader: Debug + Send + Sync + 'static {
         Ok(self.blocks(&[id]).await?.into_iter().next().flatten())
     }
 
+    /// The payload of one block, as it would be sent to an EL that lacks it; `None` if the EL has no such block. Its content
+    /// hashes to the block's hash.
+    async fn payload(&self, id: BlockId) -> Result<Option<OpExecutionPayloadEnvelope>, ElError>;
+
     /// The storage root of `address` in the state of block `block`, proven against that block's state root.
     async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError>;
 

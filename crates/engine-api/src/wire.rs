@@ -1,12 +1,14 @@
 //! JSON-RPC 2.0 as the EL speaks it: requests, answers, batches matched by id, and errors as [`ElError`].
 
 mod block;
+mod body;
 mod engine;
 mod payload;
 mod proof;
 mod syncing;
 
 pub(crate) use block::{decode_block, decode_header};
+pub(crate) use body::decode_body;
 pub(crate) use engine::{BuiltPayload, WireForkchoiceUpdated, WirePayloadStatus};
 pub use payload::payload_envelope_from_json;
 pub(crate) use proof::AccountProof;

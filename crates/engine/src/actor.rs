@@ -1,24 +1,26 @@
 //! The actor: it takes in everything that waits in its inbox, picks the next piece of work (a request by lane, or a timer of
 //! its own), carries it out, publishes, and begins anew. It waits for nobody but the EL.
 
+mod derive;
 mod requests;
 mod start;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    changes::log_changes,
-    config::EngineConfig,
+    changes::ChangeLog,
+    config::{EngineConfig, SafeSourceKind},
     context::Context,
+    derived::Derived,
     door::Door,
-    handle::EngineHandle,
+    handle::{DerivationDoor, EngineHandle},
     metrics::EngineMetrics,
     outage::Outage,
     queue::{Pushed, Queue, Task},
     request::EngineRequest,
     state::EngineState,
     status::{EngineError, EngineStatus},
-    tasks::{forkchoice, insert, lost, settle, sync},
+    tasks::{first_sync, forkchoice, insert, labels, lost, settle, sync},
 };
 use light_node_actor::CancellationToken;
 use light_node_engine_api::{ElError, ElErrorClass, EngineApi};
@@ -44,10 +46,12 @@ pub struct EngineActor {
     ctx: Context,
     queue: Queue<EngineRequest>,
     inbox: mpsc::Receiver<EngineRequest>,
+    derivation: mpsc::Receiver<EngineRequest>,
     state: watch::Sender<EngineState>,
     status: watch::Sender<EngineStatus>,
     probe: Probe,
     outage: Outage,
+    changes: ChangeLog,
     look_again_at: Instant,
 }
 
@@ -67,12 +71,16 @@ enum Timer {
     LookAgain,
     Heartbeat,
     TargetGap,
+    FirstSync,
+    MoveLabels,
+    SayRest,
 }
 
 impl EngineActor {
     /// An engine over `el`, and its handle. Nothing happens before [`Self::run`].
     pub fn new(config: EngineConfig, el: Arc<dyn EngineApi>) -> (Self, EngineHandle) {
         let (requests, inbox) = mpsc::channel(INBOX);
+        let (derivation_door, derivation) = DerivationDoor::new();
         let (state, published) = watch::channel(EngineState::default());
         let (status, reported) = watch::channel(EngineStatus::default());
         let rollup_config = Arc::clone(&config.rollup_config);
@@ -84,17 +92,21 @@ impl EngineActor {
             published,
             reported,
             metrics.clone(),
+            derivation_door,
         );
         let now = Instant::now();
+        let changes = ChangeLog::new(config.safe_source == SafeSourceKind::Derive);
         let actor = Self {
             door: Arc::new(door),
             ctx: Context::new(config, metrics),
             queue: Queue::default(),
             inbox,
+            derivation,
             state,
             status,
             probe: Probe::new(now),
             outage: Outage::default(),
+            changes,
             look_again_at: now,
         };
         (actor, handle)
@@ -127,6 +139,7 @@ impl EngineActor {
                     Some(request) => self.enqueue(request),
                     None => return Ok(()),
                 },
+                Some(request) = self.derivation.recv() => self.enqueue(request),
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
             }
         }
@@ -136,11 +149,23 @@ impl EngineActor {
         while let Ok(request) = self.inbox.try_recv() {
             self.enqueue(request);
         }
+        while let Ok(request) = self.derivation.try_recv() {
+            self.enqueue(request);
+        }
     }
 
     fn enqueue(&mut self, request: EngineRequest) {
         let lane = request.lane();
-        let stamp = request.stamp();
+        let mut stamp = request.stamp();
+        if let EngineRequest::Consolidate {
+            epoch, attributes, ..
+        } = &request
+        {
+            if *epoch < self.ctx.state.reset_epoch {
+                return request.answer_stale();
+            }
+            stamp.flushes = Some(self.ctx.stream_of(attributes.parent.is_some()));
+        }
         let mut task = Task {
             stamp,
             ..Task::new(request, Instant::now())
@@ -185,8 +210,9 @@ impl EngineActor {
             .map(|(_, task)| Work::Request(Box::new(task)))
     }
 
-    fn timers(&self) -> [Option<(Instant, Timer)>; 5] {
-        let look_again = self.ctx.is_lost() && self.ctx.target().is_none();
+    fn timers(&self) -> [Option<(Instant, Timer)>; 8] {
+        let look_again = self.ctx.is_lost() && self.ctx.target().is_none() && !self.ctx.replays();
+        let labels_due = self.ctx.derived.as_ref().and_then(Derived::labels_due);
         let is_failing = self.status.borrow().failing_since.is_some();
         [
             self.ctx
@@ -198,6 +224,9 @@ impl EngineActor {
                 .heartbeat_due(is_failing)
                 .map(|due| (due, Timer::Heartbeat)),
             self.ctx.gap_due().map(|due| (due, Timer::TargetGap)),
+            self.ctx.first_sync_due().map(|due| (due, Timer::FirstSync)),
+            labels_due.map(|due| (due, Timer::MoveLabels)),
+            self.changes.rest_due().map(|due| (due, Timer::SayRest)),
         ]
     }
 
@@ -221,8 +250,15 @@ impl EngineActor {
             Work::Probe => self.handle_probe(door.el()).await?,
             Work::Request(task) => self.handle_request(&*door, *task).await,
             Work::Timer(timer) => {
+                let asked_at = self.ctx.last_forkchoice_at;
                 let done = self.handle_timer(&*door, timer).await;
-                self.note(done.err());
+                // Labels may move without a word to the EL, which says nothing of it then.
+                let is_silent =
+                    matches!(timer, Timer::MoveLabels | Timer::FirstSync | Timer::SayRest)
+                        && self.ctx.last_forkchoice_at == asked_at;
+                if done.is_err() || !is_silent {
+                    self.note(done.err());
+                }
             }
         }
         Ok(())
@@ -243,6 +279,12 @@ impl EngineActor {
             }
             Timer::Heartbeat => forkchoice::heartbeat(el, &mut self.ctx).await,
             Timer::TargetGap => insert::target_gap(el, &mut self.ctx).await,
+            Timer::FirstSync => first_sync::set_labels(el, &mut self.ctx).await,
+            Timer::MoveLabels => labels::move_labels(el, &mut self.ctx).await,
+            Timer::SayRest => {
+                self.changes.say_rest(&self.ctx.state, Instant::now());
+                Ok(())
+            }
         }
     }
 
@@ -285,6 +327,14 @@ impl EngineActor {
     }
 
     fn publish(&mut self) {
+        self.publish_state();
+        for task in self.queue.advance(self.ctx.state.epoch, self.ctx.flushes) {
+            task.item.answer_stale();
+        }
+        self.report();
+    }
+
+    fn publish_state(&mut self) {
         let (before, after) = (*self.state.borrow(), self.ctx.state);
         if before != after {
             let reorg = self.ctx.reorg.take();
@@ -292,13 +342,9 @@ impl EngineActor {
                 let depth = before.unsafe_head.number.saturating_sub(reorg.fork);
                 self.ctx.metrics.reorg(reorg.cause, depth);
             }
-            log_changes(&before, &after, reorg);
+            self.changes.note(&before, &after, reorg, Instant::now());
             self.state.send_replace(after);
-            for task in self.queue.advance(after.epoch, 0) {
-                task.item.answer_stale();
-            }
         }
-        self.report();
     }
 
     fn report(&self) {

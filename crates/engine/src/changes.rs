@@ -5,13 +5,75 @@ use crate::{
     state::{ElSyncState, EngineState},
 };
 use light_node_protocol::L2BlockRef;
+use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 /// A gap of this many blocks is fetched in a moment, and without gossip there is one at every update: not worth a line.
 const ROUTINE_GAP_BLOCKS: u64 = 64;
 
+/// Derivation that catches up moves heads many times a second; what has changed is said together after this time.
+const GATHERED: Duration = Duration::from_secs(1);
+
+/// What has been said of the published states.
+#[derive(Debug)]
+pub(crate) struct ChangeLog {
+    /// Changes that follow one another fast are gathered.
+    gathers: bool,
+    said_at: Option<Instant>,
+    /// The last state that was said, while later ones are gathered.
+    rest_since: Option<EngineState>,
+}
+
+impl ChangeLog {
+    /// A log to which nothing was written.
+    pub(crate) const fn new(gathers: bool) -> Self {
+        Self {
+            gathers,
+            said_at: None,
+            rest_since: None,
+        }
+    }
+
+    /// A state was published.
+    pub(crate) fn note(
+        &mut self,
+        before: &EngineState,
+        after: &EngineState,
+        reorg: Option<Reorg>,
+        now: Instant,
+    ) {
+        let is_more = reorg.is_some() || before.el_sync != after.el_sync;
+        let is_soon = |said_at: Instant| now.duration_since(said_at) < GATHERED;
+        if self.gathers && !is_more && self.said_at.is_some_and(is_soon) {
+            self.rest_since.get_or_insert(*before);
+            return;
+        }
+        if is_more {
+            self.say_rest(before, now);
+        }
+        let since = self.rest_since.take();
+        log_changes(since.as_ref().unwrap_or(before), after, reorg);
+        self.said_at = Some(now);
+    }
+
+    /// When the rest is to be said.
+    pub(crate) fn rest_due(&self) -> Option<Instant> {
+        self.rest_since?;
+        self.said_at.map(|said_at| said_at + GATHERED)
+    }
+
+    /// Says what was gathered up to `state`.
+    pub(crate) fn say_rest(&mut self, state: &EngineState, now: Instant) {
+        if let Some(since) = self.rest_since.take() {
+            log_changes(&since, state, None);
+            self.said_at = Some(now);
+        }
+    }
+}
+
 /// Says what has changed between two published states.
-pub(crate) fn log_changes(before: &EngineState, after: &EngineState, reorg: Option<Reorg>) {
+fn log_changes(before: &EngineState, after: &EngineState, reorg: Option<Reorg>) {
     let moved = |old: &L2BlockRef, new: &L2BlockRef| old.hash != new.hash && !new.is_zero();
     if let Some(reorg) = reorg {
         let old = before.unsafe_head;

@@ -12,6 +12,10 @@ pub struct EngineConfig {
     pub safe_source: SafeSourceKind,
     /// How many unsafe payloads may wait for their parents.
     pub buffer: BufferLimits,
+    /// Who brings the execution layer its first blocks, if we derive. Following, the safe source's block is asked for at once.
+    pub sync_mode: SyncMode,
+    /// After the execution layer's own first sync, what is this much older than its head is taken to be safe and final.
+    pub el_safe_offset: Duration,
     /// How many blocks are remembered, so that a label which moves onto one of them needs no read of the EL.
     pub remembered_blocks: u32,
 }
@@ -24,6 +28,16 @@ pub enum SafeSourceKind {
     Follow,
     /// Our own derivation, which starts from the labels of the EL.
     Derive,
+}
+
+/// Who brings an execution layer that has nothing but genesis its blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SyncMode {
+    /// Derivation builds them one by one from L1.
+    #[default]
+    ConsensusLayer,
+    /// The execution layer fetches them from its peers, up to the first unsafe payload that comes.
+    ExecutionLayer,
 }
 
 /// Bounds of the buffer of unsafe payloads.
@@ -60,6 +74,9 @@ impl EngineConfig {
     /// 512 blocks: more than a batcher normally leaves unsafe, about 100 KB of references.
     pub const REMEMBERED_BLOCKS: u32 = 512;
 
+    /// 12 hours: the sequencing window of all chains. What is older is on L1, or will never be.
+    pub const EL_SAFE_OFFSET: Duration = Duration::from_secs(12 * 3600);
+
     /// The configuration with its defaults.
     pub fn new(rollup_config: Arc<RollupConfig>, safe_source: SafeSourceKind) -> Self {
         Self {
@@ -67,6 +84,8 @@ impl EngineConfig {
             safe_source,
             buffer: BufferLimits::default(),
             remembered_blocks: Self::REMEMBERED_BLOCKS,
+            sync_mode: SyncMode::default(),
+            el_safe_offset: Self::EL_SAFE_OFFSET,
         }
     }
 

@@ -1,8 +1,11 @@
 //! All that the engine knows between two tasks. Tasks change `state` only to what the EL has confirmed; the actor publishes
 //! it as one value when the task is done.
 
+mod derive;
+
 use crate::{
     config::EngineConfig,
+    derived::Derived,
     follow_case::{FollowCase, FollowView},
     forkchoice::{Forkchoices, of_heads},
     memory::{BlockMemory, Refusal},
@@ -108,12 +111,20 @@ pub(crate) struct Context {
     /// The EL did not have the source's last new head before it was asked for it: so it is without gossip, and the next one is
     /// asked for without a look.
     pub asks_first: bool,
+    /// Where derivation stands, from its first reset on.
+    pub derived: Option<Derived>,
+    /// Grows whenever what derivation has handed over ahead is void.
+    pub flushes: u64,
+    /// The EL fetches its first blocks from its peers; when they are there, labels are set behind them. When to do so.
+    pub first_sync: Option<Instant>,
     /// What is seen of the EL's way to the target.
     pub sync: Option<SyncWatch>,
     /// What was said of heads that the EL will not have, until it takes one.
     pub said: Said,
     /// The heads that ours has been, the last one last: where a reorg forked off is looked for among them.
     trail: VecDeque<L2BlockRef>,
+    /// The flush count of the attributes that came last: those that ran ahead belong to the same.
+    stream: u64,
     target: Option<Target>,
     lost: bool,
     calm_until: Option<Instant>,
@@ -137,6 +148,10 @@ impl Context {
             build: None,
             reorg: None,
             asks_first: false,
+            derived: None,
+            flushes: 0,
+            first_sync: None,
+            stream: 0,
             sync: None,
             said: Said::default(),
             trail: VecDeque::with_capacity(TRAIL),
@@ -181,6 +196,9 @@ impl Context {
 
     /// The EL has lost what it had. Published heads hold; all that was asked has to be asked again.
     pub(crate) fn lose(&mut self, lost: bool, now: Instant) {
+        if lost && !self.lost && self.derives() {
+            self.restart_derivation();
+        }
         self.lost = lost;
         self.target = None;
         self.build = None;
@@ -368,7 +386,12 @@ impl Context {
             return false;
         };
         let known = |head: &L2BlockRef| !head.is_zero();
-        let floors = [self.state.local_safe_head, self.state.finalized_head];
+        let derived = self.derived.as_ref().map(|derived| derived.tip);
+        let floors = [
+            derived.unwrap_or_default(),
+            self.state.local_safe_head,
+            self.state.finalized_head,
+        ];
         floors.into_iter().find(known).is_some_and(|floor| {
             self.memory
                 .ancestor(hash, floor.number)
@@ -380,6 +403,10 @@ impl Context {
     /// When the payload above the gap becomes target, if there is one.
     pub(crate) fn gap_due(&self) -> Option<Instant> {
         let (_, since) = self.buffer.gap_above(self.gap_floor())?;
+        if self.first_sync.is_some() && self.target.is_none() {
+            // It is what the EL waits for.
+            return Some(self.calm_until.map_or(since, |calm| since.max(calm)));
+        }
         let due = since + self.config.block_time() * GAP_BLOCKS;
         Some(self.calm_until.map_or(due, |calm| due.max(calm)))
     }
@@ -419,6 +446,7 @@ impl Context {
         self.state.el_sync = match (self.lost, &self.target) {
             (true, _) => ElSyncState::LostBlocks,
             (false, Some(_)) => ElSyncState::Syncing,
+            (false, None) if self.first_sync.is_some() => ElSyncState::Syncing,
             (false, None) => ElSyncState::Synced,
         };
     }

@@ -81,6 +81,11 @@ impl ElReader for Door {
         self.pass(self.el.blocks(ids).await)
     }
 
+    async fn payload(&self, id: BlockId) -> Result<Option<OpExecutionPayloadEnvelope>, ElError> {
+        self.admit().await?;
+        self.pass(self.el.payload(id).await)
+    }
+
     async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
         self.admit().await?;
         self.pass(self.el.storage_root(address, block).await)

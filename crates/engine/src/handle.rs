@@ -4,19 +4,23 @@ use crate::{
     metrics::EngineMetrics,
     payload::Payload,
     request::{
-        BuildOutcome, CommitOutcome, EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome,
-        SealOutcome,
+        BuildOutcome, CommitOutcome, ConsolidateOutcome, DerivedAttributes, EngineRequest,
+        FollowOutcome, FollowUpdate, ForkchoiceStart, InsertOutcome, ResetError, SealOutcome,
     },
     state::EngineState,
     status::EngineStatus,
 };
 use alloy_primitives::B256;
 use alloy_rpc_types_engine::PayloadId;
-use light_node_protocol::RollupConfig;
+use light_node_protocol::{BlockNumHash, L1BlockRef, RollupConfig};
 use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
 use std::sync::Arc;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+/// Derived blocks that may be under way in the engine, and cursors between them. A span of batches has some ten to some
+/// hundred blocks; with these many the EL never waits for derivation.
+pub(crate) const MAX_DERIVED: usize = 64;
 
 /// The engine has stopped; the process is shutting down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -45,6 +49,30 @@ pub struct EngineHandle {
     state: watch::Receiver<EngineState>,
     status: watch::Receiver<EngineStatus>,
     metrics: EngineMetrics,
+    derivation: DerivationDoor,
+}
+
+/// Derivation's own way into the engine. It is never full, because who sends holds a permit: so what ran ahead keeps its
+/// order without anybody waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct DerivationDoor {
+    requests: mpsc::Sender<EngineRequest>,
+    blocks: Arc<Semaphore>,
+    cursors: Arc<Semaphore>,
+}
+
+impl DerivationDoor {
+    /// The door, and what the actor reads from.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<EngineRequest>) {
+        let (requests, inbox) = mpsc::channel(2 * MAX_DERIVED);
+        let permits = || Arc::new(Semaphore::new(MAX_DERIVED));
+        let door = Self {
+            requests,
+            blocks: permits(),
+            cursors: permits(),
+        };
+        (door, inbox)
+    }
 }
 
 impl EngineHandle {
@@ -54,6 +82,7 @@ impl EngineHandle {
         state: watch::Receiver<EngineState>,
         status: watch::Receiver<EngineStatus>,
         metrics: EngineMetrics,
+        derivation: DerivationDoor,
     ) -> Self {
         Self {
             rollup_config,
@@ -61,6 +90,7 @@ impl EngineHandle {
             state,
             status,
             metrics,
+            derivation,
         }
     }
 
@@ -108,6 +138,87 @@ impl EngineHandle {
     /// [`EngineGone`] if the engine has stopped.
     pub async fn reset_keeping_heads(&self) -> Result<(), EngineGone> {
         self.send(EngineRequest::ResetKeepingHeads).await
+    }
+
+    /// Makes a derived block part of the chain. `epoch` is that of the last [`Self::reset`]. The block is handed over by the
+    /// call itself, so that several may be under way in the order of the calls, up to 64; one more is answered `Stale`. The
+    /// future is the answer. An EL that cannot be asked is waited for.
+    ///
+    /// # Cancel safety
+    /// A block whose answer is not waited for may be taken, or not. Those behind it are answered accordingly.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub fn consolidate(
+        &self,
+        epoch: u64,
+        attributes: DerivedAttributes,
+    ) -> impl Future<Output = Result<ConsolidateOutcome, EngineGone>> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        let attributes = Box::new(attributes);
+        match Arc::clone(&self.derivation.blocks).try_acquire_owned() {
+            Ok(permit) => {
+                let request = EngineRequest::Consolidate {
+                    epoch,
+                    attributes,
+                    permit,
+                    reply,
+                };
+                // It has room for all that hold a permit; a closed one drops the reply.
+                let _ = self.derivation.requests.try_send(request);
+            }
+            // A receiver that lives takes it.
+            Err(_) => drop(reply.send(ConsolidateOutcome::Stale)),
+        }
+        async move { answer.await.map_err(|_| EngineGone) }
+    }
+
+    /// Says that all that L1 says up to `current_l1` has been handed over. It is published when the labels that belong to
+    /// it stand.
+    ///
+    /// # Backpressure
+    /// Keeps its order with [`Self::consolidate`]. Waits while 64 of these are under way.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn cursor(&self, current_l1: L1BlockRef) -> Result<(), EngineGone> {
+        let permit = Arc::clone(&self.derivation.cursors).acquire_owned().await;
+        let permit = permit.map_err(|_| EngineGone)?;
+        let request = EngineRequest::Cursor { current_l1, permit };
+        let sent = self.derivation.requests.send(request).await;
+        sent.map_err(|_| EngineGone)
+    }
+
+    /// Says that a derived block is final. It becomes the finalized head when it is safe; the finalized head never goes
+    /// down. Of two that wait the newer wins.
+    ///
+    /// # Backpressure
+    /// Waits while the inbox is full.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn finalize(&self, block: BlockNumHash) -> Result<(), EngineGone> {
+        self.send(EngineRequest::Finalize { block }).await
+    }
+
+    /// Says from where derivation goes on, and waits until the EL has taken that up. All that was handed over before is
+    /// void. Returns the epoch that begins.
+    ///
+    /// # Errors
+    /// [`ResetError`]; then nothing can be consolidated until another reset is done.
+    pub async fn reset(&self, start: ForkchoiceStart) -> Result<u64, ResetError> {
+        let start = Box::new(start);
+        self.ask(|reply| EngineRequest::Reset { start, reply })
+            .await?
+    }
+
+    /// Has derivation find its start anew: [`EngineState::reset_epoch`] grows, and what it has handed over is void. Heads
+    /// stay.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn restart_derivation(&self) -> Result<(), EngineGone> {
+        self.send(EngineRequest::RestartDerivation).await
     }
 
     /// Inserts an unsafe payload and waits for the engine's verdict. The block hash must have been checked.

@@ -8,7 +8,9 @@
 mod actor;
 mod changes;
 mod config;
+mod content;
 mod context;
+mod derived;
 mod door;
 mod follow_case;
 mod forkchoice;
@@ -30,13 +32,14 @@ mod tasks;
 pub mod test_utils;
 
 pub use actor::EngineActor;
-pub use config::{BufferLimits, EngineConfig, SafeSourceKind};
+pub use config::{BufferLimits, EngineConfig, SafeSourceKind, SyncMode};
 pub use follow_case::FollowCase;
 pub use handle::{EngineGone, EngineHandle, PayloadDropped};
 pub use metrics::EngineMetrics;
 pub use queue::Lane;
 pub use request::{
-    BuildOutcome, CommitOutcome, FollowOutcome, FollowRefusal, FollowUpdate, InsertOutcome,
+    BuildOutcome, CommitOutcome, ConsolidateOutcome, DerivedAttributes, FollowOutcome,
+    FollowRefusal, FollowUpdate, ForkchoiceStart, InsertOutcome, ResetError, ResetReason,
     SealOutcome,
 };
 pub use state::{DerivationState, ElSyncState, EngineState};

@@ -1,5 +1,6 @@
 //! What the engine remembers of blocks: those that were part of its chain, and those that were refused.
 
+use crate::content::Content;
 use alloy_primitives::B256;
 use light_node_protocol::L2BlockRef;
 use schnellru::{ByLength, LruMap};
@@ -27,9 +28,15 @@ pub(crate) enum Refusal {
     SourceLied,
 }
 
+/// A block, and what attributes are compared with, if we have seen its payload and derive.
+struct Remembered {
+    block: L2BlockRef,
+    content: Option<Content>,
+}
+
 /// The memory of blocks.
 pub(crate) struct BlockMemory {
-    blocks: LruMap<B256, L2BlockRef, ByLength>,
+    blocks: LruMap<B256, Remembered, ByLength>,
     refused: LruMap<B256, (Refusal, Instant), ByLength>,
 }
 
@@ -44,14 +51,29 @@ impl BlockMemory {
 
     /// Remembers a block that is, or was, part of our chain in the EL.
     pub(crate) fn remember(&mut self, block: L2BlockRef) {
-        if !block.is_zero() {
-            self.blocks.insert(block.hash, block);
+        // What is remembered already becomes the youngest by being looked at.
+        if !block.is_zero() && self.blocks.get(&block.hash).is_none() {
+            let content = None;
+            self.blocks
+                .insert(block.hash, Remembered { block, content });
         }
+    }
+
+    /// Remembers such a block with its content.
+    pub(crate) fn remember_content(&mut self, block: L2BlockRef, content: Content) {
+        let content = Some(content);
+        self.blocks
+            .insert(block.hash, Remembered { block, content });
     }
 
     /// A remembered block.
     pub(crate) fn get(&self, hash: B256) -> Option<L2BlockRef> {
-        self.blocks.peek(&hash).copied()
+        self.blocks.peek(&hash).map(|remembered| remembered.block)
+    }
+
+    /// The content of a remembered block, if that is remembered, too.
+    pub(crate) fn content(&self, hash: B256) -> Option<&Content> {
+        self.blocks.peek(&hash)?.content.as_ref()
     }
 
     /// The ancestor with `number` of the block `hash` (or that block itself), as far as the chain is remembered.

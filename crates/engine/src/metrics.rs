@@ -40,6 +40,37 @@ impl Stall {
     }
 }
 
+/// How a derived block came to be part of the chain, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DerivedBlock {
+    /// The EL had it.
+    Consolidated,
+    /// The EL built it.
+    Built,
+    /// The EL built it without the transactions of its batch.
+    DepositsOnly,
+    /// It was refused, and dropped.
+    Dropped,
+}
+
+impl DerivedBlock {
+    const ALL: [Self; 4] = [
+        Self::Consolidated,
+        Self::Built,
+        Self::DepositsOnly,
+        Self::Dropped,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Consolidated => "consolidated",
+            Self::Built => "built",
+            Self::DepositsOnly => "deposits_only",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// The engine's metrics. Clones share their values.
 #[derive(Clone, Debug)]
 pub struct EngineMetrics {
@@ -47,6 +78,8 @@ pub struct EngineMetrics {
     new_payloads: HistogramFamily<Label>,
     follow_cases: Family<Label, Counter>,
     reorg_depths: HistogramFamily<Label>,
+    derived_blocks: Family<Label, Counter>,
+    payload_reads: Counter,
     el_lost: Counter,
     stalls: Family<Label, Counter>,
     heartbeats: Counter,
@@ -64,6 +97,8 @@ impl Default for EngineMetrics {
             new_payloads: Family::new_with_constructor(latency_histogram),
             follow_cases: Family::default(),
             reorg_depths: Family::new_with_constructor(depth_histogram),
+            derived_blocks: Family::default(),
+            payload_reads: Counter::default(),
             el_lost: Counter::default(),
             stalls: Family::default(),
             heartbeats: Counter::default(),
@@ -82,6 +117,10 @@ impl Default for EngineMetrics {
         }
         for case in FollowCase::ALL {
             drop(metrics.follow_cases.get_or_create(&[("case", case.name())]));
+        }
+        for block in DerivedBlock::ALL {
+            let result = [("result", block.name())];
+            drop(metrics.derived_blocks.get_or_create(&result));
         }
         metrics
     }
@@ -124,6 +163,18 @@ impl EngineMetrics {
             "Blocks that left the unsafe chain in a reorg, by its cause",
             &["cause"],
             self.reorg_depths.clone(),
+        );
+        catalogue.register(
+            "engine_derived_blocks",
+            "Derived blocks by how they came to be part of the chain, or not",
+            &["result"],
+            self.derived_blocks.clone(),
+        );
+        catalogue.register(
+            "engine_payload_reads",
+            "Blocks that were read from the execution layer to be compared with derived ones",
+            &[],
+            self.payload_reads.clone(),
         );
         catalogue.register(
             "engine_el_lost",
@@ -178,6 +229,15 @@ impl EngineMetrics {
     pub(crate) fn reorg(&self, cause: &'static str, depth: u64) {
         let depths = self.reorg_depths.get_or_create(&[("cause", cause)]);
         depths.observe(depth as f64);
+    }
+
+    pub(crate) fn derived(&self, block: DerivedBlock) {
+        let result = [("result", block.name())];
+        self.derived_blocks.get_or_create(&result).inc();
+    }
+
+    pub(crate) fn payload_read(&self) {
+        self.payload_reads.inc();
     }
 
     pub(crate) fn el_lost(&self) {

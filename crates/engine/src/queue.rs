@@ -1,6 +1,7 @@
 //! The queue between the inbox and the EL: one bounded FIFO per lane, the highest lane first. It is pure: it is told the
 //! time and the epoch, and knows nothing of what its items mean.
 
+use crate::handle::MAX_DERIVED;
 use std::{collections::VecDeque, time::Duration};
 use tokio::time::Instant;
 
@@ -12,8 +13,8 @@ pub(crate) const AGED: Duration = Duration::from_secs(2);
 const MAX_INSERTS: usize = 512;
 const MAX_INSERT_BYTES: usize = 64 << 20;
 
-/// Attributes that may wait; the sender holds a permit for each, so the bound is only a second fence.
-const MAX_CONSOLIDATIONS: usize = 64;
+/// Attributes and cursors that may wait; the sender holds a permit for each, so the bound is only a second fence.
+const MAX_CONSOLIDATIONS: usize = 2 * MAX_DERIVED;
 
 /// The lanes, highest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

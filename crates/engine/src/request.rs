@@ -1,5 +1,9 @@
 //! What others ask of the engine, grouped by sender.
 
+mod derive;
+
+pub use derive::{ConsolidateOutcome, DerivedAttributes, ForkchoiceStart, ResetError, ResetReason};
+
 use crate::{
     payload::Payload,
     queue::{Lane, Stamp},
@@ -7,8 +11,9 @@ use crate::{
 };
 use alloy_primitives::B256;
 use alloy_rpc_types_engine::PayloadId;
+use light_node_protocol::{BlockNumHash, L1BlockRef};
 use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::debug;
 
 /// One checked answer of a follow source.
@@ -163,6 +168,33 @@ pub(crate) enum EngineRequest {
     },
     /// The L1 origin of the unsafe head has left L1: expect the sequencer's own reorg, keep the heads until it comes.
     ResetKeepingHeads,
+    // From derivation.
+    /// Make a derived block part of the safe chain.
+    Consolidate {
+        epoch: u64,
+        attributes: Box<DerivedAttributes>,
+        /// Held until the request is answered.
+        #[allow(dead_code)]
+        permit: OwnedSemaphorePermit,
+        reply: oneshot::Sender<ConsolidateOutcome>,
+    },
+    /// All that L1 says up to this block has been handed over.
+    Cursor {
+        current_l1: L1BlockRef,
+        /// Held until the request is answered.
+        #[allow(dead_code)]
+        permit: OwnedSemaphorePermit,
+    },
+    /// A derived block is final, because the L1 block that it was derived from is.
+    Finalize { block: BlockNumHash },
+    /// Go on from here.
+    Reset {
+        start: Box<ForkchoiceStart>,
+        reply: oneshot::Sender<Result<u64, ResetError>>,
+    },
+    // From admin.
+    /// Let derivation find its start anew.
+    RestartDerivation,
     // From the sequencer.
     /// Start a build on `parent`.
     Build {
@@ -189,7 +221,9 @@ impl EngineRequest {
         match self {
             Self::InsertUnsafe { .. } => Lane::InsertUnsafe,
             Self::Follow { .. } => Lane::Follow,
-            Self::ResetKeepingHeads => Lane::Reset,
+            Self::ResetKeepingHeads | Self::Reset { .. } | Self::RestartDerivation => Lane::Reset,
+            Self::Consolidate { .. } | Self::Cursor { .. } => Lane::Consolidate,
+            Self::Finalize { .. } => Lane::Finalize,
             Self::Build { .. } => Lane::Build,
             Self::Seal { .. } | Self::Commit { .. } => Lane::Commit,
         }
@@ -202,11 +236,17 @@ impl EngineRequest {
                 epoch: Some(*epoch),
                 flushes: None,
             },
-            // These hold in any epoch: a payload and an update are compared with the heads when their turn comes, and a
-            // seal or commit with the open build and with the head.
+            // These hold in any epoch: a payload and an update are compared with the heads when their turn comes, a seal or
+            // commit with the open build and with the head, a derived block with the one before it. The actor adds the
+            // flush count to attributes.
             Self::InsertUnsafe { .. }
             | Self::Follow { .. }
             | Self::ResetKeepingHeads
+            | Self::Consolidate { .. }
+            | Self::Cursor { .. }
+            | Self::Finalize { .. }
+            | Self::Reset { .. }
+            | Self::RestartDerivation
             | Self::Seal { .. }
             | Self::Commit { .. } => Stamp::ANY,
         }
@@ -229,7 +269,12 @@ impl EngineRequest {
             Self::Build { reply, .. } => drop(reply.send(BuildOutcome::Superseded)),
             Self::Seal { reply, .. } => drop(reply.send(SealOutcome::Superseded)),
             Self::Commit { reply, .. } => drop(reply.send(CommitOutcome::Superseded)),
-            Self::ResetKeepingHeads => {}
+            Self::Consolidate { reply, .. } => drop(reply.send(ConsolidateOutcome::Stale)),
+            Self::Reset { reply, .. } => drop(reply.send(Err(ResetError::Superseded))),
+            Self::ResetKeepingHeads
+            | Self::RestartDerivation
+            | Self::Cursor { .. }
+            | Self::Finalize { .. } => {}
         }
     }
 
@@ -252,7 +297,14 @@ impl EngineRequest {
             Self::Build { reply, .. } => drop(reply.send(BuildOutcome::Failed { reason })),
             Self::Seal { reply, .. } => drop(reply.send(SealOutcome::Failed { reason })),
             Self::Commit { reply, .. } => drop(reply.send(CommitOutcome::Failed { reason })),
-            Self::ResetKeepingHeads => {}
+            Self::Consolidate { reply, .. } => drop(reply.send(ConsolidateOutcome::Stale)),
+            Self::Reset { reply, .. } => {
+                drop(reply.send(Err(ResetError::Unavailable { reason })));
+            }
+            Self::ResetKeepingHeads
+            | Self::RestartDerivation
+            | Self::Cursor { .. }
+            | Self::Finalize { .. } => {}
         }
     }
 }

@@ -23,7 +23,7 @@ pub enum ElSyncState {
     Unknown,
     /// The EL has every block that was asked of it.
     Synced,
-    /// The EL fetches the pending target from its peers.
+    /// The EL fetches the pending target from its peers, or waits to be told the first one (`--syncmode=execution-layer`).
     Syncing,
     /// The EL has lost blocks that it once confirmed.
     LostBlocks,
@@ -48,4 +48,6 @@ pub struct EngineState {
     pub el_sync: ElSyncState,
     /// Grows at each reset and at each reorg of the unsafe chain.
     pub epoch: u64,
+    /// The epoch that began with the last reset. What was derived in an older one is stale; where nobody derives, zero.
+    pub reset_epoch: u64,
 }

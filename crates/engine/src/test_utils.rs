@@ -1,26 +1,27 @@
 //! An engine whose state and answers a test gives: for the tests of those who hold an [`EngineHandle`].
 
 use crate::{
-    handle::EngineHandle,
+    handle::{DerivationDoor, EngineHandle},
     metrics::EngineMetrics,
     request::{
-        BuildOutcome, CommitOutcome, EngineRequest, FollowOutcome, FollowUpdate, InsertOutcome,
-        SealOutcome,
+        BuildOutcome, CommitOutcome, ConsolidateOutcome, DerivedAttributes, EngineRequest,
+        FollowOutcome, FollowUpdate, ForkchoiceStart, InsertOutcome, ResetError, SealOutcome,
     },
     state::EngineState,
     status::EngineStatus,
 };
 use alloy_primitives::B256;
 use alloy_rpc_types_engine::PayloadId;
-use light_node_protocol::RollupConfig;
+use light_node_protocol::{BlockNumHash, L1BlockRef, RollupConfig};
 use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 /// The far side of an [`EngineHandle`]. Dropping it is the engine's end.
 #[derive(Debug)]
 pub struct ScriptedEngine {
     requests: mpsc::Receiver<EngineRequest>,
+    derivation: mpsc::Receiver<EngineRequest>,
     state: watch::Sender<EngineState>,
     status: watch::Sender<EngineStatus>,
 }
@@ -38,6 +39,21 @@ pub enum ScriptedRequest {
     ),
     /// `EngineHandle::reset_keeping_heads`.
     ResetKeepingHeads,
+    /// `EngineHandle::consolidate`: epoch and attributes. The permit is held until it is dropped, as by an engine at work.
+    Consolidate(
+        u64,
+        Box<DerivedAttributes>,
+        OwnedSemaphorePermit,
+        oneshot::Sender<ConsolidateOutcome>,
+    ),
+    /// `EngineHandle::cursor`.
+    Cursor(L1BlockRef),
+    /// `EngineHandle::finalize`.
+    Finalize(BlockNumHash),
+    /// `EngineHandle::reset`.
+    Reset(ForkchoiceStart, oneshot::Sender<Result<u64, ResetError>>),
+    /// `EngineHandle::restart_derivation`.
+    RestartDerivation,
     /// `EngineHandle::build`: epoch, parent and attributes.
     Build(
         u64,
@@ -58,13 +74,15 @@ impl ScriptedEngine {
     /// An engine of the chain `rollup_config` that has published nothing yet, and its handle.
     pub fn new(rollup_config: Arc<RollupConfig>) -> (Self, EngineHandle) {
         let (sender, requests) = mpsc::channel(16);
+        let (door, derivation) = DerivationDoor::new();
         let (state, published) = watch::channel(EngineState::default());
         let (status, reported) = watch::channel(EngineStatus::default());
         let metrics = EngineMetrics::of(published.clone(), reported.clone());
-        let handle = EngineHandle::new(rollup_config, sender, published, reported, metrics);
+        let handle = EngineHandle::new(rollup_config, sender, published, reported, metrics, door);
         (
             Self {
                 requests,
+                derivation,
                 state,
                 status,
             },
@@ -84,12 +102,27 @@ impl ScriptedEngine {
 
     /// The next request; `None` when all handles are gone.
     pub async fn next_request(&mut self) -> Option<ScriptedRequest> {
-        Some(match self.requests.recv().await? {
+        let request = tokio::select! {
+            biased;
+            request = self.requests.recv() => request?,
+            Some(request) = self.derivation.recv() => request,
+        };
+        Some(match request {
             EngineRequest::Follow { update, reply } => ScriptedRequest::Follow(*update, reply),
             EngineRequest::InsertUnsafe { payload, reply } => {
                 ScriptedRequest::InsertUnsafe(payload.envelope, reply)
             }
             EngineRequest::ResetKeepingHeads => ScriptedRequest::ResetKeepingHeads,
+            EngineRequest::Consolidate {
+                epoch,
+                attributes,
+                permit,
+                reply,
+            } => ScriptedRequest::Consolidate(epoch, attributes, permit, reply),
+            EngineRequest::Cursor { current_l1, .. } => ScriptedRequest::Cursor(current_l1),
+            EngineRequest::Finalize { block } => ScriptedRequest::Finalize(block),
+            EngineRequest::Reset { start, reply } => ScriptedRequest::Reset(*start, reply),
+            EngineRequest::RestartDerivation => ScriptedRequest::RestartDerivation,
             EngineRequest::Build {
                 epoch,
                 parent,

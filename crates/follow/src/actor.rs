@@ -2,12 +2,14 @@
 //! [`crate::poll`]; what its report means is decided here, in sequence.
 
 use crate::{
-    checks::{IdentityError, OriginError, check_freshness, source_lag},
+    checks::{OriginError, check_freshness, source_lag},
     config::FollowConfig,
+    fatal::FollowFatal,
     handle::FollowHandle,
     metrics::{FollowMetrics, GoesBack},
     outage::Outage,
     poll::{Failure, Finding, Identity, Plan, Report, poll},
+    recorder::Recorder,
     regression::{CheckedAnswer, Regression, Verdict},
     source::FollowSource,
     state::{FollowState, el_trouble},
@@ -20,8 +22,8 @@ use light_node_engine::{
     FollowUpdate,
 };
 use light_node_l1::L1Handle;
+use light_node_safedb::SafeDb;
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
-use thiserror::Error;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
@@ -37,22 +39,6 @@ const QUARANTINE: (Duration, Duration) = (Duration::from_secs(10), Duration::fro
 /// While something is wrong, the source is asked sooner who it is: two nodes that were started to follow each other look
 /// good to one another until both have asked.
 const IDENTITY_INTERVAL_IN_TROUBLE: Duration = Duration::from_secs(60);
-
-/// Why the follow actor ends the process: only for a wrong configuration, and only before its first success.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FollowFatal {
-    /// The source must not be followed.
-    #[error("cannot follow {endpoint}: {cause}; {remedy}")]
-    WrongSource {
-        /// URL without credentials.
-        endpoint: String,
-        /// What is wrong with it.
-        #[source]
-        cause: IdentityError,
-        /// What the operator can do.
-        remedy: &'static str,
-    },
-}
 
 /// An update on its way to the engine, with the words of the source that it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +58,7 @@ pub struct FollowActor {
     source: Arc<dyn FollowSource>,
     state: FollowState,
     metrics: FollowMetrics,
+    recorder: Recorder,
     regression: Regression,
     settled: Option<DerivationState>,
     identified: Option<Instant>,
@@ -93,11 +80,11 @@ impl FollowActor {
     pub fn new(config: FollowConfig, source: Box<dyn FollowSource>) -> (Self, FollowHandle) {
         let config = config.bounded();
         let (sender, snapshot) = watch::channel(Snapshot::default());
-        let name = source.name().into();
+        let source: Arc<dyn FollowSource> = source.into();
         let metrics = FollowMetrics::of(snapshot.clone(), config.max_age);
         let handle = FollowHandle::new(
             config.own_id.as_str().into(),
-            name,
+            source.clone(),
             config.max_age,
             snapshot,
             metrics.clone(),
@@ -105,8 +92,9 @@ impl FollowActor {
         let now = Instant::now();
         let actor = Self {
             state: FollowState::new(sender, source.name(), config.max_age),
-            source: source.into(),
+            source,
             metrics,
+            recorder: Recorder::default(),
             regression: Regression::default(),
             settled: None,
             identified: None,
@@ -123,6 +111,12 @@ impl FollowActor {
             config: Arc::new(config),
         };
         (actor, handle)
+    }
+
+    /// The same actor, which keeps what the source was seen with in `history`.
+    pub fn with_history(mut self, history: Option<SafeDb>) -> Self {
+        self.recorder = Recorder::new(history);
+        self
     }
 
     /// Follows until `token` is cancelled or the engine has stopped.
@@ -154,6 +148,7 @@ impl FollowActor {
                     poll_call = None;
                     self.handle_report(report, &engine, &l1)?;
                 }
+                () = self.recorder.write(&l1) => {}
                 () = sleep_until(self.next_poll), if poll_call.is_none() => {
                     self.pause(self.jittered_interval());
                     self.note_finished_sync(&engine);
@@ -216,6 +211,7 @@ impl FollowActor {
         engine: &EngineHandle,
         l1: &L1Handle,
     ) -> Result<(), FollowFatal> {
+        self.recorder.note_poll(&report.finding, l1.reorgs());
         if self.seen_l1_reorgs != report.seen_l1_reorgs {
             // What was settled may stand on a branch that is gone: the same words are checked again.
             self.seen_l1_reorgs = report.seen_l1_reorgs;
@@ -294,7 +290,7 @@ impl FollowActor {
             Failure::Identity(error) => {
                 self.identified = None;
                 if !self.was_identified {
-                    return Err(self.fatal(error));
+                    return Err(FollowFatal::wrong_source(self.source.name(), error));
                 }
                 self.back_off();
                 self.state
@@ -317,22 +313,6 @@ impl FollowActor {
         };
         self.state.note(outcome, Some(trouble));
         Ok(())
-    }
-
-    fn fatal(&self, cause: IdentityError) -> FollowFatal {
-        let remedy = match cause {
-            IdentityError::WrongChain { .. } => {
-                "give --l2.follow.source a node of the chain of --rollup.config or --network"
-            }
-            IdentityError::Ourselves | IdentityError::Cycle { .. } => {
-                "give --l2.follow.source a node that derives from l1, or follows one that does"
-            }
-        };
-        FollowFatal::WrongSource {
-            endpoint: self.source.name().to_owned(),
-            cause,
-            remedy,
-        }
     }
 
     /// Sends an update to the engine, unless it is the applied one and the engine neither waits for the EL nor has lost
@@ -419,6 +399,9 @@ impl FollowActor {
                 self.engine_syncs = false;
                 self.regression.note_applied(sent.update.state);
                 self.settled = sent.settles;
+                if let Some(said) = sent.settles {
+                    self.recorder.offer(&said, sent.update.safe_may_move);
+                }
                 self.quarantine.reset();
                 self.state.note_applied(sent.update.state);
                 self.state.note(PollOutcome::Applied, None);

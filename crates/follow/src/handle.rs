@@ -1,7 +1,11 @@
-//! What others may read of the follow actor. It takes no requests.
+//! What others may read of the follow actor. What it takes goes on to the source, not to the actor.
 
-use crate::metrics::FollowMetrics;
-use crate::status::{FollowStatus, Snapshot};
+use crate::{
+    metrics::FollowMetrics,
+    source::{FollowSource, SourceError},
+    status::{FollowStatus, Snapshot},
+};
+use light_node_safedb::SafeHeadAtL1;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -9,7 +13,7 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct FollowHandle {
     own_id: Arc<str>,
-    source: Arc<str>,
+    source: Arc<dyn FollowSource>,
     max_age: Duration,
     snapshot: watch::Receiver<Snapshot>,
     metrics: FollowMetrics,
@@ -18,7 +22,7 @@ pub struct FollowHandle {
 impl FollowHandle {
     pub(crate) const fn new(
         own_id: Arc<str>,
-        source: Arc<str>,
+        source: Arc<dyn FollowSource>,
         max_age: Duration,
         snapshot: watch::Receiver<Snapshot>,
         metrics: FollowMetrics,
@@ -34,7 +38,20 @@ impl FollowHandle {
 
     /// The state after the last poll.
     pub fn status(&self) -> FollowStatus {
-        self.snapshot.borrow().to_status(&self.source, self.max_age)
+        self.snapshot
+            .borrow()
+            .to_status(self.source.name(), self.max_age)
+    }
+
+    /// Asks the source for the safe head once L1 up to `l1_number` is derived. Ends within the deadline of the source's calls.
+    ///
+    /// # Errors
+    /// The source does not answer, or does not know.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost but the call.
+    pub async fn safe_head_at_l1_block(&self, l1_number: u64) -> Result<SafeHeadAtL1, SourceError> {
+        self.source.safe_head_at_l1_block(l1_number).await
     }
 
     /// What the actor measures, to be registered.

@@ -1,13 +1,14 @@
 //! A rollup node over HTTP as follow source: one request, one bounded answer, every failure named.
 
-use crate::source::{ChainIdentity, FollowSource, SourceError};
+use crate::source::{ChainIdentity, FollowSource, SAFE_HEAD_AT_L1_BLOCK, SourceError};
 use alloy_primitives::B256;
 use async_trait::async_trait;
 use light_node_l1::{BoxTransport, HttpError, HttpTransport};
 use light_node_metrics::{RequestMetrics, RequestResult};
 use light_node_protocol::{SyncStatus, foreign_text, redact_url};
+use light_node_safedb::SafeHeadAtL1;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{error::Category, json, value::RawValue};
+use serde_json::{Value, error::Category, json, value::RawValue};
 use std::time::Duration;
 use thiserror::Error;
 use tokio::time::{Instant, timeout};
@@ -68,8 +69,16 @@ impl HttpSource {
     }
 
     async fn call<T: DeserializeOwned>(&self, method: &'static str) -> Result<T, SourceError> {
+        self.call_with(method, json!([])).await
+    }
+
+    async fn call_with<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, SourceError> {
         let sent_at = Instant::now();
-        let answer = self.exchange(method).await;
+        let answer = self.exchange(method, params).await;
         let result = answer
             .as_ref()
             .map_or_else(result_of, |_| RequestResult::Ok);
@@ -77,8 +86,12 @@ impl HttpSource {
         answer
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, method: &'static str) -> Result<T, SourceError> {
-        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": []});
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, SourceError> {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let post = self
             .transport
             .post(request.to_string().into_bytes(), LIMIT_BYTES);
@@ -219,6 +232,20 @@ impl FollowSource for HttpSource {
             Err(SourceError::Rpc { .. } | SourceError::Malformed { .. }) => Ok(None),
             answer => answer,
         }
+    }
+
+    async fn safe_head_at_l1_block(&self, l1_number: u64) -> Result<SafeHeadAtL1, SourceError> {
+        let method = SAFE_HEAD_AT_L1_BLOCK;
+        let params = json!([format!("{l1_number:#x}")]);
+        let answer: SafeHeadAtL1 = self.call_with(method, params).await?;
+        if answer.l1_block.number > l1_number {
+            let cause = format!(
+                "l1 block {} is above the one asked for",
+                answer.l1_block.number
+            );
+            return Err(SourceError::Malformed { method, cause });
+        }
+        Ok(answer)
     }
 
     fn name(&self) -> &str {

@@ -8,19 +8,22 @@
 mod actor;
 pub mod checks;
 mod config;
+mod fatal;
 mod handle;
 mod http;
 mod metrics;
 mod news;
 mod outage;
 mod poll;
+mod recorder;
 pub mod regression;
 mod source;
 mod state;
 mod status;
 
-pub use actor::{FollowActor, FollowFatal};
+pub use actor::FollowActor;
 pub use config::FollowConfig;
+pub use fatal::FollowFatal;
 pub use handle::FollowHandle;
 pub use http::{HttpSource, HttpSourceError};
 pub use metrics::FollowMetrics;

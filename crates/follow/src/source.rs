@@ -6,7 +6,14 @@ use async_trait::async_trait;
 use core::fmt::Debug;
 use light_node_l1::HttpError;
 use light_node_protocol::{RollupConfig, SyncStatus};
+use light_node_safedb::SafeHeadAtL1;
 use thiserror::Error;
+
+/// The method that asks for a safe head of the past.
+pub(crate) const SAFE_HEAD_AT_L1_BLOCK: &str = "optimism_safeHeadAtL1Block";
+
+/// JSON-RPC code of methods that are not served.
+const METHOD_NOT_FOUND: i64 = -32601;
 
 /// A failed call to the source. The same call may succeed later: every variant is temporary.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -89,6 +96,17 @@ pub trait FollowSource: Debug + Send + Sync + 'static {
 
     /// Whom the source follows, itself first, from `lightnode_followPath`; `None` if it does not serve the method.
     async fn follow_path(&self) -> Result<Option<Vec<String>>, SourceError>;
+
+    /// `optimism_safeHeadAtL1Block`: the safe head once L1 up to `l1_number` is derived. A source that keeps no history says
+    /// that it does not serve the method.
+    async fn safe_head_at_l1_block(&self, l1_number: u64) -> Result<SafeHeadAtL1, SourceError> {
+        let _ = l1_number;
+        Err(SourceError::Rpc {
+            method: SAFE_HEAD_AT_L1_BLOCK,
+            code: METHOD_NOT_FOUND,
+            message: "method not found".to_owned(),
+        })
+    }
 
     /// The source for logs: a URL without credentials.
     fn name(&self) -> &str;

@@ -4,12 +4,12 @@
 mod judge;
 
 use crate::{
-    BoxTransport, Canonicality, L1Config, L1Error, L1Fatal, L1Heads, L1Metrics,
+    Canonicality, L1Config, L1Error, L1Fatal, L1Heads, L1Metrics,
     endpoints::Endpoints,
     error::words,
     schedule::{Schedule, WallClock},
     status::Snapshot,
-    window::Window,
+    window::{Forks, Window},
 };
 use judge::LowHead;
 use light_node_actor::Backoff;
@@ -44,6 +44,7 @@ pub(crate) struct Fetcher {
     retry_interval: Duration,
     tags_due: Instant,
     last_asked: Option<Instant>,
+    asked_at: Instant,
     last_success: Option<Instant>,
     last_error: Option<L1Error>,
     low_head: Option<LowHead>,
@@ -52,20 +53,20 @@ pub(crate) struct Fetcher {
     holds: bool,
     questions_ahead: u32,
     mismatch_confirmed: bool,
-    reorgs: u64,
+    forks: watch::Sender<Forks>,
     metrics: L1Metrics,
 }
 
 impl Fetcher {
     pub(crate) fn new(
         config: &L1Config,
-        transports: Vec<BoxTransport>,
+        endpoints: Endpoints,
         heads: watch::Sender<L1Heads>,
         status: watch::Sender<Snapshot>,
         metrics: L1Metrics,
     ) -> Self {
         let fetcher = Self {
-            endpoints: Endpoints::new(config, transports, metrics.clone()),
+            endpoints,
             window: Window::default(),
             schedule: Schedule::new(config.block_time, config.retry_interval),
             heads,
@@ -76,6 +77,7 @@ impl Fetcher {
             retry_interval: config.retry_interval,
             tags_due: Instant::now(),
             last_asked: None,
+            asked_at: Instant::now(),
             last_success: None,
             last_error: None,
             low_head: None,
@@ -84,11 +86,16 @@ impl Fetcher {
             holds: false,
             questions_ahead: 0,
             mismatch_confirmed: false,
-            reorgs: 0,
+            forks: watch::Sender::default(),
             metrics,
         };
         fetcher.publish_status();
         fetcher
+    }
+
+    /// The reorgs, on every change.
+    pub(crate) fn forks(&self) -> watch::Receiver<Forks> {
+        self.forks.subscribe()
     }
 
     /// When the watcher shall ask.
@@ -197,7 +204,7 @@ impl Fetcher {
             };
             match self.fetch_from(index, least_head, missing, deadline).await {
                 Ok(()) => {
-                    self.endpoints.accepted(index);
+                    self.endpoints.accepted(index, self.asked_at);
                     return Ok(());
                 }
                 Err(error @ L1Error::Lagging { .. }) => self.endpoints.lags(index, &error),
@@ -205,7 +212,7 @@ impl Fetcher {
                     if matches!(error, L1Error::Inconsistent { .. }) {
                         self.window.forget();
                     }
-                    self.endpoints.failed(index, &error);
+                    self.endpoints.failed(index, self.asked_at, &error);
                     failure = Some(error);
                 }
             }
@@ -245,12 +252,12 @@ impl Fetcher {
                         known: self.window.head().number,
                     };
                     self.endpoints.lags(in_use, &failure);
-                    self.endpoints.accepted(index);
+                    self.endpoints.accepted(index, self.asked_at);
                     return;
                 }
                 // It is no further, and serves as well as before.
                 Err(L1Error::Lagging { .. }) => {}
-                Err(error) => self.endpoints.failed(index, &error),
+                Err(error) => self.endpoints.failed(index, self.asked_at, &error),
             }
         }
     }
@@ -313,7 +320,7 @@ impl Fetcher {
             contradiction: self.contradiction(),
             endpoints: self.endpoints.statuses(),
             requests: self.endpoints.requests(),
-            reorgs: self.reorgs,
+            reorgs: self.forks.borrow().count,
         };
         self.status.send_replace(snapshot);
     }

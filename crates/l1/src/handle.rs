@@ -1,6 +1,9 @@
 //! What others may ask of L1.
 
-use crate::{L1Error, L1Metrics, L1Status, fetcher::Fetcher, status::Snapshot};
+use crate::{
+    L1Error, L1Metrics, L1Status, endpoints::Endpoints, fetcher::Fetcher, status::Snapshot,
+    window::Forks,
+};
 use alloy_primitives::B256;
 use light_node_protocol::{BlockNumHash, L1BlockRef};
 use std::{sync::Arc, time::Duration};
@@ -35,6 +38,8 @@ pub enum Canonicality {
 #[derive(Clone, Debug)]
 pub struct L1Handle {
     fetcher: Arc<Mutex<Fetcher>>,
+    endpoints: Endpoints,
+    forks: watch::Receiver<Forks>,
     heads: watch::Receiver<L1Heads>,
     status: watch::Receiver<Snapshot>,
     metrics: L1Metrics,
@@ -44,6 +49,8 @@ pub struct L1Handle {
 impl L1Handle {
     pub(crate) const fn new(
         fetcher: Arc<Mutex<Fetcher>>,
+        endpoints: Endpoints,
+        forks: watch::Receiver<Forks>,
         heads: watch::Receiver<L1Heads>,
         status: watch::Receiver<Snapshot>,
         metrics: L1Metrics,
@@ -51,6 +58,8 @@ impl L1Handle {
     ) -> Self {
         Self {
             fetcher,
+            endpoints,
+            forks,
             heads,
             status,
             metrics,
@@ -63,9 +72,17 @@ impl L1Handle {
         *self.heads.borrow()
     }
 
-    #[cfg(test)]
-    pub(crate) fn watch(&self) -> watch::Receiver<L1Heads> {
+    /// The heads on every change.
+    pub fn watch(&self) -> watch::Receiver<L1Heads> {
         self.heads.clone()
+    }
+
+    pub(crate) fn forks(&self) -> watch::Receiver<Forks> {
+        self.forks.clone()
+    }
+
+    pub(crate) const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// Which endpoint serves, and how well.

@@ -1,7 +1,7 @@
 //! What the L1 client measures. Requests and reorgs are recorded where they happen; heads, endpoints and ages stand in the
 //! watches and are read when somebody scrapes.
 
-use crate::{EndpointVerdict, HttpError, L1Error, L1Heads, rpc::Question, status::Snapshot};
+use crate::{EndpointVerdict, HttpError, L1Error, L1Heads, beacon, status::Snapshot};
 use light_node_metrics::{
     Catalogue, Counter, Family, FloatGauge, Gauge, Histogram, RequestMetrics, RequestResult,
     depth_histogram,
@@ -19,8 +19,11 @@ type Watches = (watch::Receiver<L1Heads>, watch::Receiver<Snapshot>);
 #[derive(Clone, Debug)]
 pub struct L1Metrics {
     requests: RequestMetrics,
+    beacon_requests: RequestMetrics,
     reorgs: Counter,
     reorg_depths: Histogram,
+    feed_blocks: Gauge,
+    feed_bytes: Gauge,
     watches: Option<Watches>,
 }
 
@@ -29,6 +32,9 @@ impl Default for L1Metrics {
     fn default() -> Self {
         Self {
             requests: RequestMetrics::new(RPC),
+            beacon_requests: RequestMetrics::new(beacon::RPC),
+            feed_blocks: Gauge::default(),
+            feed_bytes: Gauge::default(),
             reorgs: Counter::default(),
             reorg_depths: depth_histogram(),
             watches: None,
@@ -51,12 +57,18 @@ impl L1Metrics {
         &self.requests
     }
 
+    /// Durations of the requests to beacons.
+    pub const fn beacon_requests(&self) -> &RequestMetrics {
+        &self.beacon_requests
+    }
+
     /// How many blocks each L1 reorg took, for those who show it under another name.
     pub const fn reorg_depths(&self) -> &Histogram {
         &self.reorg_depths
     }
 
-    /// Takes all but [`Self::requests`] into the catalogue: those of all clients are registered together.
+    /// Takes all but [`Self::requests`] and [`Self::beacon_requests`] into the catalogue: those of all clients are registered
+    /// together.
     pub fn register(&self, catalogue: &mut Catalogue) {
         catalogue.register("l1_reorgs", "L1 reorgs seen", &[], self.reorgs.clone());
         catalogue.register(
@@ -64,6 +76,18 @@ impl L1Metrics {
             "Blocks that an L1 reorg took from the chain, counted down to the highest known one that stayed",
             &[],
             self.reorg_depths.clone(),
+        );
+        catalogue.register(
+            "l1_feed_blocks",
+            "L1 blocks held ahead of derivation",
+            &[],
+            self.feed_blocks.clone(),
+        );
+        catalogue.register(
+            "l1_feed_bytes",
+            "L1 data held ahead of derivation, blobs included, in bytes",
+            &[],
+            self.feed_bytes.clone(),
         );
         let gauges = Gauges::default();
         gauges.register(catalogue);
@@ -79,19 +103,17 @@ impl L1Metrics {
     /// Records a request that was sent at `sent_at`, by what came back.
     pub(crate) fn note_request<T>(
         &self,
-        asked: &[Question],
+        method: &'static str,
         outcome: &Result<T, L1Error>,
         sent_at: Instant,
     ) {
-        let method = match asked {
-            [question] => question.method(),
-            _ => "batch",
-        };
-        let result = match outcome {
-            Ok(_) => RequestResult::Ok,
-            Err(error) => result(error),
-        };
-        self.requests.observe(method, result, sent_at);
+        self.requests.observe(method, result(outcome), sent_at);
+    }
+
+    /// What the feed holds ahead of derivation.
+    pub(crate) fn show_feed(&self, blocks: usize, bytes: usize) {
+        self.feed_blocks.set(clamped(blocks as u64));
+        self.feed_bytes.set(clamped(bytes as u64));
     }
 
     /// Counts a reorg of so many blocks; `None` if it is not known how many.
@@ -105,7 +127,10 @@ impl L1Metrics {
 
 /// What the answer was to the one who sent the request; that an answer is of another chain or contradicts others is the
 /// endpoint's fault and not the request's.
-const fn result(error: &L1Error) -> RequestResult {
+pub(crate) const fn result<T>(outcome: &Result<T, L1Error>) -> RequestResult {
+    let Err(error) = outcome else {
+        return RequestResult::Ok;
+    };
     match error {
         L1Error::Http { source, .. } => match source {
             HttpError::Timeout { .. } => RequestResult::Timeout,

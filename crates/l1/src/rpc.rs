@@ -34,8 +34,7 @@ impl Question {
         }
     }
 
-    fn to_json(self, id: usize) -> Value {
-        let method = self.method();
+    fn to_call(self) -> Call {
         let block = |tag: String| json!([tag, false]);
         let params = match self {
             Self::ChainId => json!([]),
@@ -44,8 +43,29 @@ impl Question {
             Self::Safe => block("safe".to_owned()),
             Self::Finalized => block("finalized".to_owned()),
         };
-        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+        let method = self.method();
+        Call { method, params }
     }
+}
+
+/// A call whose answer is decoded by who sends it.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) params: Value,
+}
+
+/// What was answered to one call.
+#[derive(Debug)]
+pub(crate) enum Reply<'a> {
+    Result(&'a RawValue),
+    /// `null`, or a client's words for a block that it does not have.
+    Nothing,
+    /// A JSON-RPC error for this call alone.
+    Failed {
+        code: i64,
+        message: String,
+    },
 }
 
 /// What was answered to one question.
@@ -93,15 +113,21 @@ struct AnnouncedHash {
     hash: B256,
 }
 
-/// The body of a request. One question goes out alone, because not every proxy takes a batch of one.
+/// The body of a request.
 pub(crate) fn encode(questions: &[Question]) -> Vec<u8> {
-    let body = match questions {
-        [question] => question.to_json(0),
-        _ => questions
-            .iter()
-            .enumerate()
-            .map(|(id, question)| question.to_json(id))
-            .collect(),
+    let calls: Vec<Call> = questions.iter().map(|one| one.to_call()).collect();
+    encode_calls(&calls)
+}
+
+/// The body of a request. One call goes out alone, because not every proxy takes a batch of one.
+pub(crate) fn encode_calls(calls: &[Call]) -> Vec<u8> {
+    let to_json = |(id, call): (usize, &Call)| {
+        let Call { method, params } = call;
+        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+    };
+    let body = match calls {
+        [call] => to_json((0, call)),
+        _ => calls.iter().enumerate().map(to_json).collect(),
     };
     body.to_string().into_bytes()
 }
@@ -112,6 +138,15 @@ pub(crate) fn decode(
     questions: &[Question],
     trust_rpc: bool,
 ) -> Result<Vec<Answer>, DecodeError> {
+    let replies = replies(body, questions.len())?;
+    let answers = questions.iter().zip(replies);
+    answers
+        .map(|(question, reply)| answer(*question, reply, trust_rpc))
+        .collect()
+}
+
+/// What was answered to each of `count` calls, in their order.
+pub(crate) fn replies(body: &[u8], count: usize) -> Result<Vec<Reply<'_>>, DecodeError> {
     let malformed = |error: serde_json::Error| DecodeError::Malformed(describe(body, &error));
     let is_batch = body.trim_ascii_start().first() == Some(&b'[');
     let responses: Vec<Response<'_>> = if is_batch {
@@ -119,7 +154,7 @@ pub(crate) fn decode(
     } else {
         vec![serde_json::from_slice(body).map_err(malformed)?]
     };
-    if !is_batch && questions.len() > 1 {
+    if !is_batch && count > 1 {
         let fault = responses.into_iter().find_map(|response| response.error);
         return Err(fault.map_or_else(
             || DecodeError::Malformed("one answer to a batch".to_owned()),
@@ -129,35 +164,34 @@ pub(crate) fn decode(
             },
         ));
     }
-    questions
-        .iter()
-        .enumerate()
-        .map(|(id, question)| {
+    (0..count)
+        .map(|id| {
             let response = responses
                 .iter()
                 .find(|response| response.id.as_u64() == Some(id as u64))
                 .ok_or_else(|| DecodeError::Malformed(format!("no answer to request {id}")))?;
-            answer(*question, response, trust_rpc)
+            Ok(reply(response))
         })
         .collect()
 }
 
-fn answer(
-    question: Question,
-    response: &Response<'_>,
-    trust_rpc: bool,
-) -> Result<Answer, DecodeError> {
-    if let Some(fault) = &response.error {
-        if is_no_block(&fault.message) {
-            return Ok(Answer::NoBlock);
-        }
-        return Ok(Answer::Failed {
+fn reply<'a>(response: &Response<'a>) -> Reply<'a> {
+    match (&response.error, response.result) {
+        (Some(fault), _) if is_no_block(&fault.message) => Reply::Nothing,
+        (Some(fault), _) => Reply::Failed {
             code: fault.code,
             message: shorten(&fault.message),
-        });
+        },
+        (None, Some(result)) => Reply::Result(result),
+        (None, None) => Reply::Nothing,
     }
-    let Some(result) = response.result else {
-        return Ok(Answer::NoBlock);
+}
+
+fn answer(question: Question, reply: Reply<'_>, trust_rpc: bool) -> Result<Answer, DecodeError> {
+    let result = match reply {
+        Reply::Result(result) => result,
+        Reply::Nothing => return Ok(Answer::NoBlock),
+        Reply::Failed { code, message } => return Ok(Answer::Failed { code, message }),
     };
     let malformed = |error: serde_json::Error| DecodeError::Malformed(error.to_string());
     if question == Question::ChainId {

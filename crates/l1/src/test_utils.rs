@@ -1,13 +1,18 @@
 //! An L1 in memory behind the transport seam: real headers with real hashes, reorgs and faults on command, and a count of
 //! every request. Under tokio's paused clock it mines by itself if told to.
 
+mod bodies;
+
 use crate::{HttpError, Transport};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, keccak256};
 use async_trait::async_trait;
+use bodies::Body;
+pub use bodies::{MemoryReceipt, MemoryTransaction};
 use light_node_protocol::{BlockNumHash, L1BlockRef};
 use serde_json::{Value, json};
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -35,6 +40,10 @@ pub enum Fault {
     WrongHashes,
     /// `null` for every block that is asked for by its height, and a true head.
     NullBlocks,
+    /// Blocks without their last transaction.
+    WrongTransactions,
+    /// Receipts without their last log.
+    WrongReceipts,
     /// The true answer, so late.
     Slow(Duration),
 }
@@ -43,6 +52,7 @@ pub enum Fault {
 struct Chain {
     chain_id: u64,
     headers: Vec<(Header, B256)>,
+    bodies: HashMap<B256, Body>,
     branch: u64,
     safe: Option<u64>,
     finalized: Option<u64>,
@@ -56,6 +66,8 @@ struct Endpoint {
     frozen_at: Option<usize>,
     fault: Fault,
     requests: u64,
+    calls: Vec<Vec<String>>,
+    longest_range: Option<u64>,
 }
 
 impl Endpoint {
@@ -92,6 +104,7 @@ impl MemoryL1 {
         let mut chain = Chain {
             chain_id,
             headers: Vec::new(),
+            bodies: HashMap::new(),
             branch: 0,
             safe: None,
             finalized: None,
@@ -146,6 +159,25 @@ impl MemoryL1 {
     /// Mines `count` blocks, 12 s apart in header time.
     pub fn mine(&self, count: u64) {
         self.with(|chain| chain.grow(count));
+    }
+
+    /// Mines a block with these transactions; `receipts` are theirs.
+    pub fn mine_with(&self, transactions: Vec<MemoryTransaction>, receipts: Vec<MemoryReceipt>) {
+        let body = Body::new(transactions, receipts);
+        self.with(|chain| {
+            let timestamp = chain.last().timestamp + 12;
+            chain.push_with(timestamp, body);
+        });
+    }
+
+    /// Refuses to give logs of more than so many blocks at once.
+    pub fn limit_logs(&self, blocks: u64) {
+        self.endpoint().longest_range = Some(blocks);
+    }
+
+    /// The methods of every request so far; blocks with all their transactions are `whole`.
+    pub fn calls(&self) -> Vec<Vec<String>> {
+        self.endpoint().calls.clone()
     }
 
     /// Replaces the `depth` highest blocks by `depth + grown` others.
@@ -247,8 +279,12 @@ impl Chain {
     }
 
     fn push(&mut self, timestamp: u64) {
+        self.push_with(timestamp, Body::default());
+    }
+
+    fn push_with(&mut self, timestamp: u64, body: Body) {
         let number = self.headers.len() as u64;
-        let header = Header {
+        let mut header = Header {
             number,
             timestamp,
             parent_hash: self
@@ -260,8 +296,10 @@ impl Chain {
             base_fee_per_gas: Some(7),
             ..Header::default()
         };
+        body.seal(&mut header);
         let hash = header.hash_slow();
         self.headers.push((header, hash));
+        self.bodies.insert(hash, body);
     }
 
     fn grow(&mut self, count: u64) {
@@ -303,7 +341,13 @@ impl Chain {
         let id = request["id"].clone();
         let result = match request["method"].as_str() {
             Some("eth_chainId") => Ok(json!(format!("{:#x}", self.chain_id))),
-            Some("eth_getBlockByNumber") => self.block_by(request["params"][0].as_str(), endpoint),
+            Some("eth_getBlockByNumber") => self.block_by(&request["params"], endpoint),
+            Some(
+                "eth_getBlockByHash"
+                | "eth_getBlockReceipts"
+                | "eth_getLogs"
+                | "eth_getRawTransactionByHash",
+            ) => self.answer_of_bodies(request, endpoint),
             _ => Err("the method does not exist"),
         };
         match result {
@@ -315,31 +359,46 @@ impl Chain {
         }
     }
 
-    fn block_by(&self, tag: Option<&str>, endpoint: &Endpoint) -> Result<Value, &'static str> {
+    fn block_by(&self, params: &Value, endpoint: &Endpoint) -> Result<Value, &'static str> {
+        let tag = params[0].as_str();
         let visible = endpoint.visible(self.headers.len());
         let number = match tag {
             Some("latest") => Some(visible as u64 - 1),
             Some("safe") => Some(self.safe.ok_or("safe block not found")?),
             Some("finalized") => Some(self.finalized.ok_or("finalized block not found")?),
             Some(_) if endpoint.fault == Fault::NullBlocks => None,
-            Some(hex) => u64::from_str_radix(hex.trim_start_matches("0x"), 16).ok(),
+            Some(hex) => number(hex),
             None => None,
         };
         let index = number.and_then(|number| usize::try_from(number).ok());
         let Some(index) = index.filter(|index| *index < visible) else {
             return Ok(Value::Null);
         };
-        let (header, hash) = &self.headers[index];
-        let mut block = serde_json::to_value(header).map_err(|_| "cannot encode")?;
-        let announced = if endpoint.fault == Fault::WrongHashes {
-            keccak256(hash)
-        } else {
-            *hash
-        };
-        block["hash"] = json!(announced);
-        block["transactions"] = json!([]);
-        Ok(block)
+        let is_full = params[1].as_bool().unwrap_or_default();
+        self.block_json(index, is_full, endpoint)
     }
+}
+
+fn number(hex: &str) -> Option<u64> {
+    u64::from_str_radix(hex.trim_start_matches("0x"), 16).ok()
+}
+
+/// The methods of a request: of one call, or of a batch.
+fn methods(request: &Value) -> Vec<String> {
+    let calls = match request {
+        Value::Array(batch) => batch.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let name = |call: &Value| {
+        let method = call["method"].as_str()?;
+        let is_whole = call["params"][1].as_bool() == Some(true);
+        Some(if is_whole {
+            format!("{method} whole")
+        } else {
+            method.to_owned()
+        })
+    };
+    calls.iter().filter_map(name).collect()
 }
 
 #[async_trait]
@@ -349,6 +408,7 @@ impl Transport for MemoryL1 {
             let mut endpoint = self.endpoint();
             endpoint.requests += 1;
             let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+            endpoint.calls.push(methods(&request));
             // A server may answer a batch in any order.
             let answer = match &request {
                 Value::Array(batch) => batch
@@ -362,7 +422,11 @@ impl Transport for MemoryL1 {
         });
         sleep(Duration::from_millis(20)).await;
         let answer = match fault {
-            Fault::None | Fault::WrongHashes | Fault::NullBlocks => answer,
+            Fault::None
+            | Fault::WrongHashes
+            | Fault::NullBlocks
+            | Fault::WrongTransactions
+            | Fault::WrongReceipts => answer,
             Fault::Slow(delay) => {
                 sleep(delay).await;
                 answer

@@ -61,6 +61,20 @@ pub trait Transport: Debug + Send + Sync + 'static {
 /// A boxed transport.
 pub type BoxTransport = Box<dyn Transport>;
 
+/// A path out, a JSON body in: how beacons are asked.
+#[async_trait]
+pub trait BeaconTransport: Debug + Send + Sync + 'static {
+    /// Gets `path`, which begins with a slash and may have a query, below the beacon's URL, and returns the answer of at most
+    /// `limit_bytes`. The caller sets the deadline.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the connection.
+    async fn get(&self, path: &str, limit_bytes: usize) -> Result<Vec<u8>, HttpError>;
+
+    /// The beacon for logs: without credentials.
+    fn name(&self) -> &str;
+}
+
 /// Posts to one URL. Credentials in the URL become an `Authorization` header; the path is kept as it is.
 #[derive(Clone)]
 pub struct HttpTransport {
@@ -98,39 +112,72 @@ impl Debug for HttpTransport {
 #[async_trait]
 impl Transport for HttpTransport {
     async fn post(&self, body: Vec<u8>, limit_bytes: usize) -> Result<Vec<u8>, HttpError> {
-        let mut response = self
+        let request = self
             .client
             .post(self.url.clone())
             .header(reqwest::header::CONTENT_TYPE, "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(classify)?;
-        let status = response.status().as_u16();
-        if status != 200 {
-            let retry_after = response
-                .headers()
-                .get(reqwest::header::RETRY_AFTER)
-                .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-                .map(Duration::from_secs);
-            return Err(HttpError::Status {
-                status,
-                retry_after,
-            });
-        }
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(classify)? {
-            if answer.len() + chunk.len() > limit_bytes {
-                return Err(HttpError::TooLarge { limit_bytes });
-            }
-            answer.extend_from_slice(&chunk);
-        }
-        Ok(answer)
+            .body(body);
+        exchange(request, limit_bytes).await
     }
 
     fn name(&self) -> &str {
         &self.name
     }
+}
+
+#[async_trait]
+impl BeaconTransport for HttpTransport {
+    async fn get(&self, path: &str, limit_bytes: usize) -> Result<Vec<u8>, HttpError> {
+        let request = self
+            .client
+            .get(below(&self.url, path))
+            .header(reqwest::header::ACCEPT, "application/json");
+        exchange(request, limit_bytes).await
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// `path` below a URL that may itself have a path, and a query with a key.
+fn below(base: &Url, path: &str) -> Url {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    let queries = [base.query().unwrap_or_default(), query];
+    let query = queries.into_iter().filter(|query| !query.is_empty());
+    let query = query.collect::<Vec<_>>().join("&");
+    url.set_query((!query.is_empty()).then_some(query.as_str()));
+    url
+}
+
+/// Sends a request and reads an answer of at most `limit_bytes`.
+async fn exchange(
+    request: reqwest::RequestBuilder,
+    limit_bytes: usize,
+) -> Result<Vec<u8>, HttpError> {
+    let mut response = request.send().await.map_err(classify)?;
+    let status = response.status().as_u16();
+    if status != 200 {
+        let retry_after = response
+            .headers()
+            .get(reqwest::header::RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(Duration::from_secs);
+        return Err(HttpError::Status {
+            status,
+            retry_after,
+        });
+    }
+    let mut answer = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(classify)? {
+        if answer.len() + chunk.len() > limit_bytes {
+            return Err(HttpError::TooLarge { limit_bytes });
+        }
+        answer.extend_from_slice(&chunk);
+    }
+    Ok(answer)
 }
 
 fn classify(error: reqwest::Error) -> HttpError {

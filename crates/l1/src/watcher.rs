@@ -2,7 +2,7 @@
 
 use crate::{
     BoxTransport, HttpTransport, L1Config, L1ConfigError, L1Fatal, L1Handle, L1Heads, L1Metrics,
-    fetcher::Fetcher, status::Snapshot,
+    endpoints::Endpoints, fetcher::Fetcher, status::Snapshot,
 };
 use light_node_actor::CancellationToken;
 use light_node_protocol::redact_url;
@@ -54,16 +54,20 @@ impl L1Watcher {
         let (heads_sender, heads) = watch::channel(L1Heads::default());
         let (status_sender, status) = watch::channel(Snapshot::default());
         let metrics = L1Metrics::of(heads.clone(), status.clone());
+        let endpoints = Endpoints::new(&config, transports, metrics.clone());
         let fetcher = Fetcher::new(
             &config,
-            transports,
+            endpoints.clone(),
             heads_sender,
             status_sender,
             metrics.clone(),
         );
+        let forks = fetcher.forks();
         let fetcher = Arc::new(Mutex::new(fetcher));
         let handle = L1Handle::new(
             fetcher.clone(),
+            endpoints,
+            forks,
             heads,
             status,
             metrics,

@@ -37,6 +37,15 @@ pub(crate) struct Reorg {
     pub(crate) kept: Option<u64>,
 }
 
+/// The reorgs so far, for those who remember blocks of their own. Published before the head that follows from the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forks {
+    /// How many there were.
+    pub(crate) count: u64,
+    /// Height of the highest block that is known to have stayed in the last one.
+    pub(crate) kept: Option<u64>,
+}
+
 /// A block that contradicts the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict {

@@ -1,9 +1,12 @@
 //! What a node is. Modes are data: the choice of the safe source decides which actors exist.
 
+use light_node_derivation::UpgradeBundles;
+use light_node_engine::SyncMode;
 use light_node_engine_api::{EngineApi, HttpEngineConfig};
-use light_node_l1::L1Config;
-use light_node_protocol::{RollupConfig, redact_url};
+use light_node_l1::{L1Config, L1FeedConfig};
+use light_node_protocol::{L1ChainConfig, RollupConfig, redact_url};
 use light_node_rpc::RpcConfig;
+use light_node_safedb::SafeDbConfig;
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use url::Url;
 
@@ -21,6 +24,8 @@ pub struct NodeConfig {
     pub l1: L1Config,
     /// Who says what is safe and finalized.
     pub safe_source: SafeSource,
+    /// Where the history of safe heads is kept; none is kept without it.
+    pub safe_db: Option<SafeDbConfig>,
     /// The RPC server.
     pub rpc: RpcConfig,
     /// The metrics server; none is started without it.
@@ -48,13 +53,11 @@ pub enum MetricsCompat {
     None,
 }
 
-/// The part of [`NodeConfig`] that the actors need which follow, when the doors are given.
+/// The part of [`NodeConfig`] that the actors need when the doors are given.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
     /// The chain.
     pub rollup_config: Arc<RollupConfig>,
-    /// How to follow.
-    pub follow: FollowSettings,
     /// As in [`NodeConfig`].
     pub status_interval: Option<Duration>,
 }
@@ -73,6 +76,8 @@ pub enum EngineDoor {
 pub enum SafeSource {
     /// Another rollup node (the light CL). No derivation exists in the process.
     Follow(FollowSettings),
+    /// L1 itself. Nobody is followed.
+    Derive(DeriveSettings),
 }
 
 /// Settings of follow mode.
@@ -86,6 +91,44 @@ pub struct FollowSettings {
     pub max_age: Duration,
     /// Deadline of one request to the source.
     pub request_deadline: Duration,
+}
+
+/// Settings of derivation.
+#[derive(Clone)]
+pub struct DeriveSettings {
+    /// Beacon APIs for blobs, the preferred one first.
+    pub beacons: Vec<Url>,
+    /// Time between two slots, if the beacons' own word is not to be taken.
+    pub slot_duration: Option<Duration>,
+    /// How L1 is fetched ahead.
+    pub feed: L1FeedConfig,
+    /// Since when which blob parameters hold on L1.
+    pub l1_chain: L1ChainConfig,
+    /// Upgrade transactions of forks whose activation may be derived.
+    pub upgrades: UpgradeBundles,
+    /// How many blocks below the L1 head derivation stays.
+    pub l1_confirmations: u64,
+    /// Who brings an execution layer that has nothing but genesis its blocks.
+    pub sync_mode: SyncMode,
+    /// After the execution layer's own first sync, what is this much older than its head is taken to be safe and final.
+    pub el_safe_offset: Duration,
+}
+
+/// The URLs may hold keys.
+impl fmt::Debug for DeriveSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let beacons: Vec<_> = self.beacons.iter().map(redact_url).collect();
+        f.debug_struct("DeriveSettings")
+            .field("beacons", &beacons)
+            .field("slot_duration", &self.slot_duration)
+            .field("feed", &self.feed)
+            .field("l1_chain", &self.l1_chain)
+            .field("upgrades", &self.upgrades)
+            .field("l1_confirmations", &self.l1_confirmations)
+            .field("sync_mode", &self.sync_mode)
+            .field("el_safe_offset", &self.el_safe_offset)
+            .finish()
+    }
 }
 
 /// The source's URL may hold a key.

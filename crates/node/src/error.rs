@@ -5,6 +5,7 @@ use light_node_engine_api::HttpEngineError;
 use light_node_follow::HttpSourceError;
 use light_node_l1::L1ConfigError;
 use light_node_rpc::RpcError;
+use light_node_safedb::OpenError;
 use thiserror::Error;
 
 /// A node that does not start or does not go on.
@@ -19,6 +20,9 @@ pub enum NodeError {
     /// The follow source cannot be built.
     #[error(transparent)]
     Source(#[from] HttpSourceError),
+    /// The history of safe heads cannot be opened.
+    #[error(transparent)]
+    SafeDb(#[from] OpenError),
     /// The RPC port cannot be bound.
     #[error(transparent)]
     Rpc(#[from] RpcError),

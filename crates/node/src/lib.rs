@@ -8,8 +8,12 @@ mod node;
 mod status_line;
 
 pub use config::{
-    CoreConfig, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, NodeConfig,
-    STATUS_INTERVAL, SafeSource,
+    CoreConfig, DeriveSettings, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig,
+    NodeConfig, STATUS_INTERVAL, SafeSource,
 };
 pub use error::NodeError;
-pub use node::{Core, CoreHandle, Doors, Node, NodeHandle};
+pub use light_node_derivation::UpgradeBundles;
+pub use light_node_engine::SyncMode;
+pub use light_node_rpc::{SafeSourceHandle, SafeSourceStatus};
+pub use light_node_safedb::SafeDbConfig;
+pub use node::{Core, CoreHandle, Doors, Node, NodeHandle, SafeDoor};

@@ -2,7 +2,9 @@
 
 use crate::MetricsCompat;
 use light_node_metrics::{Catalogue, ProcessMetrics, RequestMetrics};
-use light_node_rpc::{RpcMetrics, RpcPeers, register_node, register_op_node_names};
+use light_node_rpc::{
+    RpcMetrics, RpcPeers, SafeSourceHandle, register_node, register_op_node_names,
+};
 
 /// The catalogue of a node whose actors are `peers`, and whose clients record their `requests`.
 pub(crate) fn catalogue(
@@ -17,7 +19,12 @@ pub(crate) fn catalogue(
     register_node(peers, version, &mut catalogue);
     peers.engine.metrics().register(&mut catalogue);
     peers.l1.metrics().register(&mut catalogue);
-    peers.follow.metrics().register(&mut catalogue);
+    match &peers.safe_source {
+        SafeSourceHandle::Follow(follow) => follow.metrics().register(&mut catalogue),
+        SafeSourceHandle::Derive { derivation, .. } => {
+            derivation.metrics().register(&mut catalogue)
+        }
+    }
     RequestMetrics::register_all(requests, &mut catalogue, with_op_node_names);
     rpc.register(&mut catalogue);
     ProcessMetrics::default().register(&mut catalogue);

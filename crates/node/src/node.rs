@@ -1,12 +1,21 @@
 //! The wiring: the only file that names all actors. Handles are made first, then each actor is run with those it talks to.
 
-use crate::{CoreConfig, EngineDoor, NodeConfig, NodeError, SafeSource, metrics, status_line};
+use crate::{
+    CoreConfig, DeriveSettings, EngineDoor, FollowSettings, NodeConfig, NodeError, SafeSource,
+    metrics, status_line,
+};
 use light_node_actor::{CancellationToken, Supervisor, random_id};
+use light_node_derivation::{DerivationActor, DerivationConfig, DeriverConfig};
 use light_node_engine::{EngineActor, EngineConfig, EngineHandle, SafeSourceKind};
 use light_node_engine_api::{ElReader, EngineApi, HttpEngine};
-use light_node_follow::{FollowActor, FollowConfig, FollowHandle, FollowSource, HttpSource};
-use light_node_l1::{L1Handle, L1Watcher};
-use light_node_rpc::{MetricsHandle, MetricsServer, RpcActor, RpcHandle, RpcPeers};
+use light_node_follow::{FollowActor, FollowConfig, FollowSource, HttpSource};
+use light_node_l1::{BeaconClient, L1Feed, L1Handle, L1Source, L1Watcher};
+use light_node_metrics::RequestMetrics;
+use light_node_protocol::RollupConfig;
+use light_node_rpc::{
+    MetricsHandle, MetricsServer, RpcActor, RpcHandle, RpcPeers, SafeSourceHandle,
+};
+use light_node_safedb::SafeDb;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tracing::info;
 
@@ -20,8 +29,20 @@ pub struct Doors {
     pub engine: Arc<dyn EngineApi>,
     /// To L1: the watcher over its endpoints, not yet running.
     pub l1: (L1Watcher, L1Handle),
+    /// To who says what is safe.
+    pub safe_source: SafeDoor,
+    /// The history of safe heads, if one is kept.
+    pub safe_db: Option<SafeDb>,
+}
+
+/// The way to who says what is safe.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // there is one
+pub enum SafeDoor {
     /// To the node that is followed.
-    pub source: Box<dyn FollowSource>,
+    Follow(FollowSettings, Box<dyn FollowSource>),
+    /// To what derivation reads of L1; with the actor that fetches it, if it has one.
+    Derive(DeriveSettings, Arc<dyn L1Source>, Option<Box<L1Feed>>),
 }
 
 /// What others in the process may see of a node.
@@ -31,8 +52,8 @@ pub struct NodeHandle {
     pub engine: EngineHandle,
     /// L1 heads.
     pub l1: L1Handle,
-    /// The follow source's verdicts.
-    pub follow: FollowHandle,
+    /// Who says what is safe.
+    pub safe_source: SafeSourceHandle,
     rpc: RpcHandle,
     metrics: Option<MetricsHandle>,
 }
@@ -56,18 +77,30 @@ pub struct CoreHandle {
     pub engine: EngineHandle,
     /// L1 heads.
     pub l1: L1Handle,
-    /// The follow source's verdicts.
-    pub follow: FollowHandle,
+    /// Who says what is safe.
+    pub safe_source: SafeSourceHandle,
 }
 
-/// The actors that follow, without a server: what a [`Node`] is apart from its ports.
+/// The actors without a server: what a [`Node`] is apart from its ports.
 #[derive(Debug)]
 pub struct Core {
     handle: CoreHandle,
     engine: EngineActor,
     l1: L1Watcher,
-    follow: FollowActor,
+    safe_source: SafeSourceActor,
     status_interval: Option<Duration>,
+}
+
+/// Who says what is safe: exactly one of the two exists in a process.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // there is one
+enum SafeSourceActor {
+    Follow(FollowActor),
+    Derive {
+        derivation: DerivationActor,
+        feed: Option<Box<L1Feed>>,
+        reader: Arc<dyn ElReader>,
+    },
 }
 
 impl Core {
@@ -75,26 +108,34 @@ impl Core {
     pub fn new(config: CoreConfig, doors: Doors) -> (Self, CoreHandle) {
         let CoreConfig {
             rollup_config,
-            follow: settings,
             status_interval,
         } = config;
-        let engine_config = EngineConfig::new(rollup_config.clone(), SafeSourceKind::Follow);
-        let (engine, engine_handle) = EngineActor::new(engine_config, doors.engine);
-        let (l1, l1_handle) = doors.l1;
-        let mut follow_config = FollowConfig::new(rollup_config, own_id());
-        follow_config.poll_interval = settings.poll_interval;
-        follow_config.max_age = settings.max_age;
-        let (follow, follow_handle) = FollowActor::new(follow_config, doors.source);
+        let Doors {
+            engine,
+            l1: (l1, l1_handle),
+            safe_source,
+            safe_db,
+        } = doors;
+        let engine_config = engine_config(rollup_config.clone(), &safe_source);
+        let reader = engine.clone().as_reader();
+        let (engine, engine_handle) = EngineActor::new(engine_config, engine);
+        let (safe_source, safe_source_handle) = match safe_source {
+            SafeDoor::Follow(settings, source) => follow(rollup_config, &settings, source, safe_db),
+            SafeDoor::Derive(settings, data, feed) => {
+                let parts = (data, feed, reader);
+                derive(rollup_config, settings, parts, &l1_handle, safe_db)
+            }
+        };
         let handle = CoreHandle {
             engine: engine_handle,
             l1: l1_handle,
-            follow: follow_handle,
+            safe_source: safe_source_handle,
         };
         let core = Self {
             handle: handle.clone(),
             engine,
             l1,
-            follow,
+            safe_source,
             status_interval,
         };
         (core, handle)
@@ -115,7 +156,7 @@ impl Core {
             handle,
             engine,
             l1,
-            follow,
+            safe_source,
             status_interval,
         } = self;
         let token = actors.token();
@@ -125,7 +166,21 @@ impl Core {
         }
         actors.spawn("engine", engine.run(token.clone()));
         actors.spawn("l1 watcher", l1.run(token.clone()));
-        actors.spawn("follow", follow.run(handle.engine, handle.l1, token));
+        match safe_source {
+            SafeSourceActor::Follow(follow) => {
+                actors.spawn("follow", follow.run(handle.engine, handle.l1, token));
+            }
+            SafeSourceActor::Derive {
+                derivation,
+                feed,
+                reader,
+            } => {
+                if let Some(feed) = feed {
+                    actors.spawn("l1 feed", feed.run(token.clone()));
+                }
+                actors.spawn("derivation", derivation.run(handle.engine, reader, token));
+            }
+        }
     }
 }
 
@@ -153,19 +208,22 @@ impl Node {
             }
             EngineDoor::InProcess(door) => door,
         };
-        let SafeSource::Follow(settings) = config.safe_source;
-        let source = HttpSource::new(settings.source.clone(), settings.request_deadline)?;
-        requests.push(source.request_metrics());
+        let l1 = L1Watcher::new(config.l1)?;
+        requests.push(l1.1.metrics().requests().clone());
+        let safe_source = safe_door(config.safe_source, &l1.1, &mut requests)?;
         let reader: Arc<dyn ElReader> = engine.clone().as_reader();
+        let safe_db = config
+            .safe_db
+            .map(|safe_db| SafeDb::open(&safe_db, &config.rollup_config))
+            .transpose()?;
         let doors = Doors {
             engine,
-            l1: L1Watcher::new(config.l1)?,
-            source: Box::new(source),
+            l1,
+            safe_source,
+            safe_db: safe_db.clone(),
         };
-        requests.push(doors.l1.1.metrics().requests().clone());
         let core_config = CoreConfig {
             rollup_config: config.rollup_config.clone(),
-            follow: settings,
             status_interval: config.status_interval,
         };
         let (core, handle) = Core::new(core_config, doors);
@@ -176,7 +234,8 @@ impl Node {
             engine: handle.engine.clone(),
             reader,
             l1: handle.l1.clone(),
-            follow: handle.follow.clone(),
+            safe_source: handle.safe_source.clone(),
+            safe_db,
         };
         let (metrics, metrics_handle) = match config.metrics {
             Some(metrics) => {
@@ -188,11 +247,15 @@ impl Node {
             }
             None => (None, None),
         };
-        let CoreHandle { engine, l1, follow } = handle;
+        let CoreHandle {
+            engine,
+            l1,
+            safe_source,
+        } = handle;
         let handle = NodeHandle {
             engine,
             l1,
-            follow,
+            safe_source,
             rpc: rpc_handle,
             metrics: metrics_handle,
         };
@@ -230,6 +293,87 @@ impl Node {
         info!("stopped");
         Ok(())
     }
+}
+
+/// The way to who says what is safe, opened.
+fn safe_door(
+    safe_source: SafeSource,
+    l1: &L1Handle,
+    requests: &mut Vec<RequestMetrics>,
+) -> Result<SafeDoor, NodeError> {
+    Ok(match safe_source {
+        SafeSource::Follow(settings) => {
+            let source = HttpSource::new(settings.source.clone(), settings.request_deadline)?;
+            requests.push(source.request_metrics());
+            SafeDoor::Follow(settings, Box::new(source))
+        }
+        SafeSource::Derive(settings) => {
+            let beacons = BeaconClient::new(&settings.beacons, settings.slot_duration)?;
+            requests.push(l1.metrics().beacon_requests().clone());
+            let (feed, data) = L1Feed::new(settings.feed.clone(), l1, beacons);
+            SafeDoor::Derive(settings, Arc::new(data), Some(Box::new(feed)))
+        }
+    })
+}
+
+fn engine_config(rollup_config: Arc<RollupConfig>, safe_source: &SafeDoor) -> EngineConfig {
+    match safe_source {
+        SafeDoor::Follow(..) => EngineConfig::new(rollup_config, SafeSourceKind::Follow),
+        SafeDoor::Derive(settings, ..) => EngineConfig {
+            sync_mode: settings.sync_mode,
+            el_safe_offset: settings.el_safe_offset,
+            ..EngineConfig::new(rollup_config, SafeSourceKind::Derive)
+        },
+    }
+}
+
+fn follow(
+    rollup_config: Arc<RollupConfig>,
+    settings: &FollowSettings,
+    source: Box<dyn FollowSource>,
+    safe_db: Option<SafeDb>,
+) -> (SafeSourceActor, SafeSourceHandle) {
+    let mut config = FollowConfig::new(rollup_config, own_id());
+    config.poll_interval = settings.poll_interval;
+    config.max_age = settings.max_age;
+    let (follow, handle) = FollowActor::new(config, source);
+    let follow = follow.with_history(safe_db);
+    (
+        SafeSourceActor::Follow(follow),
+        SafeSourceHandle::Follow(handle),
+    )
+}
+
+/// The data of L1, the actor that fetches it, and the blocks of the execution layer.
+type DeriveParts = (Arc<dyn L1Source>, Option<Box<L1Feed>>, Arc<dyn ElReader>);
+
+fn derive(
+    rollup_config: Arc<RollupConfig>,
+    settings: DeriveSettings,
+    (data, feed, reader): DeriveParts,
+    l1: &L1Handle,
+    safe_db: Option<SafeDb>,
+) -> (SafeSourceActor, SafeSourceHandle) {
+    let config = DerivationConfig {
+        l1_confirmations: settings.l1_confirmations,
+        ..DerivationConfig::new(rollup_config.clone())
+    };
+    let deriver = DeriverConfig {
+        rollup: rollup_config,
+        l1_chain: settings.l1_chain,
+        upgrades: settings.upgrades,
+    };
+    let (derivation, handle) = DerivationActor::new(config, deriver, data, l1.watch(), safe_db);
+    let actor = SafeSourceActor::Derive {
+        derivation,
+        feed,
+        reader,
+    };
+    let handle = SafeSourceHandle::Derive {
+        derivation: handle,
+        own_id: own_id().into(),
+    };
+    (actor, handle)
 }
 
 /// An id of this process that no other has, by which a cycle of followers is found.

@@ -1,13 +1,15 @@
 //! One line in a fixed interval that says where the node is: what it does or waits for, its heads, and how fast it comes
-//! nearer to its source. Reads what the actors publish, and is the only thing that they say without a change. A pure
+//! nearer to its source or to L1. Reads what the actors publish, and is the only thing that they say without a change. A pure
 //! function makes the line of two looks; the rest looks and writes.
 
 use crate::CoreHandle;
 use light_node_actor::CancellationToken;
+use light_node_derivation::{DerivationStatus, DerivationTrouble};
 use light_node_engine::{ElSyncState, EngineState, EngineStatus};
 use light_node_follow::{FollowStatus, NotReady};
 use light_node_l1::L1Trouble;
-use light_node_protocol::{L1BlockRef, L2BlockRef};
+use light_node_protocol::{L1BlockRef, L2BlockRef, SyncStatus};
+use light_node_rpc::SafeSourceStatus;
 use std::{
     convert::Infallible,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -39,7 +41,7 @@ pub(crate) struct Look {
     pub(crate) is_stuck: bool,
     pub(crate) l1_head: L1BlockRef,
     pub(crate) l1_trouble: Option<L1Trouble>,
-    pub(crate) follow: FollowStatus,
+    pub(crate) source: SafeSourceStatus,
 }
 
 /// What the node does.
@@ -52,6 +54,11 @@ pub(crate) enum Phase {
     /// The EL was asked for a head and does not come nearer to it.
     Stuck,
     Following,
+    /// Looks for the block from which to derive.
+    FindingStart,
+    /// Derives from L1 that lies behind its head.
+    CatchingUp,
+    Deriving,
     Holding,
 }
 
@@ -68,6 +75,8 @@ pub(crate) struct Line {
     pub(crate) lag_seconds: Option<u64>,
     /// Blocks between our safe head and the source's, while the source speaks.
     pub(crate) behind_source: Option<u64>,
+    /// L1 blocks that are to be read, where the node derives.
+    pub(crate) behind_l1: Option<u64>,
     /// The head that the EL was asked for.
     pub(crate) target: Option<u64>,
     pub(crate) blocks_per_second: Option<f64>,
@@ -80,10 +89,10 @@ impl Line {
         let (phase, reason) = phase(now);
         let heads = &now.engine;
         let known = |block: &L2BlockRef| (!block.is_zero()).then_some(block.number);
-        let follow = &now.follow;
-        let is_fresh = follow.answer_age.is_some_and(|age| age <= ANSWER_AGE_MAX);
-        let said = follow.reported.filter(|_| is_fresh);
-        let behind_source = said
+        let behind_source = now
+            .source
+            .follow()
+            .and_then(fresh_answer)
             .map(|said| said.safe_l2.number)
             .zip(known(&heads.safe_head))
             .map(|(theirs, ours)| theirs.saturating_sub(ours));
@@ -105,6 +114,7 @@ impl Line {
                 .filter(|_| heads.unsafe_head.timestamp > 0)
                 .map(|_| now.wall_clock.saturating_sub(heads.unsafe_head.timestamp)),
             behind_source,
+            behind_l1: now.source.derivation().and_then(|it| it.behind_l1_blocks),
             target: heads.target.map(|target| target.number),
             blocks_per_second: rate,
             eta: eta.filter(|eta| *eta <= ETA_MAX),
@@ -119,6 +129,7 @@ impl Line {
             finalized_number,
             lag_seconds,
             behind_source,
+            behind_l1,
             target,
             ..
         } = self;
@@ -134,6 +145,7 @@ impl Line {
                     finalized = finalized_number,
                     lag,
                     behind_source,
+                    behind_l1,
                     target_block = target,
                     blocks_per_second = rate,
                     eta,
@@ -148,13 +160,21 @@ impl Line {
             Phase::Syncing => say!("the execution layer syncs"),
             Phase::Stuck => say!("the execution layer makes no progress"),
             Phase::Following => say!("following"),
+            Phase::FindingStart => say!("looking for the start of derivation"),
+            Phase::CatchingUp => say!("catching up with l1"),
+            Phase::Deriving => say!("deriving"),
             Phase::Holding => say!("heads hold"),
         }
     }
 }
 
+/// What the source said last, if that is not long ago.
+fn fresh_answer(follow: &FollowStatus) -> Option<SyncStatus> {
+    let is_fresh = follow.answer_age.is_some_and(|age| age <= ANSWER_AGE_MAX);
+    follow.reported.filter(|_| is_fresh)
+}
+
 fn phase(now: &Look) -> (Phase, Option<&'static str>) {
-    let trouble = now.follow.trouble.as_ref().map(NotReady::name);
     let is_down = now.el.failing_age().is_some_and(|age| age >= EL_PATIENCE);
     if now.el.el_wrong_chain {
         return (Phase::WaitingForEl, Some("el_wrong_chain"));
@@ -165,10 +185,18 @@ fn phase(now: &Look) -> (Phase, Option<&'static str>) {
     if now.l1_head.is_zero() {
         return (Phase::WaitingForL1, Some("l1_unreachable"));
     }
-    if now.follow.reported.is_none() {
+    match &now.source {
+        SafeSourceStatus::Follow(follow) => follow_phase(now, follow),
+        SafeSourceStatus::Derive(derivation) => derive_phase(now, derivation),
+    }
+}
+
+fn follow_phase(now: &Look, follow: &FollowStatus) -> (Phase, Option<&'static str>) {
+    let trouble = follow.trouble.as_ref().map(NotReady::name);
+    if follow.reported.is_none() {
         return (Phase::WaitingForSource, trouble);
     }
-    let has_lasted = now.follow.in_step_age.is_none_or(|age| age > PATIENCE);
+    let has_lasted = follow.in_step_age.is_none_or(|age| age > PATIENCE);
     let has_lost = now.engine.el_sync == ElSyncState::LostBlocks;
     let lost = has_lost.then_some("el_lost_blocks");
     let syncs = now.engine.target.is_some() || trouble == Some("el_syncing");
@@ -187,11 +215,32 @@ fn phase(now: &Look) -> (Phase, Option<&'static str>) {
         return (Phase::Holding, Some(cause.name()));
     }
     match trouble {
-        Some(reason) if has_lasted || now.follow.not_ready.is_some() => {
-            (Phase::Holding, Some(reason))
-        }
-        _ if now.follow.applied.is_none() => (Phase::WaitingForSource, trouble),
+        Some(reason) if has_lasted || follow.not_ready.is_some() => (Phase::Holding, Some(reason)),
+        _ if follow.applied.is_none() => (Phase::WaitingForSource, trouble),
         _ => (Phase::Following, None),
+    }
+}
+
+fn derive_phase(now: &Look, derivation: &DerivationStatus) -> (Phase, Option<&'static str>) {
+    let has_lost = now.engine.el_sync == ElSyncState::LostBlocks;
+    if now.engine.el_sync == ElSyncState::Syncing {
+        return if now.is_stuck {
+            (Phase::Stuck, Some("el_no_progress"))
+        } else {
+            (Phase::Syncing, None)
+        };
+    }
+    if has_lost {
+        return (Phase::Holding, Some("el_lost_blocks"));
+    }
+    if let Some(cause) = &now.l1_trouble {
+        return (Phase::Holding, Some(cause.name()));
+    }
+    match &derivation.not_ready {
+        None => (Phase::Deriving, None),
+        Some(DerivationTrouble::Behind { .. }) => (Phase::CatchingUp, None),
+        Some(DerivationTrouble::NotStarted) => (Phase::FindingStart, None),
+        Some(reason) => (Phase::Holding, Some(reason.name())),
     }
 }
 
@@ -251,7 +300,7 @@ fn look(handle: &CoreHandle) -> Look {
         el,
         l1_head: handle.l1.heads().head,
         l1_trouble: handle.l1.status().trouble,
-        follow: handle.follow.status(),
+        source: handle.safe_source.status(),
     }
 }
 

@@ -164,21 +164,34 @@ impl SystemConfig {
     where
         R: TxReceipt<Log = Log> + 'a,
     {
-        let is_ecotone = config.is_active(Hardfork::Ecotone, l1_time);
         let mut skipped = Vec::new();
         let succeeded = receipts.into_iter().filter(|receipt| receipt.status());
         for log in succeeded.flat_map(|receipt| receipt.logs()) {
-            let is_update = log.address == config.l1_system_config_address
-                && log.topics().first() == Some(&CONFIG_UPDATE_TOPIC);
-            if !is_update {
-                continue;
-            }
-            match ConfigUpdate::decode(log) {
-                Ok(update) => self.apply(update, is_ecotone),
-                Err(error) => skipped.push(error),
+            if let Err(error) = self.apply_log(config, log, l1_time) {
+                skipped.push(error);
             }
         }
         skipped
+    }
+
+    /// Applies the update in one log of a successful transaction in an L1 block of time `l1_time` (seconds). A log of another
+    /// contract or of another event changes nothing.
+    ///
+    /// # Errors
+    /// What is wrong with an update, which changes nothing.
+    pub fn apply_log(
+        &mut self,
+        config: &RollupConfig,
+        log: &Log,
+        l1_time: u64,
+    ) -> Result<(), ConfigUpdateError> {
+        let is_update = log.address == config.l1_system_config_address
+            && log.topics().first() == Some(&CONFIG_UPDATE_TOPIC);
+        if is_update {
+            let update = ConfigUpdate::decode(log)?;
+            self.apply(update, config.is_active(Hardfork::Ecotone, l1_time));
+        }
+        Ok(())
     }
 }
 

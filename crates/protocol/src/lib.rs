@@ -6,6 +6,7 @@ mod block;
 mod config_update;
 mod deposit;
 mod hardfork;
+mod l1_chain;
 pub mod l1_info;
 mod log_data;
 mod output_root;
@@ -21,6 +22,7 @@ pub use block::{L1BlockRef, L2BlockRef, L2BlockRefError};
 pub use config_update::{CONFIG_UPDATE_TOPIC, ConfigUpdate, ConfigUpdateError};
 pub use deposit::{DepositError, TRANSACTION_DEPOSITED_TOPIC, user_deposit, user_deposits};
 pub use hardfork::Hardfork;
+pub use l1_chain::{L1ChainConfig, L1ChainJsonError};
 pub use l1_info::{L1BlockInfo, l1_info_deposit};
 pub use log_data::LogDataError;
 pub use output_root::{
@@ -31,4 +33,7 @@ pub use registry::{UnknownNetwork, network_name, network_names};
 pub use rollup_config::{ChainGenesis, ChainOpConfig, ConfigError, RollupConfig, RollupJsonError};
 pub use severity::Severity;
 pub use sync_status::SyncStatus;
-pub use system_config::{EcotoneScalars, OperatorFee, ScalarError, SystemConfig};
+pub use system_config::{
+    BlockConfigError, EcotoneScalars, ExtraDataError, KARST_UPGRADE_GAS, OperatorFee, ScalarError,
+    SystemConfig,
+};

@@ -2,6 +2,7 @@
 //! steps (`from_json`, `check`): what a node answers to `optimism_rollupConfig` is read, a file of the operator is also checked.
 
 mod check;
+mod rules;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,9 @@
 //! The part of the L1 `SystemConfig` contract that derivation reads, and what its packed words mean.
 
+mod of_block;
+
+pub use of_block::{BlockConfigError, ExtraDataError, KARST_UPGRADE_GAS};
+
 use alloy_primitives::{Address, B256, FixedBytes};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

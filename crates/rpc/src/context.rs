@@ -4,14 +4,15 @@ use crate::{
     config::{ASKING_CALLS_MAX, ASKING_PATIENCE, TURN_PATIENCE},
     error::{busy, internal},
     metrics::RpcMetrics,
+    safe_source::SafeSourceHandle,
 };
 use jsonrpsee::types::ErrorObjectOwned;
 use light_node_actor::CancellationToken;
 use light_node_engine::EngineHandle;
 use light_node_engine_api::ElReader;
-use light_node_follow::FollowHandle;
 use light_node_l1::L1Handle;
 use light_node_protocol::{RollupConfig, SyncStatus};
+use light_node_safedb::SafeDb;
 use std::sync::Arc;
 use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet, time::timeout};
 
@@ -26,8 +27,10 @@ pub struct RpcPeers {
     pub reader: Arc<dyn ElReader>,
     /// L1 heads.
     pub l1: L1Handle,
-    /// The follow source's verdicts.
-    pub follow: FollowHandle,
+    /// Who says what is safe.
+    pub safe_source: SafeSourceHandle,
+    /// The history of safe heads, if one is kept.
+    pub safe_db: Option<SafeDb>,
 }
 
 impl RpcPeers {

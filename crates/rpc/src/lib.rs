@@ -12,6 +12,8 @@ mod metrics;
 mod optimism;
 mod pages;
 mod readiness;
+mod safe_head;
+mod safe_source;
 mod server;
 mod status;
 mod subscriptions;
@@ -25,4 +27,5 @@ pub use error::RpcError;
 pub use metrics::{
     MetricsHandle, MetricsServer, RpcMetrics, register_node, register_op_node_names,
 };
+pub use safe_source::{SafeSourceHandle, SafeSourceStatus};
 pub use sync_status::sync_status;

@@ -3,9 +3,10 @@
 use crate::{
     context::{RpcContext, RpcPeers},
     error::{expected, internal, not_found},
+    safe_head::safe_head_at_l1_block,
 };
 use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::{Address, B256, address};
+use alloy_primitives::{Address, B256, U64, address};
 use jsonrpsee::{RpcModule, core::RegisterMethodError, types::ErrorObjectOwned};
 use light_node_engine_api::{ElBlock, ElReader};
 use light_node_protocol::{OutputResponse, RollupConfig, WithdrawalsRoot};
@@ -33,6 +34,20 @@ pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), Registe
             .await?;
         encode(&output)
     })?;
+    module.register_async_method(
+        "optimism_safeHeadAtL1Block",
+        |params, context, _| async move {
+            let number: U64 = params
+                .one()
+                .map_err(|cause| expected("one L1 block number in hex", &cause))?;
+            let peers = context.peers.clone();
+            let answer = context
+                .turns
+                .ask(async move { safe_head_at_l1_block(number.to(), &peers).await })
+                .await?;
+            encode(&answer)
+        },
+    )?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
-//! `/readyz`: whether the safe head is followed, and if not, why, by name. Engine, L1 and follow actor judge themselves; here
+//! `/readyz`: whether the safe head is up to date, and if not, why, by name. Engine, L1 and the safe source judge themselves; here
 //! their verdicts are put together.
 
-use crate::context::RpcPeers;
+use crate::{context::RpcPeers, safe_source::SafeSourceStatus};
+use light_node_derivation::{DerivationPhase, DerivationStatus};
 use light_node_engine::{ElSyncState, EngineStatus, SyncReport};
 use light_node_follow::FollowStatus;
 use light_node_l1::L1Status;
@@ -35,7 +36,7 @@ pub(crate) fn not_ready(peers: &RpcPeers) -> Vec<Reason> {
         &peers.engine.status(),
         peers.engine.state().el_sync,
         &peers.l1.status(),
-        &peers.follow.status(),
+        &peers.safe_source.status(),
     )
 }
 
@@ -44,26 +45,44 @@ fn reasons(
     engine: &EngineStatus,
     sync: ElSyncState,
     l1: &L1Status,
-    follow: &FollowStatus,
+    source: &SafeSourceStatus,
 ) -> Vec<Reason> {
     let mut reasons: Vec<_> = execution_layer(engine, sync).into_iter().collect();
     let l1 = l1.trouble.as_ref();
     let others = l1.map(|trouble| Reason::new(trouble.name(), trouble));
-    let follow = follow.not_ready.as_ref().map(|it| {
-        let source = &follow.source;
-        if it.is_of_source() {
-            Reason::new(it.name(), format!("{source}: {it}"))
-        } else {
-            Reason::new(it.name(), it)
-        }
-    });
-    let others = others.into_iter().chain(follow);
+    let source = match source {
+        SafeSourceStatus::Follow(follow) => following(follow),
+        SafeSourceStatus::Derive(derivation) => deriving(derivation, sync),
+    };
+    let others = others.into_iter().chain(source);
     for reason in others {
         if reasons.iter().all(|known| known.reason != reason.reason) {
             reasons.push(reason);
         }
     }
     reasons
+}
+
+/// What keeps the node from following.
+fn following(follow: &FollowStatus) -> Option<Reason> {
+    let reason = follow.not_ready.as_ref()?;
+    let source = &follow.source;
+    Some(if reason.is_of_source() {
+        Reason::new(reason.name(), format!("{source}: {reason}"))
+    } else {
+        Reason::new(reason.name(), reason)
+    })
+}
+
+/// What keeps the node from deriving.
+fn deriving(derivation: &DerivationStatus, sync: ElSyncState) -> Option<Reason> {
+    if sync == ElSyncState::Syncing && derivation.phase == DerivationPhase::WaitingForEl {
+        let detail =
+            "derivation waits for the execution layer, which fetches blocks from its peers";
+        return Some(Reason::new("el_syncing", detail));
+    }
+    let reason = derivation.not_ready.as_ref()?;
+    Some(Reason::new(reason.name(), reason))
 }
 
 /// What keeps the execution layer from being followed with.
@@ -88,7 +107,7 @@ fn execution_layer(status: &EngineStatus, sync: ElSyncState) -> Option<Reason> {
         return Some(Reason::new("el_no_progress", no_progress(report)));
     }
     match sync {
-        // How long a sync may take is the follow actor's to judge: it knows how far behind the source we are.
+        // How long a sync may take is the safe source's to judge: it knows how far behind we are.
         ElSyncState::Synced | ElSyncState::Syncing => None,
         ElSyncState::Unknown => Some(Reason::new(
             "el_unreachable",

@@ -6,10 +6,14 @@
 //! - `lags`: of each head behind the clock, and behind the source in blocks
 //! - `execution_layer`: whether it answers and for how long not, its `state`, the `target` that it is asked for with its
 //!   `sync`, the payloads that wait, and `queue`: what waits in each lane, and for how long
-//! - `source`: its identity, what is wrong with it, the age of its answer, its own heads, and `polls` by outcome
+//! - `source`, where another node is followed, else null: its identity, what is wrong with it, the age of its answer, its own heads,
+//!   and `polls` by outcome
+//! - `derivation`, where the node derives, else null: its `phase`, what is wrong, the L1 block that is read, how many are to be read,
+//!   and counters
 //! - `l1`: which endpoint serves, what is wrong, the age of the head, and each endpoint's verdict
 
 use crate::{context::RpcContext, readiness};
+use light_node_derivation::DerivationStatus;
 use light_node_engine::{ElSyncState, EngineState, EngineStatus, SyncReport};
 use light_node_follow::FollowStatus;
 use light_node_l1::{EndpointVerdict, L1Status};
@@ -20,7 +24,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) fn status(context: &RpcContext) -> Value {
     let peers = &context.peers;
     let heads = peers.sync_status();
-    let follow = peers.follow.status();
+    let safe_source = peers.safe_source.status();
+    let (follow, derivation) = (safe_source.follow(), safe_source.derivation());
     let reasons = readiness::not_ready(peers);
     json!({
         "version": context.version,
@@ -31,9 +36,10 @@ pub(crate) fn status(context: &RpcContext) -> Value {
             "l2_chain_id": peers.rollup_config.l2_chain_id,
         },
         "heads": heads,
-        "lags": lags(&heads, follow.reported.as_ref(), now_seconds()),
+        "lags": lags(&heads, follow.and_then(|follow| follow.reported.as_ref()), now_seconds()),
         "execution_layer": execution_layer(&peers.engine.state(), &peers.engine.status()),
-        "source": source(&follow),
+        "source": follow.map(source),
+        "derivation": derivation.map(self::derivation),
         "l1": l1(&peers.l1.status()),
     })
 }
@@ -117,6 +123,24 @@ fn source(follow: &FollowStatus) -> Value {
         "l1_lag_seconds": follow.source_lag.map(seconds),
         "heads": follow.reported,
         "polls": polls,
+    })
+}
+
+fn derivation(derivation: &DerivationStatus) -> Value {
+    let counters = derivation.counters;
+    json!({
+        "phase": derivation.phase.name(),
+        "trouble": derivation.trouble.as_ref().map(ToString::to_string),
+        "origin": derivation.origin,
+        "behind_l1_blocks": derivation.behind_l1_blocks,
+        "in_flight_blocks": derivation.in_flight,
+        "last_reset": derivation.last_reset,
+        "blocks": counters.blocks,
+        "deposits_only_blocks": counters.deposits_only,
+        "dropped_batches": counters.dropped,
+        "l1_blocks": counters.l1_blocks,
+        "resets": counters.resets,
+        "retries": counters.retries,
     })
 }
 
@@ -209,6 +233,23 @@ mod tests {
         ];
         assert_eq!(keys(&part), BTreeSet::from(expected));
         assert!(keys(&part["polls"]).contains("applied"));
+
+        let part = derivation(&DerivationStatus::default());
+        let expected = [
+            "phase",
+            "trouble",
+            "origin",
+            "behind_l1_blocks",
+            "in_flight_blocks",
+            "last_reset",
+            "blocks",
+            "deposits_only_blocks",
+            "dropped_batches",
+            "l1_blocks",
+            "resets",
+            "retries",
+        ];
+        assert_eq!(keys(&part), BTreeSet::from(expected));
 
         let part = l1(&L1Status {
             endpoints: vec![EndpointStatus {

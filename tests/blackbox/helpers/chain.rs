@@ -88,6 +88,7 @@ impl Chain {
             l1_block_time: Duration::from_secs(settings.l1_block_seconds),
             l1_safe_lag: 1,
             l1_finalized_lag: settings.finalized_lag,
+            deriver: false,
             followers: 0,
             el_sync_delay: settings.el_sync_delay,
             el_behaviour: settings.el_behaviour,

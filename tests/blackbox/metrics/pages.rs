@@ -3,7 +3,7 @@
 use super::*;
 
 /// A node that is wired, and never run.
-fn wired(compat: MetricsCompat) -> NodeHandle {
+fn wired(compat: MetricsCompat, safe_source: SafeSource) -> NodeHandle {
     let dead: url::Url = DEAD.parse().unwrap();
     let rollup_config = Arc::new(RollupConfig::default());
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -16,12 +16,8 @@ fn wired(compat: MetricsCompat) -> NodeHandle {
             deadlines: ElDeadlines::default(),
         }),
         l1,
-        safe_source: SafeSource::Follow(FollowSettings {
-            source: dead,
-            poll_interval: LIMIT,
-            max_age: LIMIT,
-            request_deadline: LIMIT,
-        }),
+        safe_source,
+        safe_db: None,
         rpc: RpcConfig {
             listen: any,
             enable_admin: false,
@@ -37,8 +33,45 @@ fn wired(compat: MetricsCompat) -> NodeHandle {
     Node::new(config).unwrap().1
 }
 
+fn a_source() -> SafeSource {
+    SafeSource::Follow(FollowSettings {
+        source: DEAD.parse().unwrap(),
+        poll_interval: LIMIT,
+        max_age: LIMIT,
+        request_deadline: LIMIT,
+    })
+}
+
+fn l1_itself() -> SafeSource {
+    SafeSource::Derive(DeriveSettings {
+        beacons: vec![DEAD.parse().unwrap()],
+        slot_duration: None,
+        feed: L1FeedConfig::new(&RollupConfig::default()),
+        l1_chain: L1ChainConfig::new(Vec::new()),
+        upgrades: UpgradeBundles::default(),
+        l1_confirmations: 0,
+        sync_mode: SyncMode::default(),
+        el_safe_offset: LIMIT,
+    })
+}
+
+/// The metrics of both modes: those of a follower, then those that only a deriving node has.
+fn entries() -> Vec<Entry> {
+    let of = |safe_source| {
+        let handle = wired(MetricsCompat::OpNode, safe_source);
+        handle.metrics().unwrap().catalogue().entries().to_vec()
+    };
+    let mut entries = of(a_source());
+    for entry in of(l1_itself()) {
+        if !entries.contains(&entry) {
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
 /// Our name behind one of op-node's.
-const ALIASES: [(&str, &str); 12] = [
+const ALIASES: [(&str, &str); 15] = [
     ("op_node_default_up", "light_node_up"),
     ("op_node_default_info", "light_node_version_info"),
     ("op_node_default_p2p_peer_count", ""),
@@ -58,6 +91,18 @@ const ALIASES: [(&str, &str); 12] = [
     (
         "op_node_default_follow_source_requests_total",
         "light_node_follow_polls_total",
+    ),
+    (
+        "op_node_default_pipeline_resets_total",
+        "light_node_derivation_resets_total",
+    ),
+    (
+        "op_node_default_derivation_errors_total",
+        "light_node_derivation_retries_total",
+    ),
+    (
+        "op_node_default_derivation_idle",
+        "light_node_derivation_phase",
     ),
     (
         "op_node_default_rpc_client_request_duration_seconds",
@@ -106,8 +151,7 @@ The follow source's `error_invalid_state` counts every answer that a check of ou
 ";
 
 fn page() -> String {
-    let handle = wired(MetricsCompat::OpNode);
-    let entries = handle.metrics().unwrap().catalogue().entries();
+    let entries = entries();
     let aliases = BTreeMap::from(ALIASES);
     let mut page = HEAD.to_owned();
     let groups: [(&str, &str, &str); 3] = [
@@ -168,11 +212,10 @@ async fn generated_docs_of_metrics_are_up_to_date() {
 
 #[tokio::test]
 async fn every_metric_has_one_name_one_meaning_and_labels_of_its_own() {
-    let handle = wired(MetricsCompat::OpNode);
-    let entries = handle.metrics().unwrap().catalogue().entries();
+    let entries = entries();
     let names: BTreeSet<_> = entries.iter().map(|entry| &entry.name).collect();
     assert_eq!(names.len(), entries.len(), "a name is registered twice");
-    for entry in entries {
+    for entry in &entries {
         let help = entry.help;
         assert!(
             help.len() > 10 && !help.ends_with('.') && !help.contains('|'),

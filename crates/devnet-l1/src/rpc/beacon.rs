@@ -2,7 +2,7 @@
 //! beacon chain, so everything that would need its roots or signatures (headers, blob sidecars) answers 404.
 
 use super::{Answer, CLIENT_VERSION, Server, connection::Cutter, under_fault};
-use crate::l1::EmbeddedL1;
+use crate::{fault::FaultKind, l1::EmbeddedL1};
 use alloy_primitives::{B256, hex};
 use axum::{
     Router,
@@ -11,10 +11,14 @@ use axum::{
     response::Response,
     routing::get,
 };
+use light_node_devnet_fault::Met;
 use serde_json::{Value, json};
 
 /// Most versioned hashes of one request. A block holds nine blobs.
 const MAX_HASHES: usize = 64;
+
+/// Path of the blobs of a slot.
+const BLOBS: &str = "/eth/v1/beacon/blobs/";
 
 /// Everything under `/eth`.
 pub(super) fn routes() -> Router<Server> {
@@ -27,10 +31,16 @@ async fn handle(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Response {
+    let met = server
+        .l1
+        .faults()
+        .take_for_beacon(uri.path().starts_with(BLOBS));
     let answer = || {
-        route(&server.l1, uri.path(), query.as_deref().unwrap_or_default()).unwrap_or_else(refused)
+        let query = query.as_deref().unwrap_or_default();
+        let answer = route(&server.l1, uri.path(), query);
+        let answer = answer.and_then(|answer| spoil_blobs(answer, met));
+        answer.unwrap_or_else(refused)
     };
-    let met = server.l1.faults().take_for_beacon();
     under_fault(&server, &cutter, met, answer).await
 }
 
@@ -53,12 +63,39 @@ fn route(l1: &EmbeddedL1, path: &str, query: &str) -> Result<Answer, Refused> {
         "/eth/v1/config/spec" => spec(l1),
         path => {
             let id = path
-                .strip_prefix("/eth/v1/beacon/blobs/")
+                .strip_prefix(BLOBS)
                 .ok_or_else(|| not_found("this L1 has no such endpoint"))?;
             blobs(l1, id, query)?
         }
     };
     Ok(Answer::ok(body))
+}
+
+/// Lets an answer with blobs meet what goes wrong with blobs.
+fn spoil_blobs(mut answer: Answer, met: Option<Met<FaultKind>>) -> Result<Answer, Refused> {
+    let Some(met) = met.filter(|met| met.kind.is_of_blobs()) else {
+        return Ok(answer);
+    };
+    let blobs = answer.body.get_mut("data").and_then(Value::as_array_mut);
+    match (met.kind, blobs) {
+        (FaultKind::MissedSlot, _) => return Err(not_found("block not found")),
+        (FaultKind::WithheldBlobs, Some(blobs)) => {
+            let all = blobs.len();
+            let withheld = met.amount.and_then(|amount| usize::try_from(amount).ok());
+            blobs.drain(..withheld.unwrap_or(all).min(all));
+        }
+        (_, Some(blobs)) => {
+            for blob in blobs {
+                // Still field elements, but others.
+                let text = blob.as_str().unwrap_or_default();
+                let end = if text.ends_with('0') { "1" } else { "0" };
+                let other = text.get(..text.len().saturating_sub(1)).unwrap_or_default();
+                *blob = Value::String(format!("{other}{end}"));
+            }
+        }
+        (_, None) => {}
+    }
+    Ok(answer)
 }
 
 fn genesis(l1: &EmbeddedL1) -> Value {

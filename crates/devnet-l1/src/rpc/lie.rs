@@ -18,6 +18,10 @@ pub(super) enum Lie {
     /// Of all blocks, or of one.
     WrongHash(Option<u64>),
     OtherChain(u64),
+    /// Of all blocks, or of one.
+    WrongReceipts(Option<u64>),
+    /// All blocks, or one.
+    MissingBlock(Option<u64>),
     /// The canonical chain is this one.
     Chain(Arc<Snapshot>),
 }
@@ -28,6 +32,8 @@ impl Lie {
         Some(match met.kind {
             FaultKind::RpcError => Self::Error,
             FaultKind::WrongHash => Self::WrongHash(met.amount),
+            FaultKind::WrongReceipts => Self::WrongReceipts(met.amount),
+            FaultKind::MissingBlock => Self::MissingBlock(met.amount),
             FaultKind::OtherChain => {
                 let own = super::chain_id(l1);
                 Self::OtherChain(met.amount.unwrap_or(own + 1))
@@ -54,12 +60,36 @@ impl Lie {
             (Self::OtherChain(id), "net_version") => Ok(json!(id.to_string())),
             (Self::WrongHash(number), "eth_getBlockByNumber" | "eth_getBlockByHash") => {
                 let mut block = call(l1, method, params)?;
-                let is_meant =
-                    number.is_none_or(|number| block.get("number") == Some(&quantity(number)));
-                if is_meant && let Some(hash) = block.get_mut("hash") {
+                if is_of(*number, &block, "number")
+                    && let Some(hash) = block.get_mut("hash")
+                {
                     *hash = json!(keccak256(hash.to_string()));
                 }
                 Ok(block)
+            }
+            (Self::WrongReceipts(number), "eth_getBlockReceipts") => {
+                let mut receipts = call(l1, method, params)?;
+                for receipt in receipts.as_array_mut().into_iter().flatten() {
+                    if is_of(*number, receipt, "blockNumber") {
+                        receipt["logs"] = json!([]);
+                    }
+                }
+                Ok(receipts)
+            }
+            (Self::WrongReceipts(number), "eth_getLogs") => {
+                let mut logs = call(l1, method, params)?;
+                if let Some(logs) = logs.as_array_mut() {
+                    logs.retain(|log| !is_of(*number, log, "blockNumber"));
+                }
+                Ok(logs)
+            }
+            (Self::MissingBlock(number), "eth_getBlockByNumber" | "eth_getBlockByHash") => {
+                let block = call(l1, method, params)?;
+                Ok(if is_of(*number, &block, "number") {
+                    Value::Null
+                } else {
+                    block
+                })
             }
             (Self::Chain(chain), "eth_blockNumber") => {
                 Ok(quantity(chain.hashes.len().saturating_sub(1)))
@@ -81,6 +111,11 @@ impl Lie {
             _ => call(l1, method, params),
         }
     }
+}
+
+/// True if `answer` is of the block that is meant, or if all are.
+fn is_of(number: Option<u64>, answer: &Value, field: &str) -> bool {
+    number.is_none_or(|number| answer.get(field) == Some(&quantity(number)))
 }
 
 /// The block that `tag` means on `chain`. Labels above its head fall back to the head.

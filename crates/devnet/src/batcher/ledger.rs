@@ -40,14 +40,23 @@ impl Ledger {
     }
 
     /// The L2 blocks that the L1 transaction `hash` completes on `l1`: it carries the last frame, and the others are on the
-    /// chain too. They stand before it, because one account sends them in order of its nonces.
-    pub(crate) fn completed_by(&self, hash: &B256, l1: &Chain) -> Option<Arc<[L2BlockRef]>> {
+    /// chain too, none of them more than `timeout` L1 blocks earlier than the last. They stand before it, because one account
+    /// sends them in order of its nonces.
+    pub(crate) fn completed_by(
+        &self,
+        hash: &B256,
+        l1: &Chain,
+        timeout: u64,
+    ) -> Option<Arc<[L2BlockRef]>> {
         let channels = self.lock();
         let channel = channels.get(hash)?;
+        let number_of = |hash: &B256| l1.transaction(hash).map(|(block, _)| block.number());
+        let last = number_of(hash)?;
+        let is_in_time = |first: u64| last.saturating_sub(first) <= timeout;
         let is_complete = channel
             .transactions
             .iter()
-            .all(|hash| l1.transaction(hash).is_some());
+            .all(|hash| number_of(hash).is_some_and(is_in_time));
         is_complete.then(|| channel.blocks.clone())
     }
 

@@ -1,6 +1,9 @@
 //! The source's JSON-RPC server, and the handle by which tests stop it, start it again on the same port, and let it fail.
 
-use super::fault::{History, ServedFaults, SourceFault, SourceFaultKind, SourceFaults};
+use super::{
+    commands::{self, Commands},
+    fault::{History, ServedFaults, SourceFault, SourceFaultKind, SourceFaults},
+};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, address};
 use jsonrpsee::{
@@ -79,12 +82,14 @@ pub(crate) struct SourceRpc {
     pub(crate) reader: Arc<dyn ElReader>,
     /// The statuses so far.
     pub(crate) history: History,
+    /// Who carries out commands.
+    pub(crate) commands: Commands,
 }
 
 /// What the methods answer from, and what keeps them from it.
 #[derive(Debug)]
-struct Context {
-    rpc: SourceRpc,
+pub(super) struct Context {
+    pub(super) rpc: SourceRpc,
     faults: Arc<SourceFaults>,
 }
 
@@ -220,6 +225,7 @@ impl SourceHandle {
 fn methods(context: Context) -> Result<Methods, RegisterMethodError> {
     let mut module = RpcModule::new(context);
     register_control(&mut module)?;
+    commands::register(&mut module)?;
     module.register_method("optimism_syncStatus", |_, context, _| sync_status(context))?;
     module.register_method("optimism_rollupConfig", |_, context, _| {
         rollup_config(context)

@@ -6,10 +6,12 @@
 use super::*;
 use crate::{
     accounts::{BATCHER, DEV_ACCOUNTS, SYSTEM_CONFIG_OWNER},
-    testing::{FORKS, Rig, l1_call},
+    batcher::{BatchKind, BatcherConfig, BatcherError, DataAvailability},
+    testing::{FORKS, Rig, config, l1_call},
 };
 use alloy_consensus::TxEip1559;
-use alloy_primitives::{Bytes, TxKind, keccak256};
+use alloy_primitives::{Address, Bytes, TxKind, keccak256};
+use light_node_devnet_batches::Compression;
 use light_node_devnet_l1::contracts::abi::ISystemConfig::setBatcherHashCall;
 use light_node_protocol::Hardfork;
 
@@ -126,8 +128,26 @@ async fn without_batches_safe_stands_and_unsafe_grows() {
 }
 
 #[tokio::test]
-async fn blocks_that_do_not_fit_into_one_frame_go_in_several_channels() {
-    let mut rig = Rig::new(Hardfork::Jovian).await;
+async fn a_channel_that_does_not_fit_into_one_transaction_goes_in_several() {
+    for (da, transactions) in [
+        (DataAvailability::Calldata, 3),
+        (DataAvailability::Blobs, 1),
+    ] {
+        let mut config = config(Hardfork::Jovian);
+        config.batcher.da = da;
+        let mut rig = Rig::with(config).await;
+        send_noise(&mut rig).await;
+        // Two blocks of 96 KB each, and one of 48 KB.
+        assert_eq!(rig.batcher.submit(&rig.status()).unwrap(), 3);
+        let pending = rig.l1.with_chain(|chain| chain.pending_count());
+        assert_eq!(pending, transactions, "{da:?}");
+        rig.settle();
+        assert_eq!(rig.status().safe_l2.number, 3);
+    }
+}
+
+/// Three blocks that do not compress.
+async fn send_noise(rig: &mut Rig) {
     rig.source.update();
     for nonce in 0..5 {
         // Hashes do not compress.
@@ -150,11 +170,52 @@ async fn blocks_that_do_not_fit_into_one_frame_go_in_several_channels() {
     }
     rig.sequencer.build_next().await.unwrap();
     rig.source.update();
-    assert_eq!(rig.batcher.submit(&rig.status()).unwrap(), 3);
-    // Two blocks of 96 KB each, and one of 48 KB.
-    assert_eq!(rig.l1.with_chain(|chain| chain.pending_count()), 3);
+}
+
+#[tokio::test]
+async fn however_the_batcher_writes_the_chain_becomes_safe() {
+    for batches in [BatchKind::Singular, BatchKind::Span] {
+        for compression in [Compression::Zlib, Compression::Brotli] {
+            for da in [DataAvailability::Calldata, DataAvailability::Blobs] {
+                let mut config = config(Hardfork::Jovian);
+                config.batcher = BatcherConfig {
+                    batches,
+                    compression,
+                    da,
+                    frame_bytes: Some(1_000),
+                };
+                let mut rig = Rig::with(config).await;
+                rig.advance(3).await;
+                rig.settle();
+                let status = rig.status();
+                assert_eq!(status.safe_l2, status.unsafe_l2);
+                assert!(status.safe_l2.number >= 3);
+            }
+        }
+    }
+}
+
+fn set_batcher(rig: &Rig, nonce: u64, batcher: Address) {
+    let to = rig.l2.config().l1_system_config_address;
+    let call = setBatcherHashCall {
+        batcherHash: batcher.into_word(),
+    };
+    let transaction = l1_call(&SYSTEM_CONFIG_OWNER, nonce, to, &call);
+    rig.l1.submit(&transaction).unwrap();
+}
+
+#[tokio::test]
+async fn the_batcher_goes_on_with_the_key_that_l1_asks_for() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    rig.advance(3).await;
+    set_batcher(&rig, 0, DEV_ACCOUNTS[0].address);
+    rig.advance(4).await;
     rig.settle();
-    assert_eq!(rig.status().safe_l2.number, 3);
+    assert_eq!(rig.status().safe_l2, rig.status().unsafe_l2);
+    let sent = rig
+        .l1
+        .with_chain(|chain| chain.pending_nonce(&DEV_ACCOUNTS[0].address));
+    assert!(sent > 0);
 }
 
 #[tokio::test]
@@ -162,26 +223,24 @@ async fn batches_of_another_batcher_do_not_count() {
     let mut rig = Rig::new(Hardfork::Jovian).await;
     rig.advance(3).await;
     rig.settle();
-    let to = rig.l2.config().l1_system_config_address;
-    let set_batcher = |nonce, batcher: alloy_primitives::Address| {
-        let call = setBatcherHashCall {
-            batcherHash: batcher.into_word(),
-        };
-        l1_call(&SYSTEM_CONFIG_OWNER, nonce, to, &call)
-    };
-    rig.l1
-        .submit(&set_batcher(0, DEV_ACCOUNTS[0].address))
-        .unwrap();
-    rig.advance(1).await;
+    // What was sent with the old key after this does not count, and nobody has the new one.
+    set_batcher(&rig, 0, Address::repeat_byte(9));
+    rig.sequencer.build_next().await.unwrap();
+    rig.source.update();
+    rig.l1.mine(1).unwrap();
+    rig.source.update();
     let before = rig.status();
-    rig.advance(4).await;
-    assert_eq!(rig.status().safe_l2, before.safe_l2);
-    // The batcher sends again what did not count once the safe head has stood still for long.
-    rig.l1.submit(&set_batcher(1, BATCHER.address)).unwrap();
-    rig.advance(1).await;
-    for _ in 0..12 {
-        rig.settle();
+    for _ in 0..4 {
+        let refused = rig.batcher.submit(&rig.status());
+        assert!(matches!(refused, Err(BatcherError::ForeignBatcher { .. })));
+        rig.l1.mine(1).unwrap();
+        rig.source.update();
     }
+    assert_eq!(rig.status().safe_l2, before.safe_l2);
+    assert!(before.safe_l2.number < rig.status().unsafe_l2.number);
+    set_batcher(&rig, 1, BATCHER.address);
+    rig.l1.mine(1).unwrap();
+    rig.settle();
     assert_eq!(rig.status().safe_l2, rig.status().unsafe_l2);
 }
 

@@ -3,6 +3,14 @@
 use crate::deploy::DeployedFiles;
 use serde::{Deserialize, Serialize};
 
+impl Endpoints {
+    /// The rollup node that followers follow.
+    pub fn followed(&self) -> &str {
+        let deriver = self.deriver.as_ref();
+        deriver.map_or(&self.source, |deriver| &deriver.rpc)
+    }
+}
+
 /// URLs and files of a running devnet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -17,9 +25,11 @@ pub struct Endpoints {
     pub beacon: String,
     /// JSON-RPC of the reference source, for `--l2.follow.source`.
     pub source: String,
+    /// The light-node that derives, if there is one; another one can follow it.
+    pub deriver: Option<FollowerEndpoints>,
     /// The sequencer's execution layer: transactions go here.
     pub sequencer: ElEndpoints,
-    /// The light-nodes of this process.
+    /// The light-nodes of this process that follow.
     pub followers: Vec<FollowerEndpoints>,
     /// An execution layer that nobody drives, for a node started by hand.
     pub spare: ElEndpoints,

@@ -41,6 +41,9 @@ pub enum DevnetError {
     /// A URL of our own does not parse: a defect.
     #[error("malformed endpoint")]
     Url(#[from] url::ParseError),
+    /// The light-node that derives does not start.
+    #[error("the deriver does not start")]
+    Deriver(#[source] NodeError),
     /// A follower does not start.
     #[error("follower {number} does not start")]
     Follower {

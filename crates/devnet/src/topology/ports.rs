@@ -12,6 +12,14 @@ pub(crate) struct ElPorts {
     pub(crate) authrpc: SocketAddr,
 }
 
+/// The listening addresses of a light-node and its execution layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodePorts {
+    pub(crate) rpc: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) el: ElPorts,
+}
+
 /// The choice of ports. With fixed ones:
 ///
 /// | what | port |
@@ -19,6 +27,9 @@ pub(crate) struct ElPorts {
 /// | L1 | 18545 |
 /// | source | 17545 |
 /// | sequencer's execution layer | 19545, Engine API 19551 |
+/// | deriver | 17595 |
+/// | deriver's metrics | 17300 |
+/// | deriver's execution layer | 19595, Engine API 19601 |
 /// | follower n (from 1) | 17644 + n |
 /// | follower n's metrics | 17300 + n |
 /// | follower n's execution layer | 19635 + 10 n, Engine API 19641 + 10 n |
@@ -41,23 +52,25 @@ impl Ports {
         self.el(19_545)
     }
 
+    pub(crate) fn deriver(self) -> NodePorts {
+        NodePorts {
+            rpc: self.at(17_595),
+            metrics: self.at(17_300),
+            el: self.el(19_595),
+        }
+    }
+
     pub(crate) fn spare_el(self) -> ElPorts {
         self.el(19_945)
     }
 
     /// `index` counts from 0 and is below [`MAX_FOLLOWERS`].
-    pub(crate) fn follower(self, index: u16) -> SocketAddr {
-        self.at(17_645 + index)
-    }
-
-    /// As [`Self::follower`].
-    pub(crate) fn follower_metrics(self, index: u16) -> SocketAddr {
-        self.at(17_301 + index)
-    }
-
-    /// As [`Self::follower`].
-    pub(crate) fn follower_el(self, index: u16) -> ElPorts {
-        self.el(19_645 + 10 * index)
+    pub(crate) fn follower(self, index: u16) -> NodePorts {
+        NodePorts {
+            rpc: self.at(17_645 + index),
+            metrics: self.at(17_301 + index),
+            el: self.el(19_645 + 10 * index),
+        }
     }
 
     /// As with geth's 8545 and 8551.
@@ -83,10 +96,10 @@ mod tests {
         let ports = Ports { stable: true };
         let mut all = vec![ports.l1(), ports.source()];
         let mut els = vec![ports.sequencer_el(), ports.spare_el()];
-        for index in (0..).take(MAX_FOLLOWERS) {
-            all.push(ports.follower(index));
-            all.push(ports.follower_metrics(index));
-            els.push(ports.follower_el(index));
+        let followers = (0..).take(MAX_FOLLOWERS).map(|index| ports.follower(index));
+        for NodePorts { rpc, metrics, el } in followers.chain([ports.deriver()]) {
+            all.extend([rpc, metrics]);
+            els.push(el);
         }
         all.extend(els.into_iter().flat_map(|el| [el.http, el.authrpc]));
         let count = all.len();
@@ -95,6 +108,6 @@ mod tests {
 
     #[test]
     fn otherwise_every_port_is_free_for_the_system_to_choose() {
-        assert_eq!(Ports { stable: false }.follower_el(3).authrpc.port(), 0);
+        assert_eq!(Ports { stable: false }.follower(3).el.authrpc.port(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Devnet, DevnetError, ElEndpoints, Endpoints, Follower, FollowerEndpoints, MAX_FOLLOWERS,
-    ports::{ElPorts, Ports},
+    ports::{ElPorts, NodePorts, Ports},
     supervise,
 };
 use crate::{
@@ -10,11 +10,13 @@ use crate::{
     clock::WallClock,
     config::{Blocks, DevnetConfig, EngineKind},
     deploy::{DeployedFiles, Deployment, write_json},
+    l1_commands::L1Commands,
     l2_chain::L2Chain,
-    sequencer::Sequencer,
-    source::{Source, SourceHandle, SourceRpc},
+    sequencer::{Sequencer, SequencerHandle},
+    source::{Commands, Source, SourceHandle, SourceRpc},
     traffic::Traffic,
 };
+use alloy_eips::eip7840::BlobParams;
 use alloy_rpc_types_engine::JwtSecret;
 use light_node_actor::{CancellationToken, Supervisor};
 use light_node_devnet_el::{
@@ -22,10 +24,12 @@ use light_node_devnet_el::{
 };
 use light_node_devnet_l1::EmbeddedL1;
 use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSource};
-use light_node_l1::L1Config;
+use light_node_l1::{L1Config, L1FeedConfig};
 use light_node_node::{
-    EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig, SafeSource,
+    DeriveSettings, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig,
+    NodeError, SafeDbConfig, SafeSource, SyncMode, UpgradeBundles,
 };
+use light_node_protocol::L1ChainConfig;
 use light_node_rpc::{MetricsHandle, RpcConfig};
 use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio_util::sync::DropGuard;
@@ -49,6 +53,19 @@ pub(super) struct Starting {
 struct RunningEl {
     el: Arc<EmbeddedEl>,
     endpoints: ElEndpoints,
+}
+
+/// A light-node with its ports.
+struct RunningNode {
+    handle: Follower,
+    endpoints: FollowerEndpoints,
+}
+
+/// What commands the parts that make the chain.
+struct RunningChain {
+    sequencer: SequencerHandle,
+    source: SourceHandle,
+    commands: Commands,
 }
 
 impl Starting {
@@ -80,45 +97,15 @@ impl Starting {
 
     pub(super) async fn start(mut self) -> Result<Devnet, DevnetError> {
         let l1 = self.start_l1().await?;
-        let rollup = self.deployment.rollup_config.clone();
         let sequencer_el = self.start_el(self.ports.sequencer_el(), None)?;
-        let engine = Arc::new(InProcessEngine::new(
-            sequencer_el.el.clone(),
-            rollup.clone(),
-        ));
-        let l2 = L2Chain::new(sequencer_el.el.clone(), rollup.clone());
-
-        let ledger = Ledger::default();
-        let source = Source::new(l1.clone(), l2.clone(), ledger.clone());
-        let status = source.subscribe();
-        let by_clock = self.config.blocks == Blocks::ByClock;
-        let (sequencer, sequencer_handle) = Sequencer::new(
-            rollup.clone(),
-            engine.clone(),
-            l1.clone(),
-            status.clone(),
-            by_clock,
-        );
-        let (batcher, batcher_handle) =
-            Batcher::new(l1.clone(), l2.clone(), ledger, status.clone());
-        let rpc = SourceRpc {
-            config: rollup,
-            status,
-            reader: engine,
-            history: source.history(),
-        };
-        let source_handle = self.serve_source(rpc).await?;
-
-        let token = self.chain.token();
-        self.chain.spawn("sequencer", sequencer.run(token.clone()));
-        self.chain.spawn("source", source.run(token.clone()));
-        self.chain.spawn("batcher", batcher.run(token.clone()));
-        if self.config.traffic {
-            self.chain
-                .spawn("traffic", Traffic::new(l1.clone(), l2).run(token));
-        }
+        let chain = self.start_chain(&l1, &sequencer_el).await?;
+        let deriver = self.start_deriver(&l1)?;
+        let deriver_endpoints = deriver.as_ref().map(|node| node.endpoints.clone());
+        let followed = deriver_endpoints
+            .as_ref()
+            .map_or_else(|| chain.source.url(), |node| node.rpc.clone());
         let (followers, follower_endpoints) =
-            self.start_followers(&l1, &source_handle, &sequencer_el)?;
+            self.start_followers(&l1, &followed, &sequencer_el)?;
         let spare_el = self.start_el(self.ports.spare_el(), Some(&sequencer_el))?;
 
         let endpoints = Endpoints {
@@ -126,7 +113,8 @@ impl Starting {
             l2_chain_id: self.deployment.rollup_config.l2_chain_id,
             l1: l1.url(),
             beacon: l1.beacon_url(),
-            source: source_handle.url(),
+            source: chain.source.url(),
+            deriver: deriver_endpoints,
             sequencer: sequencer_el.endpoints,
             followers: follower_endpoints,
             spare: spare_el.endpoints,
@@ -139,14 +127,74 @@ impl Starting {
             deployment: self.deployment,
             endpoints,
             l1,
-            sequencer: sequencer_handle,
+            sequencer: chain.sequencer,
             sequencer_el: sequencer_el.el,
-            batcher: batcher_handle,
-            source: source_handle,
+            batcher: chain.commands.batcher,
+            l1_commands: chain.commands.l1,
+            source: chain.source,
+            deriver: deriver.map(|node| node.handle),
             followers,
             spare_el: spare_el.el,
             token: self.nodes.token(),
             running: Some(tokio::spawn(supervise(self.nodes, self.chain))),
+        })
+    }
+
+    /// Sequencer, batcher, source and traffic.
+    async fn start_chain(
+        &mut self,
+        l1: &EmbeddedL1,
+        sequencer_el: &RunningEl,
+    ) -> Result<RunningChain, DevnetError> {
+        let rollup = self.deployment.rollup_config.clone();
+        let engine = Arc::new(InProcessEngine::new(
+            sequencer_el.el.clone(),
+            rollup.clone(),
+        ));
+        let l2 = L2Chain::new(sequencer_el.el.clone(), rollup.clone());
+        let ledger = Ledger::default();
+        let source = Source::new(l1.clone(), l2.clone(), ledger.clone());
+        let status = source.subscribe();
+        let by_clock = self.config.blocks == Blocks::ByClock;
+        let (sequencer, sequencer_handle) = Sequencer::new(
+            rollup.clone(),
+            engine.clone(),
+            l1.clone(),
+            status.clone(),
+            by_clock,
+        );
+        let (batcher, batcher_handle) = Batcher::new(
+            l1.clone(),
+            l2.clone(),
+            ledger,
+            status.clone(),
+            self.config.batcher,
+        );
+        let commands = Commands {
+            batcher: batcher_handle,
+            l1: L1Commands::new(l1.clone()),
+        };
+        let rpc = SourceRpc {
+            config: rollup,
+            status,
+            reader: engine,
+            history: source.history(),
+            commands: commands.clone(),
+        };
+        let source_handle = self.serve_source(rpc).await?;
+
+        let token = self.chain.token();
+        self.chain.spawn("sequencer", sequencer.run(token.clone()));
+        self.chain.spawn("source", source.run(token.clone()));
+        self.chain.spawn("batcher", batcher.run(token.clone()));
+        if self.config.traffic {
+            let traffic = Traffic::new(l1.clone(), l2);
+            self.chain.spawn("traffic", traffic.run(token));
+        }
+        Ok(RunningChain {
+            sequencer: sequencer_handle,
+            source: source_handle,
+            commands,
         })
     }
 
@@ -212,31 +260,50 @@ impl Starting {
         Ok(source)
     }
 
+    /// Its execution layer has no peer: every block that it has came from L1.
+    fn start_deriver(&mut self, l1: &EmbeddedL1) -> Result<Option<RunningNode>, DevnetError> {
+        if !self.config.deriver {
+            return Ok(None);
+        }
+        let ports = self.ports.deriver();
+        let el = self.start_el(ports.el, None)?;
+        let safe_source = SafeSource::Derive(DeriveSettings {
+            beacons: vec![Url::parse(&l1.beacon_url())?],
+            slot_duration: None,
+            feed: L1FeedConfig::new(&self.deployment.rollup_config),
+            l1_chain: L1ChainConfig::new(vec![(0, BlobParams::prague())]),
+            upgrades: UpgradeBundles::default(),
+            l1_confirmations: 0,
+            sync_mode: SyncMode::ConsensusLayer,
+            el_safe_offset: Duration::ZERO,
+        });
+        let config = self.node_config(&ports, l1, safe_source, &el)?;
+        let node = self.start_node("deriver", config, el);
+        node.map(Some).map_err(DevnetError::Deriver)
+    }
+
     fn start_followers(
         &mut self,
         l1: &EmbeddedL1,
-        source: &SourceHandle,
+        followed: &str,
         sequencer_el: &RunningEl,
     ) -> Result<(Vec<Follower>, Vec<FollowerEndpoints>), DevnetError> {
         let (mut followers, mut endpoints) = (Vec::new(), Vec::new());
         for (index, number) in (0..).zip(1..=self.config.followers) {
-            let el = self.start_el(self.ports.follower_el(index), Some(sequencer_el))?;
-            let config = self.node_config(index, l1, source, &el)?;
-            let (node, handle) =
-                Node::new(config).map_err(|source| DevnetError::Follower { number, source })?;
-            // A node's future is large.
-            self.nodes
-                .spawn("follower", Box::pin(node.run(self.nodes.token())));
-            let metrics = handle.metrics().map(MetricsHandle::local_addr);
-            endpoints.push(FollowerEndpoints {
-                rpc: format!("http://{}", handle.rpc_addr()),
-                metrics: metrics.map_or_else(String::new, |addr| format!("http://{addr}/metrics")),
-                el: el.endpoints,
+            let ports = self.ports.follower(index);
+            let el = self.start_el(ports.el, Some(sequencer_el))?;
+            let safe_source = SafeSource::Follow(FollowSettings {
+                source: Url::parse(followed)?,
+                poll_interval: Duration::from_secs(1),
+                max_age: Duration::from_secs(120),
+                request_deadline: Duration::from_secs(5),
             });
-            followers.push(Follower {
-                node: handle,
-                el: el.el,
-            });
+            let config = self.node_config(&ports, l1, safe_source, &el)?;
+            let node = self
+                .start_node("follower", config, el)
+                .map_err(|source| DevnetError::Follower { number, source })?;
+            endpoints.push(node.endpoints);
+            followers.push(node.handle);
         }
         // Without it a devnet without followers would end at once.
         let token = self.nodes.token();
@@ -247,11 +314,35 @@ impl Starting {
         Ok((followers, endpoints))
     }
 
+    fn start_node(
+        &mut self,
+        name: &'static str,
+        config: NodeConfig,
+        el: RunningEl,
+    ) -> Result<RunningNode, NodeError> {
+        let (node, handle) = Node::new(config)?;
+        // A node's future is large.
+        self.nodes
+            .spawn(name, Box::pin(node.run(self.nodes.token())));
+        let metrics = handle.metrics().map(MetricsHandle::local_addr);
+        Ok(RunningNode {
+            endpoints: FollowerEndpoints {
+                rpc: format!("http://{}", handle.rpc_addr()),
+                metrics: metrics.map_or_else(String::new, |addr| format!("http://{addr}/metrics")),
+                el: el.endpoints,
+            },
+            handle: Follower {
+                node: handle,
+                el: el.el,
+            },
+        })
+    }
+
     fn node_config(
         &self,
-        index: u16,
+        ports: &NodePorts,
         l1: &EmbeddedL1,
-        source: &SourceHandle,
+        safe_source: SafeSource,
         el: &RunningEl,
     ) -> Result<NodeConfig, DevnetError> {
         let rollup_config = self.deployment.rollup_config.clone();
@@ -277,19 +368,16 @@ impl Starting {
             )
             .with_block_time(self.config.l1_block_time)
             .with_epoch_poll_interval(self.config.l1_block_time),
-            safe_source: SafeSource::Follow(FollowSettings {
-                source: Url::parse(&source.url())?,
-                poll_interval: Duration::from_secs(1),
-                max_age: Duration::from_secs(120),
-                request_deadline: Duration::from_secs(5),
-            }),
+            safe_source,
+            // Its files are those of the chain; what a node remembers goes with the process.
+            safe_db: Some(SafeDbConfig::new(None)),
             rpc: RpcConfig {
-                listen: self.ports.follower(index),
+                listen: ports.rpc,
                 enable_admin: true,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             metrics: Some(MetricsConfig {
-                listen: self.ports.follower_metrics(index),
+                listen: ports.metrics,
                 compat: MetricsCompat::default(),
             }),
             // The devnet says itself where all its parts are.

@@ -4,7 +4,8 @@
 
 use super::*;
 use crate::{
-    ElBehaviour, SourceFault, SourceFaultKind,
+    BatchKind, BatcherConfig, Compression, DataAvailability, ElBehaviour, SourceFault,
+    SourceFaultKind,
     config::{Blocks, EngineKind},
 };
 use light_node_devnet_el::{ElFault, ElFaultKind};
@@ -19,6 +20,7 @@ fn config(datadir: &TempDir) -> DevnetConfig {
     DevnetConfig {
         block_time: Duration::from_secs(1),
         l1_block_time: Duration::from_secs(1),
+        deriver: false,
         ..DevnetConfig::new(datadir.path().to_owned())
     }
 }
@@ -33,7 +35,66 @@ async fn safe_at_least(follower: &Follower, number: u64) {
     let mut state = follower.node.engine.watch();
     let reached = state.wait_for(|state| state.safe_head.number >= number);
     let reached = tokio::time::timeout(LIMIT, reached).await;
-    assert!(reached.is_ok(), "{:?}", follower.node.follow.status());
+    assert!(reached.is_ok(), "{:?}", follower.node.safe_source.status());
+}
+
+/// Sequencer, batcher, L1, a node that derives, a node that follows it: nothing else says what is safe.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chain_is_derived_from_l1_however_the_batcher_writes_and_followed_from_there() {
+    let writers = [
+        (
+            BatchKind::Span,
+            Compression::Brotli,
+            DataAvailability::Blobs,
+        ),
+        (
+            BatchKind::Singular,
+            Compression::Zlib,
+            DataAvailability::Calldata,
+        ),
+        (
+            BatchKind::Span,
+            Compression::Zlib,
+            DataAvailability::Calldata,
+        ),
+        (
+            BatchKind::Singular,
+            Compression::Brotli,
+            DataAvailability::Blobs,
+        ),
+    ];
+    let datadir = tempfile::tempdir().unwrap();
+    let config = DevnetConfig {
+        deriver: true,
+        ..config(&datadir)
+    };
+    let devnet = Devnet::start(config, CancellationToken::new())
+        .await
+        .unwrap();
+    let deriver = devnet.deriver().unwrap();
+    let follower = &devnet.followers()[0];
+    for (batches, compression, da) in writers {
+        devnet.batcher().set_config(BatcherConfig {
+            batches,
+            compression,
+            da,
+            frame_bytes: Some(1_000),
+        });
+        let next = deriver.node.engine.state().safe_head.number + 8;
+        safe_at_least(deriver, next).await;
+        let safe = deriver.node.engine.state().safe_head;
+        let view = devnet.sequencer_el().view();
+        let sequenced = view.block_by_number(safe.number).unwrap();
+        assert_eq!(
+            safe.hash, sequenced.hash,
+            "{batches:?} {compression:?} {da:?}"
+        );
+        safe_at_least(follower, next).await;
+    }
+    let mut state = follower.node.engine.watch();
+    let finalized = state.wait_for(|state| state.finalized_head.number > 0);
+    assert!(tokio::time::timeout(LIMIT, finalized).await.is_ok());
+    devnet.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

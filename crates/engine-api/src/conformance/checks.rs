@@ -128,6 +128,38 @@ pub async fn storage_root_of_the_message_passer_is_in_the_header(fixture: &Fixtu
     );
 }
 
+/// The payload of a block is read by hash, by number and by label, as it came.
+///
+/// # Panics
+/// If the EL does otherwise.
+pub async fn payloads_are_read_back(fixture: &Fixture) {
+    let blocks = fixture.extend_subject(fixture.genesis(), 2).await;
+    let [first, last] = [&blocks[0], &blocks[1]];
+    fixture.choose_until_head(last).await;
+    let by_number = BlockId::number(first.block_ref.number);
+    for (id, block) in [
+        (BlockId::from(first.block_ref.hash), first),
+        (by_number, first),
+        (BlockId::latest(), last),
+    ] {
+        let read = fixture.subject.payload(id).await.expect("a read");
+        assert_eq!(read.as_ref(), Some(&block.envelope), "{id:?}");
+    }
+    let genesis = fixture.subject.payload(BlockId::number(0)).await;
+    let genesis = genesis.expect("a read").expect("a genesis block");
+    assert_eq!(
+        genesis.execution_payload.block_hash(),
+        fixture.genesis().hash
+    );
+    for unknown in [
+        BlockId::from(B256::repeat_byte(0xee)),
+        BlockId::number(u64::from(u32::MAX)),
+    ] {
+        let read = fixture.subject.payload(unknown).await;
+        assert_eq!(read.expect("a read"), None, "{unknown:?}");
+    }
+}
+
 /// A payload without its ancestors is SYNCING, as payload and as head; when they have come it becomes head.
 ///
 /// # Panics

@@ -79,6 +79,23 @@ impl ElReader for MemoryEl {
         .await
     }
 
+    async fn payload(&self, id: BlockId) -> Result<Option<OpExecutionPayloadEnvelope>, ElError> {
+        let apply = |el: &Self| {
+            let state = el.state();
+            let found = state.find(id);
+            Ok(found.and_then(|block| state.envelope(block.block_ref.hash)))
+        };
+        let method = "engine_getPayloadBodiesByHashV1";
+        self.serve(
+            Call::Payload(id),
+            method,
+            self.deadlines.read,
+            |_| None,
+            apply,
+        )
+        .await
+    }
+
     async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
         // The one account that anybody asks for is the message passer, whose storage root the header has.
         let apply = |el: &Self| {

@@ -14,6 +14,8 @@ pub enum Call {
     ChainId,
     /// One batch of block reads.
     Blocks(Vec<BlockId>),
+    /// The payload of a block.
+    Payload(BlockId),
     /// `eth_getProof`.
     StorageRoot {
         /// Account.
@@ -49,6 +51,7 @@ impl Call {
         match self {
             Self::ChainId => CallKind::ChainId,
             Self::Blocks(_) => CallKind::Blocks,
+            Self::Payload(_) => CallKind::Payload,
             Self::StorageRoot { .. } => CallKind::StorageRoot,
             Self::Syncing => CallKind::Syncing,
             Self::ClientVersion => CallKind::ClientVersion,
@@ -74,6 +77,8 @@ pub enum CallKind {
     ChainId,
     /// A batch of block reads.
     Blocks,
+    /// The payload of a block.
+    Payload,
     /// `eth_getProof`.
     StorageRoot,
     /// `eth_syncing`.

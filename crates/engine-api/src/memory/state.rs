@@ -8,7 +8,8 @@ use alloy_rpc_types_engine::{
     ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus, PayloadStatusEnum,
 };
 use light_node_protocol::RollupConfig;
-use op_alloy_rpc_types_engine::OpPayloadAttributes;
+use op_alloy_consensus::DEPOSIT_TX_TYPE_ID;
+use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
 use std::collections::{HashMap, HashSet};
 
 /// Whose answers the EL in memory gives where the real ones differ.
@@ -45,6 +46,7 @@ pub(super) struct State {
     sticky_forkchoices: usize,
     backfilling: bool,
     builds: HashMap<PayloadId, MemoryBlock>,
+    leaves_out: bool,
     syncing: Option<ElSyncing>,
 }
 
@@ -64,12 +66,18 @@ impl State {
             sticky_forkchoices: 0,
             backfilling: false,
             builds: HashMap::new(),
+            leaves_out: false,
             syncing: None,
         }
     }
 
     pub(super) fn block(&self, hash: B256) -> Option<ElBlock> {
         self.blocks.get(&hash).map(|block| block.el)
+    }
+
+    /// The payload of a known block.
+    pub(super) fn envelope(&self, hash: B256) -> Option<OpExecutionPayloadEnvelope> {
+        self.blocks.get(&hash).map(|block| block.envelope.clone())
     }
 
     pub(super) fn head(&self) -> ElBlock {
@@ -295,10 +303,14 @@ impl State {
         self.builds.get(&id).cloned().ok_or(ElError::UnknownPayload)
     }
 
+    pub(super) const fn leave_out(&mut self, leaves_out: bool) {
+        self.leaves_out = leaves_out;
+    }
+
     fn start_build(
         &mut self,
         parent: B256,
-        attributes: OpPayloadAttributes,
+        mut attributes: OpPayloadAttributes,
         config: &RollupConfig,
     ) -> Result<PayloadId, ElError> {
         let parent = self.blocks.get(&parent).expect("the caller looked it up");
@@ -315,6 +327,9 @@ impl State {
             });
         }
         let id = attributes.payload_id(&parent.hash(), 3);
+        if let Some(transactions) = attributes.transactions.as_mut().filter(|_| self.leaves_out) {
+            transactions.retain(|transaction| transaction.first() == Some(&DEPOSIT_TX_TYPE_ID));
+        }
         let block = ChainBuilder::build(config, parent, &attributes)
             .map_err(|message| ElError::InvalidPayloadAttributes { message })?;
         self.builds.insert(id, block);

@@ -32,11 +32,27 @@ impl EngineActor {
     pub(super) async fn handle_request(&mut self, el: &dyn EngineApi, task: Task<EngineRequest>) {
         let Task {
             item,
+            stamp,
             queued_at,
             attempts,
             ..
         } = task;
         match item {
+            EngineRequest::Consolidate { .. } => {
+                let task = Task {
+                    stamp,
+                    attempts,
+                    ..Task::new(item, queued_at)
+                };
+                self.handle_consolidate(el, task).await;
+            }
+            EngineRequest::Cursor { current_l1, .. } => self.handle_cursor(current_l1),
+            EngineRequest::Finalize { block } => self.handle_finalize(block),
+            EngineRequest::Reset { start, reply } => self.handle_reset(el, *start, reply).await,
+            EngineRequest::RestartDerivation => {
+                info!("derivation is asked to begin anew");
+                self.ctx.restart_derivation();
+            }
             EngineRequest::Follow { update, reply } => self.handle_follow(el, *update, reply).await,
             EngineRequest::InsertUnsafe { payload, reply } => {
                 let again = self.handle_insert(el, payload, reply, queued_at).await;
@@ -57,12 +73,7 @@ impl EngineActor {
                 self.queue.put_back(Lane::InsertUnsafe, task, due);
                 self.answer_impatient();
             }
-            EngineRequest::ResetKeepingHeads => {
-                info!(
-                    "the L1 origin of the unsafe head has left L1; heads hold until the sequencer reorganises"
-                );
-                self.ctx.reset_keeping_heads();
-            }
+            EngineRequest::ResetKeepingHeads => self.handle_reset_keeping_heads(),
             EngineRequest::Build {
                 parent,
                 attributes,
@@ -83,6 +94,13 @@ impl EngineActor {
                 self.answer(reply, committed, failed);
             }
         }
+    }
+
+    fn handle_reset_keeping_heads(&mut self) {
+        info!(
+            "the L1 origin of the unsafe head has left L1; heads hold until the sequencer reorganises"
+        );
+        self.ctx.reset_keeping_heads();
     }
 
     async fn handle_follow(
@@ -168,7 +186,7 @@ impl EngineActor {
     }
 
     /// Answers the sequencer, which decides itself whether and when it tries again.
-    fn answer<T>(
+    pub(super) fn answer<T>(
         &mut self,
         reply: oneshot::Sender<T>,
         outcome: Result<T, ElError>,
@@ -186,7 +204,7 @@ impl EngineActor {
 }
 
 /// The pause after `attempts` failed ones.
-fn pause((first, max): (Duration, Duration), attempts: u32) -> Duration {
+pub(super) fn pause((first, max): (Duration, Duration), attempts: u32) -> Duration {
     let grown = first.saturating_mul(1 << attempts.min(16)).min(max);
     Backoff::new(grown, max).next_delay()
 }

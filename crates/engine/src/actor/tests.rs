@@ -4,12 +4,16 @@
 
 mod build;
 mod courses;
+mod derive;
+mod derive_faults;
+mod deriving;
 mod el;
 mod faults;
 mod follow;
 mod insert;
 mod logs;
 mod random;
+mod random_derive;
 mod start;
 
 use super::*;
@@ -95,6 +99,10 @@ impl Harness {
 
     fn start(builder: ChainBuilder, el: Arc<MemoryEl>) -> Self {
         let config = EngineConfig::new(builder.config(), SafeSourceKind::Follow);
+        Self::start_with(config, builder, el)
+    }
+
+    fn start_with(config: EngineConfig, builder: ChainBuilder, el: Arc<MemoryEl>) -> Self {
         let (actor, engine) = EngineActor::new(config, Arc::clone(&el) as Arc<dyn EngineApi>);
         let token = CancellationToken::new();
         let run = tokio::spawn(actor.run(token.clone()));

@@ -165,7 +165,7 @@ pub(crate) async fn extend(
     match answer {
         Outcome::Applied => {
             for payload in &path {
-                ctx.memory.remember(payload.block);
+                ctx.remember_payload(payload);
                 ctx.buffer.remove(payload.block.id());
             }
             ctx.adopt(tip.block, None, None, Instant::now());

@@ -81,6 +81,15 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
     if state.local_safe_head.number > latest.number {
         ctx.state.local_safe_head = state.safe_head;
     }
+    let is_above = |tip: u64| tip > latest.number;
+    if ctx
+        .derived
+        .as_ref()
+        .is_some_and(|derived| is_above(derived.tip.number))
+    {
+        // Derived blocks of a span that is not safe yet are among the lost.
+        ctx.restart_derivation();
+    }
     ctx.adopt(
         latest,
         None,
@@ -101,7 +110,9 @@ pub(crate) async fn ask_for_source_block(
     el: &dyn EngineApi,
     ctx: &mut Context,
 ) -> Result<(), ElError> {
-    let Some(update) = ctx.last_update.filter(|_| ctx.is_lost()) else {
+    // Where we derive, derivation finds out where it has to begin.
+    let is_wanted = ctx.is_lost() && !ctx.derives();
+    let Some(update) = ctx.last_update.filter(|_| is_wanted) else {
         return Ok(());
     };
     let id = update.state.local_safe.id();

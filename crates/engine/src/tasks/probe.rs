@@ -121,7 +121,9 @@ pub(crate) async fn probe(
         ctx.state.local_safe_head = ctx.state.safe_head;
         ctx.memory.remember(ctx.state.safe_head);
     }
-    ctx.adopt(latest, None, None, tokio::time::Instant::now());
+    let now = tokio::time::Instant::now();
+    ctx.begin_first_sync(latest.number, now);
+    ctx.adopt(latest, None, None, now);
     let version = version.ok().flatten();
     info!(
         client = version.as_deref().unwrap_or("unknown"),

@@ -214,6 +214,9 @@ async fn become_head(
     if reorg.is_some() {
         ctx.keep_calm(Instant::now());
     }
+    if let Some(payload) = &target.payload {
+        ctx.remember_payload(payload);
+    }
     ctx.adopt(head, labels, reorg, Instant::now());
     Ok(Settled::Adopted)
 }

@@ -2,6 +2,7 @@
 
 mod engine;
 mod faults;
+mod history;
 mod l1;
 mod log;
 mod world;

@@ -142,6 +142,19 @@ async fn the_chain_is_read_from_a_config_of_any_other_form() {
     assert_eq!(identity.genesis_l2, B256::repeat_byte(7));
 }
 
+#[tokio::test]
+async fn a_safe_head_of_the_past_is_read_and_one_of_a_later_l1_block_is_not_believed() {
+    let body = format!(
+        r#"{{"id":1,"result":{{"l1Block":{{"hash":"{0}","number":5}},"safeHead":{{"hash":"{0}","number":60}}}}}}"#,
+        B256::repeat_byte(7)
+    );
+    let source = source(Ok(&body));
+    let answer = source.safe_head_at_l1_block(6).await.unwrap();
+    assert_eq!((answer.l1_block.number, answer.safe_head.number), (5, 60));
+    let refused = source.safe_head_at_l1_block(4).await;
+    assert!(matches!(refused, Err(SourceError::Malformed { .. })));
+}
+
 #[test]
 fn credentials_do_not_get_into_the_name() {
     let name = |url: &str| {

@@ -72,6 +72,7 @@ impl Fetcher {
             questions.extend([Question::Safe, Question::Finalized]);
         }
         questions.extend(missing.iter().map(|number| Question::Block(*number)));
+        self.asked_at = Instant::now();
         let answers = self
             .endpoints
             .exchange(index, &questions, deadline, false)
@@ -191,6 +192,7 @@ impl Fetcher {
             .iter()
             .map(|number| Question::Block(*number))
             .collect();
+        self.asked_at = Instant::now();
         let answers = self
             .endpoints
             .exchange(index, &questions, deadline, true)
@@ -229,7 +231,10 @@ impl Fetcher {
     }
 
     fn note_reorg(&mut self, reorg: &Reorg, new: L1BlockRef) {
-        self.reorgs += 1;
+        self.forks.send_modify(|forks| {
+            forks.count += 1;
+            forks.kept = reorg.kept;
+        });
         // The tags may have moved with the head.
         self.tags_due = Instant::now();
         let Reorg {

@@ -95,6 +95,56 @@ async fn a_connection_that_breaks_within_the_body_is_told_from_one_that_is_refus
 }
 
 #[test]
+fn a_beacon_s_path_goes_below_its_url_and_its_key_stays() {
+    for (base, path, expected) in [
+        ("http://b", "/eth/v1/x", "http://b/eth/v1/x"),
+        (
+            "http://b/",
+            "/eth/v1/x?a=1&a=2",
+            "http://b/eth/v1/x?a=1&a=2",
+        ),
+        ("http://b/key/", "/eth/v1/x", "http://b/key/eth/v1/x"),
+        (
+            "http://b/?k=9",
+            "/eth/v1/x?a=1",
+            "http://b/eth/v1/x?k=9&a=1",
+        ),
+    ] {
+        let base = base.parse().unwrap();
+        assert_eq!(below(&base, path).as_str(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_beacon_is_asked_by_get_with_credentials() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://user:secret@{}/key", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            socket.read_buf(&mut request).await.unwrap();
+        }
+        let answer = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+        socket.write_all(answer).await.unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    let transport = HttpTransport::new(url.parse().unwrap()).unwrap();
+    let outcome = transport.get("/eth/v1/beacon/genesis", 9).await;
+    let status = HttpError::Status {
+        status: 404,
+        retry_after: None,
+    };
+    assert_eq!(outcome, Err(status));
+    let request = server.await.unwrap();
+    assert!(
+        request.starts_with("GET /key/eth/v1/beacon/genesis HTTP/1.1"),
+        "{request}"
+    );
+    assert!(request.contains("authorization: Basic "), "{request}");
+}
+
+#[test]
 fn nobody_s_debug_output_shows_credentials() {
     let url: Url = "https://user:hunter2@host/v3/hunter2?key=hunter2"
         .parse()

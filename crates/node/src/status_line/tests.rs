@@ -1,6 +1,6 @@
 use super::*;
 use light_node_follow::{FollowCounters, IdentityVerdict};
-use light_node_protocol::{BlockNumHash, SyncStatus};
+use light_node_protocol::BlockNumHash;
 
 const NOW: u64 = 1_700_000_000;
 
@@ -29,6 +29,15 @@ fn follow() -> FollowStatus {
     }
 }
 
+impl Look {
+    fn follow_mut(&mut self) -> &mut FollowStatus {
+        match &mut self.source {
+            SafeSourceStatus::Follow(status) => status,
+            SafeSourceStatus::Derive(_) => panic!("it derives"),
+        }
+    }
+}
+
 /// A node that has just started.
 fn nothing() -> Look {
     Look {
@@ -39,7 +48,7 @@ fn nothing() -> Look {
         is_stuck: false,
         l1_head: L1BlockRef::default(),
         l1_trouble: None,
-        follow: follow(),
+        source: SafeSourceStatus::Follow(follow()),
     }
 }
 
@@ -55,13 +64,13 @@ fn following() -> Look {
         finalized_head: block(50, NOW - 123),
         ..EngineState::default()
     };
-    look.follow.reported = Some(SyncStatus {
+    look.follow_mut().reported = Some(SyncStatus {
         safe_l2: block(100, NOW - 23),
         ..SyncStatus::default()
     });
-    look.follow.applied = Some(Default::default());
-    look.follow.in_step_age = Some(Duration::from_secs(1));
-    look.follow.answer_age = Some(Duration::from_secs(1));
+    look.follow_mut().applied = Some(Default::default());
+    look.follow_mut().in_step_age = Some(Duration::from_secs(1));
+    look.follow_mut().answer_age = Some(Duration::from_secs(1));
     look
 }
 
@@ -78,8 +87,8 @@ fn seconds(seconds: u64) -> Option<Duration> {
 /// A node whose source has had this trouble since it was last in step.
 fn trouble(trouble: NotReady, age: Option<Duration>) -> Look {
     with(|look| {
-        look.follow.trouble = Some(trouble);
-        look.follow.in_step_age = age;
+        look.follow_mut().trouble = Some(trouble);
+        look.follow_mut().in_step_age = age;
     })
 }
 
@@ -101,12 +110,12 @@ async fn each_state_has_its_phase_and_its_reason() {
             Some("l1_unreachable"),
         ),
         (
-            with(|look| look.follow.reported = None),
+            with(|look| look.follow_mut().reported = None),
             Phase::WaitingForSource,
             None,
         ),
         (
-            with(|look| look.follow.applied = None),
+            with(|look| look.follow_mut().applied = None),
             Phase::WaitingForSource,
             None,
         ),
@@ -139,8 +148,9 @@ async fn each_state_has_its_phase_and_its_reason() {
         ),
         (
             with(|look| {
-                look.follow.trouble = Some(NotReady::BelowFinalized);
-                look.follow.not_ready = look.follow.trouble.clone();
+                let trouble = Some(NotReady::BelowFinalized);
+                look.follow_mut().trouble = trouble.clone();
+                look.follow_mut().not_ready = trouble;
             }),
             Phase::Holding,
             Some("below_finalized"),
@@ -211,6 +221,7 @@ async fn what_is_not_known_is_not_said() {
         finalized_number: None,
         lag_seconds: None,
         behind_source: None,
+        behind_l1: None,
         target: None,
         blocks_per_second: None,
         eta: None,
@@ -227,7 +238,7 @@ async fn lag_and_rate_are_of_the_last_interval() {
     let before = following();
     tokio::time::advance(Duration::from_secs(10)).await;
     let mut now = with(|look| look.engine.unsafe_head.number += 5);
-    now.follow.reported = Some(SyncStatus {
+    now.follow_mut().reported = Some(SyncStatus {
         safe_l2: block(106, NOW),
         ..SyncStatus::default()
     });
@@ -243,9 +254,9 @@ async fn lag_and_rate_are_of_the_last_interval() {
 async fn a_time_to_go_is_said_while_the_node_catches_up_and_only_if_it_means_something() {
     let catching_up = |behind: u64| {
         with(|look| {
-            look.follow.trouble = Some(NotReady::ElSyncing);
-            look.follow.in_step_age = None;
-            look.follow.reported = Some(SyncStatus {
+            look.follow_mut().trouble = Some(NotReady::ElSyncing);
+            look.follow_mut().in_step_age = None;
+            look.follow_mut().reported = Some(SyncStatus {
                 safe_l2: block(100 + behind, NOW),
                 ..SyncStatus::default()
             });
@@ -268,9 +279,50 @@ async fn a_time_to_go_is_said_while_the_node_catches_up_and_only_if_it_means_som
 #[tokio::test(start_paused = true)]
 async fn a_source_that_is_silent_is_not_compared_with() {
     let heard = |seconds| {
-        let look = with(|look| look.follow.answer_age = Some(Duration::from_secs(seconds)));
+        let look = with(|look| look.follow_mut().answer_age = Some(Duration::from_secs(seconds)));
         Line::new(None, &look).behind_source
     };
     assert_eq!(heard(15), Some(0));
     assert_eq!(heard(16), None);
+}
+
+/// A node that derives, and says this of it.
+fn deriving(not_ready: Option<DerivationTrouble>, behind: Option<u64>) -> Look {
+    with(|look| {
+        look.source = SafeSourceStatus::Derive(DerivationStatus {
+            not_ready,
+            behind_l1_blocks: behind,
+            ..DerivationStatus::default()
+        });
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deriving_node_has_phases_of_its_own() {
+    let cause = String::new();
+    let expired = DerivationTrouble::BlobsExpired { cause };
+    let behind = DerivationTrouble::Behind { blocks: 700 };
+    let mut syncing = deriving(Some(DerivationTrouble::NotStarted), None);
+    syncing.engine.el_sync = ElSyncState::Syncing;
+    assert_phases([
+        (deriving(None, Some(0)), Phase::Deriving, None),
+        (
+            deriving(Some(DerivationTrouble::NotStarted), None),
+            Phase::FindingStart,
+            None,
+        ),
+        (syncing, Phase::Syncing, None),
+        (
+            deriving(Some(behind.clone()), Some(700)),
+            Phase::CatchingUp,
+            None,
+        ),
+        (
+            deriving(Some(expired), Some(5)),
+            Phase::Holding,
+            Some("blobs_expired"),
+        ),
+    ]);
+    let line = Line::new(None, &deriving(Some(behind), Some(700)));
+    assert_eq!((line.behind_l1, line.behind_source), (Some(700), None));
 }

@@ -193,6 +193,10 @@ impl ElReader for SimEl {
         Ok(vec![None; ids.len()])
     }
 
+    async fn payload(&self, id: BlockId) -> Result<Option<OpExecutionPayloadEnvelope>, ElError> {
+        self.inner().payload(id).await
+    }
+
     async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
         self.inner().storage_root(address, block).await
     }

@@ -16,10 +16,10 @@ use crate::{
 use alloy_rpc_types_engine::PayloadStatusEnum;
 use light_node_actor::CancellationToken;
 use light_node_engine_api::memory::{CallKind, MemoryElKind, Scripted};
-use light_node_follow::HttpSource;
+use light_node_follow::{FollowHandle, HttpSource};
 use light_node_l1::{L1Config, L1Watcher};
 use light_node_node::{
-    Core, CoreConfig, CoreHandle, Doors, FollowSettings, NodeError, STATUS_INTERVAL,
+    Core, CoreConfig, CoreHandle, Doors, FollowSettings, NodeError, STATUS_INTERVAL, SafeDoor,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{
@@ -49,6 +49,12 @@ struct Running {
     handle: CoreHandle,
     token: CancellationToken,
     task: JoinHandle<Result<(), NodeError>>,
+}
+
+impl Running {
+    fn follow(&self) -> &FollowHandle {
+        self.handle.safe_source.follow().unwrap()
+    }
 }
 
 pub struct World {
@@ -157,7 +163,7 @@ impl World {
     fn log(&mut self, words: &str) {
         let at = self.started.elapsed().as_millis();
         let state = self.node.handle.engine.state();
-        let follow = self.node.handle.follow.status();
+        let follow = self.node.follow().status();
         let trouble = follow.trouble.as_ref().map(|trouble| trouble.name());
         let (el, view) = (self.el.inner(), self.model().view().clone());
         self.trace.push(format!(
@@ -342,14 +348,8 @@ impl World {
             el.finalized() == state.finalized_head,
             "the EL's finalized label",
         )?;
-        expect(
-            self.node.handle.follow.status().not_ready.is_none(),
-            "not ready",
-        )?;
-        expect(
-            self.node.handle.follow.status().trouble.is_none(),
-            "trouble",
-        )
+        expect(self.node.follow().status().not_ready.is_none(), "not ready")?;
+        expect(self.node.follow().status().trouble.is_none(), "trouble")
     }
 }
 
@@ -387,20 +387,20 @@ fn start(
     let l1_config = L1Config::new(Vec::new(), L1_CHAIN_ID, genesis_l1);
     let transports = vec![Box::new(l1[0].clone()) as _, Box::new(l1[1].clone()) as _];
     let source = HttpSource::with_transport(Box::new(source.clone()), SOURCE_DEADLINE);
-    let doors = Doors {
-        engine: el.clone(),
-        l1: L1Watcher::with_transports(l1_config, transports).unwrap(),
-        source: Box::new(source),
-    };
-    let follow = FollowSettings {
+    let settings = FollowSettings {
         source: "http://source".parse().unwrap(),
         poll_interval: Duration::from_secs(1),
         max_age: Duration::from_secs(120),
         request_deadline: SOURCE_DEADLINE,
     };
+    let doors = Doors {
+        engine: el.clone(),
+        l1: L1Watcher::with_transports(l1_config, transports).unwrap(),
+        safe_source: SafeDoor::Follow(settings, Box::new(source)),
+        safe_db: None,
+    };
     let config = CoreConfig {
         rollup_config,
-        follow,
         status_interval: Some(STATUS_INTERVAL),
     };
     let (core, handle) = Core::new(config, doors);

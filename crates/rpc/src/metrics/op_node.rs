@@ -2,7 +2,8 @@
 
 use crate::RpcPeers;
 use alloy_primitives::B256;
-use light_node_follow::{FollowCounters, PollOutcome};
+use light_node_derivation::{DerivationHandle, DerivationPhase};
+use light_node_follow::{FollowCounters, FollowHandle, PollOutcome};
 use light_node_metrics::{Catalogue, Counter, Family, FloatGauge, Gauge};
 use light_node_protocol::{BlockNumHash, L1BlockRef, L2BlockRef, SyncStatus};
 use std::{
@@ -60,7 +61,12 @@ struct Refs {
 pub fn register_op_node_names(peers: &RpcPeers, version: &str, catalogue: &mut Catalogue) {
     register_constants(version, catalogue);
     register_refs(peers.clone(), catalogue);
-    register_follow(peers.clone(), catalogue);
+    if let Some(follow) = peers.safe_source.follow() {
+        register_follow(follow.clone(), catalogue);
+    }
+    if let Some(derivation) = peers.safe_source.derivation() {
+        register_derivation(derivation.clone(), catalogue);
+    }
     catalogue.register_as(
         "op_node_default_l1_reorg_depth",
         "Blocks that an L1 reorg took from the chain",
@@ -137,7 +143,37 @@ fn register_refs(peers: RpcPeers, catalogue: &mut Catalogue) {
     });
 }
 
-fn register_follow(peers: RpcPeers, catalogue: &mut Catalogue) {
+fn register_derivation(derivation: DerivationHandle, catalogue: &mut Catalogue) {
+    let (resets, errors) = (Counter::<u64>::default(), Counter::<u64>::default());
+    catalogue.register_as(
+        "op_node_default_pipeline_resets",
+        "Times that derivation started over",
+        &[],
+        resets.clone(),
+    );
+    catalogue.register_as(
+        "op_node_default_derivation_errors",
+        "Times that derivation had to ask for something again",
+        &[],
+        errors.clone(),
+    );
+    let idle = Gauge::<i64>::default();
+    catalogue.register_as(
+        "op_node_default_derivation_idle",
+        "1 while derivation waits for the next L1 block",
+        &[],
+        idle.clone(),
+    );
+    catalogue.on_scrape(move || {
+        let status = derivation.status();
+        let counters = status.counters;
+        resets.inner().store(counters.resets, Ordering::Relaxed);
+        errors.inner().store(counters.retries, Ordering::Relaxed);
+        idle.set(i64::from(status.phase == DerivationPhase::CaughtUp));
+    });
+}
+
+fn register_follow(follow: FollowHandle, catalogue: &mut Catalogue) {
     let requests = Family::<[(&'static str, &'static str); 1], Counter>::default();
     catalogue.register_as(
         "op_node_default_follow_source_requests",
@@ -146,7 +182,7 @@ fn register_follow(peers: RpcPeers, catalogue: &mut Catalogue) {
         requests.clone(),
     );
     catalogue.on_scrape(move || {
-        let counters = peers.follow.status().counters;
+        let counters = follow.status().counters;
         for (result, outcomes) in FOLLOW_RESULTS {
             let counter = requests.get_or_create_owned(&[("result", result)]);
             counter

@@ -1,17 +1,18 @@
 use super::*;
 use alloy_primitives::B256;
+use light_node_derivation::DerivationTrouble;
 use light_node_follow::NotReady;
 use light_node_l1::L1Trouble;
 use light_node_protocol::BlockNumHash;
 use tokio::time::Instant;
 
-/// An engine, an L1 and a follow actor with which all is well.
+/// An engine, an L1 and a safe source with which all is well.
 #[derive(Clone)]
 struct Peers {
     engine: EngineStatus,
     sync: ElSyncState,
     l1: L1Status,
-    follow: FollowStatus,
+    source: SafeSourceStatus,
 }
 
 impl Peers {
@@ -23,7 +24,7 @@ impl Peers {
             },
             sync: ElSyncState::Synced,
             l1: L1Status::default(),
-            follow: FollowStatus::default(),
+            source: SafeSourceStatus::Follow(FollowStatus::default()),
         }
     }
 
@@ -38,11 +39,31 @@ impl Peers {
     }
 
     fn follow(not_ready: NotReady) -> Self {
-        Self::with(|peers| peers.follow.not_ready = Some(not_ready))
+        let status = FollowStatus {
+            not_ready: Some(not_ready),
+            ..FollowStatus::default()
+        };
+        Self::with(|peers| peers.source = SafeSourceStatus::Follow(status))
+    }
+
+    fn deriving(not_ready: DerivationTrouble) -> Self {
+        let status = DerivationStatus {
+            phase: DerivationPhase::Deriving,
+            not_ready: Some(not_ready),
+            ..DerivationStatus::default()
+        };
+        Self::with(|peers| peers.source = SafeSourceStatus::Derive(status))
+    }
+
+    fn follow_mut(&mut self) -> &mut FollowStatus {
+        match &mut self.source {
+            SafeSourceStatus::Follow(status) => status,
+            SafeSourceStatus::Derive(_) => panic!("it derives"),
+        }
     }
 
     fn reasons(&self) -> Vec<&'static str> {
-        let reasons = reasons(&self.engine, self.sync, &self.l1, &self.follow);
+        let reasons = reasons(&self.engine, self.sync, &self.l1, &self.source);
         assert!(reasons.iter().all(|reason| !reason.detail.is_empty()));
         reasons.into_iter().map(|reason| reason.reason).collect()
     }
@@ -144,11 +165,11 @@ fn what_two_actors_see_is_one_reason_and_different_troubles_are_all_named() {
         cause: "refused".to_owned(),
     });
     peers.sync = ElSyncState::LostBlocks;
-    peers.follow.not_ready = Some(NotReady::L1Unreachable {
+    peers.follow_mut().not_ready = Some(NotReady::L1Unreachable {
         cause: "refused".to_owned(),
     });
     assert_eq!(peers.reasons(), ["el_lost_blocks", "l1_unreachable"]);
-    peers.follow.not_ready = Some(NotReady::SourceReplaying);
+    peers.follow_mut().not_ready = Some(NotReady::SourceReplaying);
     assert_eq!(
         peers.reasons(),
         ["el_lost_blocks", "l1_unreachable", "source_replaying"]
@@ -159,10 +180,49 @@ fn what_two_actors_see_is_one_reason_and_different_troubles_are_all_named() {
 fn a_trouble_of_the_source_says_which_source() {
     let detail = |trouble| {
         let mut peers = Peers::follow(trouble);
-        peers.follow.source = "https://source.example".to_owned();
-        let reasons = reasons(&peers.engine, peers.sync, &peers.l1, &peers.follow);
+        peers.follow_mut().source = "https://source.example".to_owned();
+        let reasons = reasons(&peers.engine, peers.sync, &peers.l1, &peers.source);
         reasons[0].detail.clone()
     };
     assert!(detail(NotReady::SourceReplaying).starts_with("https://source.example: "));
     assert!(!detail(NotReady::ElDeclined).contains("source.example"));
+}
+
+#[test]
+fn every_trouble_of_deriving_has_its_reason() {
+    let cause = || "down".to_owned();
+    for (trouble, reason) in [
+        (DerivationTrouble::NotStarted, "derivation_not_started"),
+        (
+            DerivationTrouble::BeaconUnreachable { cause: cause() },
+            "beacon_unreachable",
+        ),
+        (
+            DerivationTrouble::BlobsExpired { cause: cause() },
+            "blobs_expired",
+        ),
+        (
+            DerivationTrouble::MissingUpgradeBundle {
+                fork: light_node_protocol::Hardfork::Karst,
+            },
+            "missing_upgrade_bundle",
+        ),
+        (DerivationTrouble::Behind { blocks: 11 }, "deriving"),
+    ] {
+        assert_eq!(Peers::deriving(trouble).reasons(), [reason]);
+    }
+}
+
+#[test]
+fn derivation_that_waits_for_the_execution_layers_own_sync_says_so() {
+    let mut peers = Peers::deriving(DerivationTrouble::NotStarted);
+    peers.sync = ElSyncState::Syncing;
+    assert_eq!(peers.reasons(), ["derivation_not_started"]);
+    let status = DerivationStatus {
+        phase: DerivationPhase::WaitingForEl,
+        not_ready: Some(DerivationTrouble::NotStarted),
+        ..DerivationStatus::default()
+    };
+    peers.source = SafeSourceStatus::Derive(status);
+    assert_eq!(peers.reasons(), ["el_syncing"]);
 }

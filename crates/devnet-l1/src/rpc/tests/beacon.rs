@@ -135,3 +135,34 @@ async fn faults_reach_the_beacon_api_too() {
     assert_eq!(status().await, 500);
     assert_eq!(status().await, 200);
 }
+
+#[tokio::test]
+async fn blobs_can_be_withheld_changed_or_missed_while_all_else_is_true() {
+    let rig = Rig::start().await;
+    let raw = blob_transaction(1, 0, 3, false);
+    rig.l1.submit(&raw).unwrap();
+    rig.l1.mine(1).unwrap();
+    let slot = rig.l1.with_chain(|chain| chain.head().slot()).to_string();
+    let whole = rig.blobs(&slot).await;
+    let fault = |kind, amount| Fault {
+        amount,
+        ..Fault::until_cleared(kind)
+    };
+    rig.l1.set_fault(fault(FaultKind::WithheldBlobs, Some(1)));
+    assert_eq!(rig.blobs(&slot).await, whole[1..]);
+    rig.l1.set_fault(fault(FaultKind::WithheldBlobs, None));
+    assert!(rig.blobs(&slot).await.is_empty());
+    let (status, _) = rig.get("/eth/v1/node/version").await;
+    assert_eq!(status, 200);
+    rig.l1.set_fault(fault(FaultKind::WrongBlobs, None));
+    let others = rig.blobs(&slot).await;
+    assert_eq!(others.len(), 3);
+    assert!(others.iter().zip(&whole).all(|(other, blob)| other != blob));
+    rig.l1.set_fault(fault(FaultKind::MissedSlot, None));
+    let (status, _) = rig.get(&format!("/eth/v1/beacon/blobs/{slot}")).await;
+    assert_eq!(status, 404);
+    let head: String = rig.result("eth_blockNumber", json!([])).await;
+    assert_eq!(head, "0x1", "JSON-RPC knows nothing of it");
+    rig.l1.clear_fault();
+    assert_eq!(rig.blobs(&slot).await, whole);
+}

@@ -1,6 +1,8 @@
 //! The protocol around the methods: batches, malformed requests, faults, and control.
 
 use super::*;
+use crate::fault::Fault;
+use alloy_primitives::Bytes;
 use tokio::sync::oneshot;
 
 #[tokio::test]
@@ -287,4 +289,38 @@ async fn a_reset_connection_and_a_late_answer() {
     rig.l1.set_fault(huge);
     let body = rig.post(request).await.unwrap().bytes().await.unwrap();
     assert!(body.len() >= 100_000);
+}
+
+#[tokio::test]
+async fn logs_and_blocks_can_be_hidden() {
+    let rig = Rig::start().await;
+    let portal = rig.l1.with_chain(|chain| chain.config().contracts.portal);
+    let deposit = testing::call(1, 0, portal, testing::ether(1), Bytes::new());
+    rig.l1.submit(&deposit).unwrap();
+    rig.l1.mine(2).unwrap();
+    let logs = || async {
+        let receipts: Value = rig.result("eth_getBlockReceipts", json!(["0x1"])).await;
+        let filter = json!([{ "fromBlock": "0x1", "toBlock": "0x1", "address": portal }]);
+        let logs: Value = rig.result("eth_getLogs", filter).await;
+        let of_receipt = receipts[0]["logs"].as_array().unwrap().len();
+        (of_receipt, logs.as_array().unwrap().len())
+    };
+    let lie = |kind, amount| {
+        rig.l1.set_fault(Fault {
+            amount: Some(amount),
+            ..Fault::until_cleared(kind)
+        });
+    };
+    assert_eq!(logs().await, (1, 1));
+    lie(FaultKind::WrongReceipts, 1);
+    assert_eq!(logs().await, (0, 0));
+    lie(FaultKind::WrongReceipts, 2);
+    assert_eq!(logs().await, (1, 1));
+    lie(FaultKind::MissingBlock, 1);
+    for (number, is_there) in [("0x1", false), ("0x2", true)] {
+        let block: Value = rig
+            .result("eth_getBlockByNumber", json!([number, false]))
+            .await;
+        assert_eq!(!block.is_null(), is_there, "{number}");
+    }
 }

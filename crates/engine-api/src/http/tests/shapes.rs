@@ -178,3 +178,50 @@ async fn peers_are_counted_where_the_port_serves_it() {
     let refused = engine(&silent.url).peer_count().await.unwrap_err();
     assert!(refused.to_string().contains("net_peerCount"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_payload_is_read_as_header_and_body_in_one_batch() {
+    let chain = ChainBuilder::new();
+    let block = chain.extend(&chain.genesis(), 1, 0).remove(0);
+    let mut header = json!(crate::payload::payload_header(&block.envelope).unwrap());
+    header["hash"] = json!(block.hash());
+    header["transactions"] = json!([]);
+    let body = json!({
+        "transactions": block.envelope.execution_payload.transactions(),
+        "withdrawals": [],
+    });
+    let server = Server::start(move |seen| {
+        let answers = seen.body.as_array().unwrap().iter().map(|request| {
+            let asked = request["method"].as_str().unwrap();
+            let result = if asked.starts_with("eth_") {
+                header.clone()
+            } else {
+                json!([body])
+            };
+            json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })
+        });
+        answer(&answers.collect::<Value>())
+    })
+    .await;
+    for (id, method, params) in [
+        (
+            BlockId::number(1),
+            "engine_getPayloadBodiesByRangeV1",
+            json!(["0x1", "0x1"]),
+        ),
+        (
+            BlockId::from(block.hash()),
+            "engine_getPayloadBodiesByHashV1",
+            json!([[block.hash()]]),
+        ),
+    ] {
+        let read = engine(&server.url).payload(id).await;
+        assert_eq!(read, Ok(Some(block.envelope.clone())));
+        let sent = server.seen().pop().unwrap().body;
+        assert_eq!(sent[0]["params"][1], false, "no transaction objects");
+        assert_eq!(
+            (&sent[1]["method"], &sent[1]["params"]),
+            (&json!(method), &params)
+        );
+    }
+}

@@ -127,3 +127,24 @@ async fn a_source_whose_blocks_are_all_invalid_for_an_hour_costs_one_warning() {
     assert_eq!(lines.warnings(), 1);
     harness.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_catch_up_by_derivation_costs_a_line_a_second_and_the_last_head_is_said() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let mut harness = Harness::deriving(MemoryElKind::Reth).await;
+    let chain = harness.chain(150);
+    harness.pass(seconds(2)).await;
+    lines.infos.store(0, Ordering::Relaxed);
+    for block in &chain {
+        let outcome = harness.consolidate(super::deriving::derived(block)).await;
+        assert_eq!(outcome, super::deriving::safe(block));
+        harness.pass(Duration::from_millis(20)).await;
+    }
+    let said = lines.infos.load(Ordering::Relaxed);
+    assert!((3..=4).contains(&said), "{said} lines in three seconds");
+    harness.pass(seconds(2)).await;
+    assert_eq!(lines.infos.load(Ordering::Relaxed), said + 1);
+    assert_eq!(lines.warnings(), 0);
+    harness.stop().await;
+}

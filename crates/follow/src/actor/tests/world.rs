@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use light_node_engine::test_utils::ScriptedEngine;
 use light_node_l1::{BoxTransport, L1Config, L1Fatal, L1Watcher, test_utils::MemoryL1};
 use light_node_protocol::{L1BlockRef, L2BlockRef, RollupConfig, SyncStatus};
+use light_node_safedb::SafeDbConfig;
 use std::sync::{Mutex, MutexGuard};
 use tokio::{task::JoinHandle, time::timeout};
 
@@ -220,6 +221,8 @@ pub(super) struct World {
     pub(super) source: ScriptedSource,
     pub(super) l1_memory: MemoryL1,
     pub(super) engine: ScriptedEngine,
+    /// What the actor remembers of safe heads.
+    pub(super) history: SafeDb,
     pub(super) follow: FollowHandle,
     pub(super) task: JoinHandle<Result<(), FollowFatal>>,
     token: CancellationToken,
@@ -290,14 +293,17 @@ impl World {
         let token = CancellationToken::new();
         let watcher = with_watcher.then(|| tokio::spawn(watcher.run(token.clone())));
         let (engine, engine_handle) = ScriptedEngine::new(config.clone());
-        let mut follow_config = FollowConfig::new(config, "me".to_owned());
+        let mut follow_config = FollowConfig::new(config.clone(), "me".to_owned());
         configure(&mut follow_config);
+        let history = SafeDb::open(&SafeDbConfig::new(None), &config).unwrap();
         let (actor, follow) = FollowActor::new(follow_config, Box::new(source.clone()));
+        let actor = actor.with_history(Some(history.clone()));
         let task = tokio::spawn(actor.run(engine_handle, l1, token.clone()));
         Self {
             source,
             l1_memory,
             engine,
+            history,
             follow,
             task,
             token,

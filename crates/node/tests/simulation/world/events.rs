@@ -57,7 +57,7 @@ impl World {
     }
 
     pub(super) fn source_event(&mut self, event: SourceEvent) {
-        let is_identified = self.node.handle.follow.status().identity != IdentityVerdict::Unchecked;
+        let is_identified = self.node.follow().status().identity != IdentityVerdict::Unchecked;
         let fault = match event {
             SourceEvent::Heal => None,
             SourceEvent::Down => Some(SourceFault::Down),
@@ -83,7 +83,7 @@ impl World {
             SourceEvent::OtherChain | SourceEvent::Cycle if !is_identified => None,
             SourceEvent::OtherChain => Some(SourceFault::OtherChain),
             SourceEvent::Cycle => {
-                let own_id = self.node.handle.follow.path().swap_remove(0);
+                let own_id = self.node.follow().path().swap_remove(0);
                 Some(SourceFault::Cycle(own_id))
             }
         };

@@ -1,0 +1,280 @@
+//! What the actor does with the pipeline in its hands, and what it makes of the outcome.
+
+use super::{DerivationActor, Stage};
+use crate::{
+    actor::answers::Answers,
+    cause::RetryCause,
+    confirmations::readable,
+    deriver::{Deriver, Parent, Step},
+    history,
+    status::{DerivationPhase, DerivationTrouble},
+    sync_start::{Start, StartError, SyncStart},
+    window::{Sent, Window},
+};
+use core::{error::Error, future::Future, pin::Pin};
+use light_node_engine::{DerivedAttributes, EngineHandle, ResetError};
+use light_node_engine_api::ElReader;
+use light_node_l1::L1Source;
+use light_node_protocol::{BlockNumHash, L1BlockRef, RollupConfig};
+use light_node_safedb::SafeDb;
+use std::sync::Arc;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+/// Work under way, with the pipeline.
+pub(super) type WorkCall = Pin<Box<dyn Future<Output = (Deriver, Done)> + Send>>;
+
+/// What work has come to.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// The pipeline made a step.
+    Stepped(Step),
+    /// The pipeline stands at a start, and the engine too, in this epoch.
+    Started(Box<Start>, u64),
+    /// No start was found.
+    NotStarted(StartError),
+    /// The engine has stopped.
+    EngineGone,
+}
+
+/// One step.
+pub(super) async fn step(mut deriver: Deriver, parent: Parent) -> (Deriver, Done) {
+    // The pipeline may make many steps without waiting for anybody; others want to run, too.
+    tokio::task::consume_budget().await;
+    let step = deriver.step(parent).await;
+    (deriver, Done::Stepped(step))
+}
+
+/// Looks for a start, and leads engine and pipeline there.
+pub(super) async fn start(
+    mut deriver: Deriver,
+    config: Arc<RollupConfig>,
+    engine: EngineHandle,
+    el: Arc<dyn ElReader>,
+    l1: Arc<dyn L1Source>,
+    safe_db: Option<SafeDb>,
+) -> (Deriver, Done) {
+    let known = history::newest(safe_db).await;
+    let found = SyncStart::new(&config, &*el, &*l1).find(&known).await;
+    let start = match found {
+        Ok(start) => start,
+        Err(error) => return (deriver, Done::NotStarted(error)),
+    };
+    let epoch = match engine.reset(start.forkchoice).await {
+        Ok(epoch) => epoch,
+        Err(ResetError::Gone(_)) => return (deriver, Done::EngineGone),
+        Err(error) => return (deriver, Done::NotStarted(error.into())),
+    };
+    deriver.reset(&start.point);
+    (deriver, Done::Started(Box::new(start), epoch))
+}
+
+/// Says that `l2` is final if `l1`, from which it was derived, is on L1.
+pub(super) async fn check_final(
+    l1_source: Arc<dyn L1Source>,
+    l1: BlockNumHash,
+    l2: BlockNumHash,
+) -> Option<BlockNumHash> {
+    // A failure is no trouble: the next L1 block asks again.
+    let block = l1_source.block_ref(l1.number).await.ok().flatten()?;
+    (block.hash == l1.hash).then_some(l2)
+}
+
+impl DerivationActor {
+    /// The pipeline is back. `None` if the engine has stopped.
+    pub(super) fn handle_work(
+        &mut self,
+        (deriver, done): (Deriver, Done),
+        engine: &EngineHandle,
+        answers: &mut Answers,
+    ) -> Option<Deriver> {
+        match done {
+            Done::EngineGone => return None,
+            Done::Started(start, epoch) => self.handle_start(&start, epoch),
+            Done::NotStarted(error) => self.pause_for(trouble_of_start(&error)),
+            // An answer has asked for a new start meanwhile.
+            Done::Stepped(_) if self.stage != Stage::Deriving => {}
+            Done::Stepped(step) => self.handle_step(step, engine, answers),
+        }
+        Some(deriver)
+    }
+
+    fn handle_start(&mut self, start: &Start, epoch: u64) {
+        let heads = &start.forkchoice;
+        let point = &start.point;
+        info!(
+            l1_number = point.origin.number,
+            safe_number = point.safe_head.number,
+            safe_hash = %point.safe_head.hash,
+            unsafe_number = heads.unsafe_head.number,
+            finalized_number = heads.finalized.number,
+            "derivation starts"
+        );
+        self.warn_of_missing_bundle(point.safe_head.timestamp);
+        self.stage = Stage::Deriving;
+        self.epoch = epoch;
+        self.window = Window::at(point.safe_head);
+        self.origin = point.origin;
+        self.used_up = L1BlockRef::default();
+        self.finality.reset(point.origin.id());
+        self.told_final = None;
+        self.asked_final = 0;
+        self.history.restart(point.origin.id());
+        self.has_derived = false;
+        self.flush_due = false;
+        self.caught_up = false;
+        self.go_on();
+        self.report.set_phase(DerivationPhase::Deriving);
+        self.publish_position();
+    }
+
+    /// Says in time that an operator will have to act.
+    fn warn_of_missing_bundle(&mut self, after: u64) {
+        let missing = self
+            .upgrades
+            .missing_after(&self.config.rollup_config, after);
+        if let Some(fork) = missing.filter(|_| !self.has_warned) {
+            self.has_warned = true;
+            warn!(
+                %fork,
+                activation_time = self.config.rollup_config.activation_time(fork),
+                "an upgrade bundle is missing; derivation will stop before this fork"
+            );
+        }
+    }
+
+    fn handle_step(&mut self, step: Step, engine: &EngineHandle, answers: &mut Answers) {
+        match step {
+            // The engine has refused a block before it: it goes with its span.
+            Step::Attributes(_) if self.flush_due => {}
+            Step::Attributes(derived) => self.send(*derived, engine, answers),
+            Step::Advanced(origin) => {
+                self.use_up(engine, answers);
+                self.origin = origin;
+                self.caught_up = false;
+                self.finality.note_read(origin.id());
+                self.report.count(|counters| counters.l1_blocks += 1);
+                self.report.set_phase(DerivationPhase::Deriving);
+                self.go_on();
+                self.publish_position();
+            }
+            Step::Again => self.go_on(),
+            Step::NeedsParent => self.window.note_needs_parent(),
+            Step::CaughtUp => self.handle_caught_up(engine, answers),
+            Step::Retry(cause) => self.pause_for(trouble_of(&cause)),
+            Step::Reset(cause) => self.start_over(with_causes(&cause), answers),
+            Step::MissingUpgradeBundle(fork) => {
+                self.stage = Stage::Stopped;
+                self.report.set_phase(DerivationPhase::Stopped);
+                let trouble = DerivationTrouble::MissingUpgradeBundle { fork };
+                self.report.note_trouble(trouble);
+            }
+        }
+    }
+
+    /// Hands a derived block to the engine.
+    fn send(&mut self, derived: DerivedAttributes, engine: &EngineHandle, answers: &mut Answers) {
+        if derived.number != self.window.next_number() {
+            let cause = format!(
+                "block {} was derived where block {} was due",
+                derived.number,
+                self.window.next_number()
+            );
+            self.start_over(cause, answers);
+            return;
+        }
+        let sent = Sent {
+            number: derived.number,
+            derived_from: derived.derived_from.id(),
+        };
+        debug!(
+            number = sent.number,
+            l1_number = sent.derived_from.number,
+            "block derived"
+        );
+        self.window.note_sent(derived.is_last_in_span);
+        answers.consolidate(engine, self.epoch, sent, derived);
+        self.go_on();
+        self.publish_position();
+    }
+
+    /// The L1 block that was read is used up: once the blocks under way are safe, the heads are those of L1 up to it.
+    fn use_up(&mut self, engine: &EngineHandle, answers: &mut Answers) {
+        if self.used_up != self.origin && !self.origin.is_zero() {
+            self.used_up = self.origin;
+            answers.cursor(engine, self.origin);
+        }
+    }
+
+    fn handle_caught_up(&mut self, engine: &EngineHandle, answers: &mut Answers) {
+        self.use_up(engine, answers);
+        self.caught_up = true;
+        let head = self.l1_heads.borrow().head;
+        if readable(&head, self.config.l1_confirmations) > self.origin.number {
+            // L1 is said to have the next block, but who was asked for it did not have it: one of several backends lags.
+            self.not_before = Some(Instant::now() + self.retry.next_delay());
+            self.report.count(|counters| counters.retries += 1);
+            return;
+        }
+        self.retry.reset();
+        self.report.note_well();
+        self.report.set_phase(DerivationPhase::CaughtUp);
+    }
+
+    /// Nothing is wrong.
+    fn go_on(&mut self) {
+        self.retry.reset();
+        self.report.note_well();
+    }
+
+    /// Something could not be asked: it is asked again after a while.
+    fn pause_for(&mut self, trouble: DerivationTrouble) {
+        self.report.note_trouble(trouble);
+        self.not_before = Some(Instant::now() + self.retry.next_delay());
+    }
+}
+
+fn trouble_of(cause: &RetryCause) -> DerivationTrouble {
+    match cause {
+        RetryCause::L1(error) => DerivationTrouble::L1Unreachable {
+            cause: with_causes(error),
+        },
+        RetryCause::Blobs(error) => DerivationTrouble::of_blobs(error),
+        RetryCause::L2(error) => DerivationTrouble::ElUnavailable {
+            cause: with_causes(error),
+        },
+        RetryCause::L2BlockMissing { .. } => DerivationTrouble::ElUnusable {
+            cause: cause.to_string(),
+        },
+    }
+}
+
+fn trouble_of_start(error: &StartError) -> DerivationTrouble {
+    let cause = || with_causes(error);
+    match error {
+        StartError::L1(_) | StartError::L1Moved => {
+            DerivationTrouble::L1Unreachable { cause: cause() }
+        }
+        StartError::Engine(ResetError::Refused(_))
+        | StartError::MissingBlock { .. }
+        | StartError::SystemConfig { .. } => DerivationTrouble::ElUnusable { cause: cause() },
+        StartError::El(_) | StartError::Engine(_) => {
+            DerivationTrouble::ElUnavailable { cause: cause() }
+        }
+        StartError::L1Behind { origin } => DerivationTrouble::L1Behind { origin: *origin },
+        StartError::FinalizedNotOnL1 { origin } => {
+            DerivationTrouble::FinalizedNotOnL1 { origin: *origin }
+        }
+    }
+}
+
+/// An error with all its causes in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        words = format!("{words}: {next}");
+        cause = next.source();
+    }
+    words
+}

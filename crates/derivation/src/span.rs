@@ -1,0 +1,143 @@
+//! Span batches: many blocks in one batch, with the parts of their transactions sorted by kind so that they compress well
+//! (`specs/protocol/delta/span-batches.md#span-batch-format`). Decoding puts the transactions together again.
+//!
+//! Two kinds of faults are told apart, because what follows differs: a batch whose parts cannot be found in the bytes ends its
+//! channel; one whose parts are found, but do not make transactions, is left out alone.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+use crate::kona::{SpanBatch, SpanBatchElement};
+use alloy_primitives::{Bytes, FixedBytes};
+use reader::{Bits, Reader};
+use transaction::{Parts, TxData};
+
+/// Most blocks, and most transactions, of a span batch.
+const MAX_ELEMENTS: u64 = 10_000_000;
+
+/// What a span batch leaves to the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SpanChain {
+    /// L2 chain id, which the transactions' signatures are for.
+    pub(crate) chain_id: u64,
+    /// Seconds between two blocks.
+    pub(crate) block_time: u64,
+    /// Time of genesis, to which the batch's time is relative.
+    pub(crate) genesis_time: u64,
+}
+
+/// Why bytes are no span batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SpanError {
+    /// The parts cannot be found.
+    Structure(&'static str),
+    /// The parts make no transactions.
+    Transactions(&'static str),
+}
+
+/// Decodes a span batch without its type byte. Bytes behind it do not matter.
+pub(crate) fn decode_span(content: &[u8], chain: &SpanChain) -> Result<SpanBatch, SpanError> {
+    let mut reader = Reader::new(content);
+    let rel_timestamp = reader.varint("relative timestamp")?;
+    let l1_origin_number = reader.varint("l1 origin number")?;
+    let parent_check = FixedBytes(*reader.array("parent check")?);
+    let l1_origin_check = FixedBytes(*reader.array("l1 origin check")?);
+    let block_count = count(reader.varint("block count")?, "block count")?;
+    if block_count == 0 {
+        return Err(SpanError::Structure("no blocks"));
+    }
+    let origin_bits = reader.bits(block_count, "origin bits")?;
+    let (counts, total) = transaction_counts(&mut reader, block_count)?;
+    let parts = read_parts(&mut reader, total)?;
+
+    let mut transactions = parts.assemble(chain.chain_id)?.into_iter();
+    let mut blocks = Vec::with_capacity(block_count);
+    let mut timestamp = chain.genesis_time.wrapping_add(rel_timestamp);
+    for (count, epoch_num) in counts
+        .into_iter()
+        .zip(epochs(l1_origin_number, &origin_bits))
+    {
+        blocks.push(SpanBatchElement {
+            epoch_num,
+            timestamp,
+            transactions: transactions.by_ref().take(count).collect(),
+        });
+        timestamp = timestamp.wrapping_add(chain.block_time);
+    }
+    Ok(SpanBatch {
+        parent_check,
+        l1_origin_check,
+        genesis_timestamp: chain.genesis_time,
+        chain_id: chain.chain_id,
+        batches: blocks,
+        ..SpanBatch::default()
+    })
+}
+
+fn count(number: u64, what: &'static str) -> Result<usize, SpanError> {
+    if number > MAX_ELEMENTS {
+        return Err(SpanError::Structure(what));
+    }
+    usize::try_from(number).map_err(|_| SpanError::Structure(what))
+}
+
+/// How many transactions each block has, and all of them together.
+fn transaction_counts(
+    reader: &mut Reader<'_>,
+    block_count: usize,
+) -> Result<(Vec<usize>, usize), SpanError> {
+    const WHAT: &str = "transaction counts";
+    // Each takes a byte at least, so what is not there is not reserved.
+    let mut counts = Vec::with_capacity(block_count.min(reader.len()));
+    let mut total = 0_u64;
+    for _ in 0..block_count {
+        let number = reader.varint(WHAT)?;
+        counts.push(count(number, WHAT)?);
+        total += number;
+    }
+    Ok((counts, count(total, WHAT)?))
+}
+
+/// The L1 origins, first block first. The batch names the last one; a bit says that a block's origin is the one after that of the
+/// block before it.
+fn epochs(last: u64, origin_bits: &Bits<'_>) -> Vec<u64> {
+    let mut epoch = last;
+    let mut epochs = vec![0; origin_bits.len()];
+    for (index, place) in epochs.iter_mut().enumerate().rev() {
+        *place = epoch;
+        if origin_bits.get(index) {
+            epoch = epoch.wrapping_sub(1);
+        }
+    }
+    epochs
+}
+
+fn read_parts<'a>(reader: &mut Reader<'a>, total: usize) -> Result<Parts<'a>, SpanError> {
+    let creations = reader.bits(total, "contract creation bits")?;
+    let y_parities = reader.bits(total, "y parity bits")?;
+    let signatures = reader.arrays::<64>(total, "signatures")?;
+    let recipients = reader.arrays::<20>(total - creations.count(), "recipients")?;
+    let mut data = Vec::with_capacity(total.min(reader.len()));
+    for _ in 0..total {
+        data.push(TxData::read(reader)?);
+    }
+    let nonces = reader.varints(total, "nonces")?;
+    let gas_limits = reader.varints(total, "gas limits")?;
+    let legacy = data.iter().filter(|data| data.is_legacy()).count();
+    let protected = reader.bits(legacy, "protected bits")?;
+    Ok(Parts {
+        creations,
+        y_parities,
+        signatures,
+        recipients,
+        data,
+        nonces,
+        gas_limits,
+        protected,
+    })
+}
+
+/// A transaction as it is in a block.
+type Transaction = Bytes;

@@ -1,0 +1,55 @@
+//! Real data: blobs, channels and frames of public chains with what is in them, found by `LIGHT_NODE_TESTDATA`.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The folder of the real data, or word that the test is skipped.
+pub(crate) fn folder(name: &str) -> Option<PathBuf> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata");
+    let root = std::env::var_os("LIGHT_NODE_TESTDATA").map_or_else(default, PathBuf::from);
+    let folder = root.join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: no real data in {}", folder.display());
+    None
+}
+
+/// A JSON file of the real data.
+pub(crate) fn json(path: impl AsRef<Path>) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// All JSON files of a folder that say what a channel holds.
+pub(crate) fn channels(name: &str) -> Vec<(PathBuf, Value)> {
+    let Some(folder) = folder(name) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect();
+    paths.sort();
+    let files = paths.into_iter().map(|path| (path.clone(), json(path)));
+    files
+        .filter(|(_, value)| value.get("channel").is_some())
+        .collect()
+}
+
+/// Bytes that a JSON string gives in hexadecimal.
+pub(crate) fn hex(value: &Value) -> Vec<u8> {
+    alloy_primitives::hex::decode(value.as_str().unwrap()).unwrap()
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    alloy_primitives::hex::encode(Sha256::digest(bytes))
+}

@@ -1,0 +1,247 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::feed::testing::{MemoryBeacon, blob, root};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A beacon chain that began ten slots ago, or so long before that.
+fn genesis_time(earlier: u64) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_secs() - 120 - earlier
+}
+
+fn client(beacons: &[&MemoryBeacon]) -> BeaconClient {
+    let transports = beacons
+        .iter()
+        .map(|beacon| Box::new((*beacon).clone()) as Box<dyn BeaconTransport>);
+    BeaconClient::with_transports(transports.collect(), None)
+}
+
+/// The blobs with these hashes of the block in slot 7, whose parent is `root(1)`.
+fn wanted(beacon: &MemoryBeacon, hashes: &[B256]) -> Wanted {
+    Wanted {
+        block: BlockNumHash {
+            number: 5,
+            hash: B256::repeat_byte(5),
+        },
+        slot_time: beacon.state().genesis_time + 7 * 12,
+        parent_beacon_root: Some(root(1)),
+        hashes: hashes.to_vec(),
+    }
+}
+
+fn found(blobs: &Blobs) -> Vec<B256> {
+    let mut hashes: Vec<B256> = blobs.iter().map(|(hash, _)| *hash).collect();
+    hashes.sort_unstable();
+    hashes
+}
+
+#[tokio::test(start_paused = true)]
+async fn blobs_are_asked_for_by_their_hashes_and_verified() {
+    let beacon = MemoryBeacon::new("one", genesis_time(0));
+    let mut hashes = [1, 2, 3].map(|byte| beacon.put(7, byte, root(1)));
+    let client = client(&[&beacon]);
+    let asked = [hashes[2], hashes[0]];
+    let blobs = client.blobs(&wanted(&beacon, &asked)).await.unwrap();
+    let mut expected = asked;
+    expected.sort_unstable();
+    assert_eq!(found(&blobs), expected);
+    for (hash, blob) in &blobs {
+        let byte = 1 + hashes.iter().position(|one| one == hash).unwrap();
+        assert_eq!(usize::from(blob[1]), byte);
+    }
+    assert_eq!(beacon.requests("blob_sidecars"), 0);
+    // Genesis and spec are asked for once, and a beacon that gives all of a slot gives what is wanted.
+    beacon.state().ignores_filter = true;
+    hashes.sort_unstable();
+    let blobs = client.blobs(&wanted(&beacon, &hashes[..1])).await.unwrap();
+    assert_eq!(found(&blobs), hashes[..1]);
+    assert_eq!(
+        (beacon.requests("genesis"), beacon.requests("spec")),
+        (1, 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beacon_without_blobs_gives_sidecars_and_is_asked_for_those_from_then_on() {
+    for status in [400, 404, 405, 501] {
+        let beacon = MemoryBeacon::new("one", genesis_time(0));
+        let hashes = [1, 2, 3].map(|byte| beacon.put(7, byte, root(1)));
+        beacon.state().refused = vec![("/eth/v1/beacon/blobs/", status, None)];
+        let client = client(&[&beacon]);
+        for _ in 0..3 {
+            let blobs = client.blobs(&wanted(&beacon, &hashes[1..])).await.unwrap();
+            assert_eq!(blobs.len(), 2);
+        }
+        assert_eq!(beacon.requests("/blobs/"), 1, "{status}");
+        assert_eq!(beacon.requests("/blob_sidecars/"), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_blobs_are_never_believed_and_another_beacon_is_asked() {
+    for (use_sidecars, slot) in [(false, 7), (true, 7)] {
+        let good = MemoryBeacon::new("good", genesis_time(0));
+        let hash = good.put(slot, 1, root(1));
+        let liar = MemoryBeacon::new("liar", good.state().genesis_time);
+        liar.put(slot, 1, root(1));
+        let (forged, _) = blob(9);
+        {
+            let mut state = liar.state();
+            state.blobs.get_mut(&slot).unwrap()[0].0 = forged;
+            state.ignores_filter = true;
+            if use_sidecars {
+                state.refused = vec![("/eth/v1/beacon/blobs/", 404, None)];
+            }
+        }
+        let lone = client(&[&liar]).blobs(&wanted(&good, &[hash])).await;
+        let Err(BlobError::Unavailable { cause }) = lone else {
+            panic!("{lone:?}");
+        };
+        assert!(cause.contains("liar"), "{cause}");
+        let both = client(&[&liar, &good]);
+        let blobs = both.blobs(&wanted(&good, &[hash])).await.unwrap();
+        assert_eq!(blobs[0].1[1], 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_element_that_is_not_canonical_is_no_blob() {
+    let beacon = MemoryBeacon::new("one", genesis_time(0));
+    let hash = beacon.put(7, 1, root(1));
+    beacon.state().blobs.get_mut(&7).unwrap()[0].0[0] = 0xff;
+    let refused = client(&[&beacon]).blobs(&wanted(&beacon, &[hash])).await;
+    assert!(
+        matches!(refused, Err(BlobError::Unavailable { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_missing_is_named_for_what_it_is() {
+    let beacon = MemoryBeacon::new("one", genesis_time(0));
+    let hash = beacon.put(7, 1, root(1));
+    let client = client(&[&beacon]);
+    let wanted = wanted(&beacon, &[hash]);
+
+    // Another block in the slot, with other blobs or without any.
+    beacon.state().blobs.remove(&7);
+    beacon.put(7, 2, root(2));
+    let error = client.blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Reorged { slot: 7, .. }),
+        "{error}"
+    );
+    beacon.state().ignores_filter = true;
+    let error = client.blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Reorged { slot: 7, .. }),
+        "{error}"
+    );
+    beacon.state().blobs.remove(&7);
+    let error = client.blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Reorged { slot: 7, .. }),
+        "{error}"
+    );
+
+    // The right block without its blobs.
+    beacon.state().parents.insert(7, root(1));
+    let error = client.blobs(&wanted).await.unwrap_err();
+    let BlobError::Unavailable { cause } = &error else {
+        panic!("{error}");
+    };
+    assert!(cause.contains("not its blobs"), "{cause}");
+
+    // No block, and the beacon is past the slot; or it is not.
+    beacon.state().parents.remove(&7);
+    beacon.put(8, 3, root(8));
+    let error = client.blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Missed { slot: 7, .. }),
+        "{error}"
+    );
+    {
+        let mut state = beacon.state();
+        state.head = 6;
+        state.parents = [(6, root(6))].into();
+    }
+    let error = client.blobs(&wanted).await.unwrap_err();
+    let BlobError::Unavailable { cause } = &error else {
+        panic!("{error}");
+    };
+    assert!(cause.contains("its head is slot 6"), "{cause}");
+
+    // A beacon that serves no headers leaves its 404.
+    beacon.state().refused = vec![("/eth/v1/beacon/headers", 404, None)];
+    let error = client.blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Missed { slot: 7, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn blobs_of_long_ago_have_expired_unless_a_beacon_archives_them() {
+    let long_ago = genesis_time(19 * 86_400);
+    let pruned = MemoryBeacon::new("pruned", long_ago);
+    let archive = MemoryBeacon::new("archive", long_ago);
+    let hash = archive.put(7, 1, root(1));
+    let wanted = wanted(&archive, &[hash]);
+    let error = client(&[&pruned]).blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Expired { slot: 7, .. }),
+        "{error}"
+    );
+    let both = client(&[&pruned, &archive]);
+    assert_eq!(both.blobs(&wanted).await.unwrap().len(), 1);
+    // An archive that does not answer may have them.
+    archive.state().is_silent = true;
+    let error = both.blobs(&wanted).await.unwrap_err();
+    assert!(matches!(error, BlobError::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beacon_whose_sidecars_are_broken_still_says_what_became_of_a_slot() {
+    let beacon = MemoryBeacon::new("one", genesis_time(0));
+    beacon.put(8, 1, root(1));
+    beacon.state().refused = vec![("/eth/v1/beacon/blob_sidecars/", 500, None)];
+    let wanted = wanted(&beacon, &[B256::ZERO]);
+    let error = client(&[&beacon]).blobs(&wanted).await.unwrap_err();
+    assert!(
+        matches!(error, BlobError::Missed { slot: 7, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_honoured_and_the_next_beacon_serves_meanwhile() {
+    let first = MemoryBeacon::new("first", genesis_time(0));
+    let second = MemoryBeacon::new("second", first.state().genesis_time);
+    let hash = first.put(7, 1, root(1));
+    second.put(7, 1, root(1));
+    let wait = Duration::from_secs(60);
+    first.state().refused = vec![("/eth/v1/beacon/blobs/", 429, Some(wait))];
+    let client = client(&[&first, &second]);
+    let wanted = wanted(&first, &[hash]);
+    for _ in 0..10 {
+        client.blobs(&wanted).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(first.requests("/blobs/"), 1);
+    assert_eq!(second.requests("/blobs/"), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_within_a_slot_is_another_chain_s_and_no_beacon_at_all_is_named() {
+    let beacon = MemoryBeacon::new("one", genesis_time(0));
+    let mut wanted = wanted(&beacon, &[B256::ZERO]);
+    wanted.slot_time += 1;
+    let error = client(&[&beacon]).blobs(&wanted).await.unwrap_err();
+    assert!(error.to_string().contains("no slot begins at"), "{error}");
+    let error = client(&[]).blobs(&wanted).await.unwrap_err();
+    assert!(
+        error.to_string().contains("no beacon is configured"),
+        "{error}"
+    );
+}
