@@ -75,7 +75,7 @@ impl Settings {
 /// A running chain. It ends with the test.
 #[derive(Debug)]
 pub(crate) struct Chain {
-    devnet: Devnet,
+    devnet: Box<Devnet>,
     dir: TempDir,
 }
 
@@ -96,9 +96,10 @@ impl Chain {
             traffic: settings.blocks == Blocks::ByClock,
             ..DevnetConfig::new(dir.path().to_owned())
         };
-        let devnet = Devnet::start(config, CancellationToken::new())
+        let devnet = Box::pin(Devnet::start(config, CancellationToken::new()))
             .await
             .unwrap();
+        let devnet = Box::new(devnet);
         Self { devnet, dir }
     }
 
