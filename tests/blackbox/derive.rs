@@ -53,7 +53,7 @@ async fn derives_up_to(chain: &Chain, node: &NodeProcess, safe: u64, finalized: 
                 Ok(ours)
             } else {
                 let reference = chain.source().status();
-            Err(json!({ "ours": ours, "reference": reference }))
+                Err(json!({ "ours": ours, "reference": reference }))
             }
         },
     )
