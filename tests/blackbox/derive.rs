@@ -4,18 +4,13 @@
 
 use crate::helpers::{
     chain::{Chain, Settings},
-    flags::Flags,
+    deriving::{self, derives_up_to},
     process::{NodeProcess, Process, command},
-    wait::until,
 };
-use light_node_protocol::{Hardfork, SyncStatus};
+use light_node_protocol::Hardfork;
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::json;
 use std::{os::unix::process::ExitStatusExt, time::Duration};
-
-/// Long enough for a busy machine; what is waited for takes some seconds.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// The longest life of a node that is killed.
 const LIFE_MAX: Duration = Duration::from_millis(900);
@@ -23,46 +18,9 @@ const LIFE_MAX: Duration = Duration::from_millis(900);
 /// Kills between two looks at where the node gets if it is left alone, with an L1 reorg before each look.
 const KILLS_PER_LOOK: u64 = 10;
 
-/// Flags with which the binary derives on the spare execution layer.
-fn flags(chain: &Chain) -> Flags {
-    let endpoints = chain.endpoints();
-    chain
-        .flags()
-        .without("--l2.follow.source")
-        .without("--l2.follow.poll-interval")
-        .with("--l1.beacon", &endpoints.beacon)
-        .with("--l1.chain-config", endpoints.files.l1_genesis.display())
-        .with("--safedb.path", chain.dir().join("safedb").display())
-}
-
-/// Waits until the node is ready with a safe head and a finalized head that are the sequencer's, at or above these numbers.
-async fn derives_up_to(chain: &Chain, node: &NodeProcess, safe: u64, finalized: u64) -> SyncStatus {
-    let rpc = node.rpc();
-    until(
-        "the sequencer's chain, safe and finalized",
-        LIMIT,
-        || async {
-            let ours = rpc.sync_status().await?;
-            let is_theirs = |number, hash| chain.hash_on_sequencer_el(number) == Some(hash);
-            let has_safe =
-                ours.safe_l2.number >= safe && is_theirs(ours.safe_l2.number, ours.safe_l2.hash);
-            let has_finalized = ours.finalized_l2.number >= finalized
-                && is_theirs(ours.finalized_l2.number, ours.finalized_l2.hash);
-            let is_near = ours.current_l1.number + 3 >= ours.head_l1.number;
-            if has_safe && has_finalized && is_near {
-                Ok(ours)
-            } else {
-                let reference = chain.source().status();
-                Err(json!({ "ours": ours, "reference": reference }))
-            }
-        },
-    )
-    .await
-}
-
 async fn derives_and_finalizes(fork: Hardfork) {
     let chain = Chain::start(Settings::by_clock(fork)).await;
-    let node = NodeProcess::start(&flags(&chain));
+    let node = NodeProcess::start(&deriving::flags(&chain));
     let status = derives_up_to(&chain, &node, 8, 3).await;
     chain.has_the_sequencers_blocks(chain.spare_el(), status.safe_l2.number);
     let (status, _) = node.stop(Signal::SIGTERM);
@@ -91,7 +49,7 @@ async fn an_l1_reorg_is_derived_anew() {
         ..Settings::by_clock(Hardfork::Jovian)
     })
     .await;
-    let node = NodeProcess::start(&flags(&chain));
+    let node = NodeProcess::start(&deriving::flags(&chain));
     let before = derives_up_to(&chain, &node, 6, 1).await;
     // The batcher sends anew what was lost.
     chain.l1().reorg(3, Some(3), true).unwrap();
@@ -112,7 +70,7 @@ async fn a_node_that_is_killed_at_any_moment_derives_on() {
         ..Settings::by_clock(Hardfork::Jovian)
     })
     .await;
-    let flags = flags(&chain);
+    let flags = deriving::flags(&chain);
     let mut finalized = 1;
     for kill in 1..=kills {
         let life = LIFE_MAX.mul_f64(random.random());
