@@ -20,13 +20,14 @@ RUN --mount=type=cache,id=light-node-registry,target=/usr/local/cargo/registry,s
     --mount=type=cache,id=light-node-target-${TARGETPLATFORM},target=/src/target,sharing=locked \
     cargo build --release --locked -p light-node --bin light-node --no-default-features --features "${FEATURES}" \
     && install -D target/release/light-node /out/light-node \
-    && install -d -m 0700 /out/secrets
+    && install -d -m 0700 /out/secrets /out/data
 
 # glibc, libgcc and the root certificates; user 65532 is its `nonroot`.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=builder /out/light-node /usr/local/bin/light-node
-# An empty volume mounted here takes the owner over, so that `light-node jwt generate` can write into it.
+# An empty volume mounted here takes the owner over, so that `light-node jwt generate` and `--safedb.path` can write into it.
 COPY --from=builder --chown=65532:65532 /out/secrets /secrets
+COPY --from=builder --chown=65532:65532 /out/data /data
 
 # In a container loopback reaches nobody; what is published is said with `docker run -p`.
 ENV LIGHT_NODE_RPC_ADDR=0.0.0.0 \
