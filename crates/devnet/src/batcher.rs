@@ -137,9 +137,11 @@ impl Batcher {
             let is_paused = *self.inbox.paused.borrow_and_update();
             if !is_paused && seen_l1 != Some(status.current_l1.hash) {
                 seen_l1 = Some(status.current_l1.hash);
-                let (batcher, sent) = self
-                    .off_thread(move |batcher| batcher.submit(&status))
-                    .await?;
+                let submitted = self.off_thread(move |batcher| batcher.submit(&status));
+                let Some(submitted) = token.run_until_cancelled(submitted).await else {
+                    return Ok(());
+                };
+                let (batcher, sent) = submitted?;
                 self = batcher;
                 if let Err(error) = sent {
                     warn!(sent = %self.sent, %error, "no batches sent");
@@ -154,7 +156,11 @@ impl Batcher {
                 () = token.cancelled() => return Ok(()),
                 Some(command) = self.inbox.commands.recv() => {
                     let Command { extra, da, reply } = command;
-                    let (batcher, sent) = self.off_thread(move |batcher| batcher.post(&extra, da)).await?;
+                    let posted = self.off_thread(move |batcher| batcher.post(&extra, da));
+                    let Some(posted) = token.run_until_cancelled(posted).await else {
+                        return Ok(());
+                    };
+                    let (batcher, sent) = posted?;
                     self = batcher;
                     // Whoever asked may have gone.
                     let _ = reply.send(sent);
@@ -165,7 +171,8 @@ impl Batcher {
         }
     }
 
-    /// Compression and commitments take too long for a thread that others wait for.
+    /// Compression and commitments take too long for a thread that others wait for, and for an end that others wait for: at the
+    /// first blob of a process they take seconds in a build without optimisation.
     async fn off_thread<T: Send + 'static>(
         mut self,
         work: impl FnOnce(&mut Self) -> T + Send + 'static,
