@@ -11,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod environment;
 pub(crate) mod file;
 pub(crate) mod follow;
+pub(crate) mod given;
 pub(crate) mod healthcheck;
 pub(crate) mod jwt;
 pub(crate) mod l1;

@@ -1,7 +1,7 @@
 //! The environment as a layer of configuration. An empty variable counts as unset, because compose files pass `NAME=${NAME:-}`;
 //! an unknown `LIGHT_NODE_*` is a fault, because a misspelt variable would else be ignored in silence.
 
-use crate::args::layers::{Fault, nearest};
+use crate::args::given::{Fault, nearest};
 use std::{collections::BTreeMap, ffi::OsString};
 
 /// Prefix of our own variables.

@@ -2,7 +2,7 @@
 //! reported with line and key, all of it at once, and without repeating a line: it may hold a URL with a key in it.
 
 use crate::args::{
-    layers::{Fault, Given, Origin, nearest},
+    given::{Fault, Given, Origin, nearest},
     setting::Setting,
 };
 use std::{ffi::OsString, path::Path, sync::Arc};

@@ -6,6 +6,7 @@ use crate::args::{
     aliases::{self, Alias, Translated},
     environment::Environment,
     file,
+    given::{Fault, Given, Origin},
     setting::{self, Kind, Setting},
     words::{Arity, TypedFlag, Words},
 };
@@ -13,69 +14,8 @@ use clap::Command;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::{OsStr, OsString},
-    fmt,
     path::Path,
-    sync::Arc,
 };
-
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A flag, as typed with its dashes: it may be another node's name.
-    Flag(String),
-    /// A variable.
-    Env(String),
-    /// The configuration file.
-    File {
-        path: Arc<Path>,
-        line: usize,
-        key: String,
-    },
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) | Self::Env(name) => f.write_str(name),
-            Self::File { path, line, key } => write!(f, "{}:{line} {key}", path.display()),
-        }
-    }
-}
-
-/// Values for one flag from one place.
-#[derive(Clone, Debug)]
-pub(crate) struct Given {
-    pub(crate) flag: String,
-    pub(crate) values: Vec<OsString>,
-    pub(crate) origin: Origin,
-}
-
-/// Something wrong, in one sentence that names flag, variable or file.
-#[derive(Clone, Debug)]
-pub(crate) struct Fault {
-    message: String,
-    /// Wrong words on the command line, as opposed to a wrong configuration.
-    pub(crate) is_usage: bool,
-}
-
-impl Fault {
-    pub(crate) const fn configuration(message: String) -> Self {
-        let is_usage = false;
-        Self { message, is_usage }
-    }
-
-    /// A fault of what stands at `origin`.
-    fn at(origin: &Origin, message: String) -> Self {
-        let is_usage = matches!(origin, Origin::Flag(_));
-        Self { message, is_usage }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
 
 /// Names that were accepted and have no effect, with the reason they share.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -491,23 +431,6 @@ fn shown(values: &[OsString]) -> String {
 fn notices(ignored: BTreeMap<&'static str, Vec<String>>) -> Vec<Notice> {
     let notice = |(reason, names)| Notice { names, reason };
     ignored.into_iter().map(notice).collect()
-}
-
-/// The known name that a wrong one was probably meant to be.
-pub(crate) fn nearest<'a>(
-    wrong: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    /// Below this, two names have little more in common than their prefix.
-    const LIKENESS_MIN: f64 = 0.8;
-    let likeness = |known: &'a str| (strsim::jaro_winkler(wrong, known), known);
-    let likely = known
-        .into_iter()
-        .map(likeness)
-        .filter(|(likeness, _)| *likeness > LIKENESS_MIN);
-    likely
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, known)| known)
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use crate::{
     args::{
         aliases::{ALIASES, Meaning},
         config::{Dump, ShowArgs},
-        layers::{Layers, Notice, Origin},
+        given::Origin,
+        layers::{Layers, Notice},
         setting::{Kind, Setting},
         value,
     },
