@@ -38,6 +38,11 @@ impl EmbeddedEl {
         self.faults.life().is_alive
     }
 
+    /// How often it was started again. A port serves one life: what came to an earlier one is lost.
+    pub fn life(&self) -> u64 {
+        self.faults.life().number
+    }
+
     /// Ends the process, as `kill -9` does: connections drop, ports refuse, calls without a wire fail, and what was in
     /// memory alone is gone. Blocks are lost with [`Self::restart`]. Nothing happens if it is dead already.
     pub fn kill(&self) {

@@ -163,6 +163,12 @@ impl EmbeddedEl {
         Some(self.sync_progress.borrow().unwrap_or(unreported))
     }
 
+    /// What an [`ElSync`](crate::ElSync) reports whenever it changed. Once `highest` is the number of the target, it has chosen how
+    /// to get there: block by block, by a backfill, or not at all.
+    pub fn subscribe_sync_progress(&self) -> watch::Receiver<Option<SyncProgress>> {
+        self.sync_progress.subscribe()
+    }
+
     /// Reports how far an EL sync is.
     pub(crate) fn report_sync(&self, progress: Option<SyncProgress>) {
         self.sync_progress.send_replace(progress);

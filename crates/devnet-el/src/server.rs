@@ -128,16 +128,16 @@ impl ElServer {
         let first = authrpc
             .open(life.number, &token)
             .map_err(bind(config.authrpc))?;
-        let (is_open, open) = watch::channel(true);
+        let (life_sender, served_life) = watch::channel(Some(life.number));
         let tasks = TaskTracker::new();
         let http = http.start(http_module);
         tasks.spawn(stop_on_cancellation(http, http_port, token.clone()));
-        tasks.spawn(authrpc.serve((life.number, first), is_open, token));
+        tasks.spawn(authrpc.serve((life.number, first), life_sender, token));
         tasks.close();
         Ok(ElServerHandle {
             authrpc_addr,
             http_addr,
-            open,
+            served_life,
             tasks,
         })
     }
@@ -148,7 +148,7 @@ impl ElServer {
 pub struct ElServerHandle {
     authrpc_addr: SocketAddr,
     http_addr: SocketAddr,
-    open: watch::Receiver<bool>,
+    served_life: watch::Receiver<Option<u64>>,
     tasks: TaskTracker,
 }
 
@@ -163,9 +163,10 @@ impl ElServerHandle {
         self.http_addr
     }
 
-    /// Whether the authenticated port takes connections, a moment after the execution layer was killed or started.
-    pub fn watch_authrpc(&self) -> watch::Receiver<bool> {
-        self.open.clone()
+    /// The life, as [`EmbeddedEl::life`] counts them, for which the authenticated port takes connections; `None` while it
+    /// refuses them. It follows a moment after the execution layer was killed or started.
+    pub fn watch_authrpc(&self) -> watch::Receiver<Option<u64>> {
+        self.served_life.clone()
     }
 
     /// Returns when both ports are closed and every call that had begun is answered.

@@ -194,13 +194,15 @@ impl ElSync {
     async fn aim_at(&mut self, target: B256) -> Result<(), StepError> {
         let header = self.peer.header(target).await?;
         let number = header.number;
-        self.choose_way_of_sync(number)?;
+        let choice = self.choose_way_of_sync(number);
+        // After the choice and whatever it is: who sees the target's number knows that it is made.
         if let Some(progress) = self.progress {
             self.report(SyncProgress {
                 highest: number,
                 ..progress
             });
         }
+        choice?;
         let mut above = Way::start(target, &header);
         if let Some(top) = self.way.top_number()
             && let Some(between) = number.checked_sub(top + 1)

@@ -42,11 +42,12 @@ impl AuthPort {
         Ok(server.start(self.methods.clone()))
     }
 
-    /// Closes and opens the port as the process ends and starts, until `token` is cancelled. `is_open` says which.
+    /// Closes and opens the port as the process ends and starts, until `token` is cancelled. `served_life` says which life it is
+    /// open for.
     pub(super) async fn serve(
         self,
         first: (u64, ServerHandle),
-        is_open: watch::Sender<bool>,
+        served_life: watch::Sender<Option<u64>>,
         token: CancellationToken,
     ) {
         let mut lives = self.faults.life.subscribe();
@@ -58,7 +59,7 @@ impl AuthPort {
             if !life.is_alive || life.number != served {
                 if let Some(server) = server.take() {
                     close(server).await;
-                    is_open.send_replace(false);
+                    served_life.send_replace(None);
                 }
                 served = life.number;
             }
@@ -66,7 +67,7 @@ impl AuthPort {
                 match self.open(served, &token) {
                     Ok(opened) => {
                         server = Some(opened);
-                        is_open.send_replace(true);
+                        served_life.send_replace(Some(served));
                     }
                     Err(error) => {
                         tracing::error!(addr = %self.port.addr(), %error, "the Engine API port cannot be opened again");

@@ -217,15 +217,16 @@ async fn control_answers_on_the_plain_port_alone_also_while_the_process_is_dead(
             .await
             .is_err()
     );
-    let mut open = running.handle.watch_authrpc();
-    open.wait_for(|open| !open).await.unwrap();
+    let mut served = running.handle.watch_authrpc();
+    served.wait_for(Option::is_none).await.unwrap();
     let authrpc = running.handle.authrpc_addr();
     let refused = tokio::net::TcpStream::connect(authrpc).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
 
     let status = call("dev_restart", json!([1])).await;
     assert_eq!(status["latest"]["number"], json!(0));
-    open.wait_for(|open| *open).await.unwrap();
+    let life = running.chain.el.life();
+    served.wait_for(|it| *it == Some(life)).await.unwrap();
     let unauthorized = post(authrpc, &request("dev_status", &json!([]))).await;
     assert_eq!(unauthorized.status(), StatusCode::UNAUTHORIZED);
     let status = call("dev_swapChain", json!(["0x386"])).await;

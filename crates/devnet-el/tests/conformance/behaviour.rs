@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 use alloy_rpc_types_engine::{ForkchoiceState, JwtSecret, PayloadStatusEnum};
 use light_node_devnet_el::{
     ElBehaviour, ElServer, ElServerConfig, ElServerHandle, ElSync, EmbeddedEl, InProcessEngine,
-    SyncConfig,
+    SyncConfig, SyncProgress,
 };
 use light_node_engine_api::{
     ElError, EngineApi,
@@ -23,6 +23,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 struct Subject {
     behaviour: ElBehaviour,
     el: Arc<EmbeddedEl>,
+    /// Where it is served, unless it is called without a wire.
+    server: Option<ElServerHandle>,
     fixture: Fixture,
     /// The fixture's builder, which the subject syncs from.
     peer: ElServerHandle,
@@ -45,8 +47,8 @@ impl Subject {
         let chain = Chain::new(Hardfork::Isthmus);
         let (jwt, token) = (JwtSecret::random(), CancellationToken::new());
         let el = chain.embedded_as(behaviour);
-        let door: Arc<dyn EngineApi> = if over_http {
-            let server = serve(el.clone(), jwt, &token);
+        let server = over_http.then(|| serve(el.clone(), jwt, &token));
+        let door: Arc<dyn EngineApi> = if let Some(server) = &server {
             let url = format!("http://{}", server.authrpc_addr()).parse().unwrap();
             http_door(&chain, &url, &jwt)
         } else {
@@ -58,6 +60,7 @@ impl Subject {
         Self {
             behaviour,
             el,
+            server,
             fixture: Fixture::new(door, Arc::new(builder), chain.config.clone()),
             peer,
             _stop: token.clone().drop_guard(),
@@ -86,14 +89,25 @@ impl Subject {
         tokio::spawn(sync.run(self.token.clone()));
     }
 
-    /// Waits until it answers after a start.
+    /// Waits until it answers after a start: without a wire it does so at once.
     async fn wait_until_back(&self) {
-        let back = async {
-            while self.fixture.subject.chain_id().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        if let Some(server) = &self.server {
+            let (mut served, life) = (server.watch_authrpc(), self.el.life());
+            let is_back = served.wait_for(|served| *served == Some(life));
+            let is_back = tokio::time::timeout(LIMIT, is_back).await;
+            assert!(is_back.is_ok(), "{}", self.behaviour);
+        }
+        self.fixture.subject.chain_id().await.unwrap();
+    }
+
+    /// Waits until the sync has chosen its way to the block of this number.
+    async fn wait_for_choice(&self, highest: u64) {
+        let mut progress = self.el.subscribe_sync_progress();
+        let is_chosen = |progress: &Option<SyncProgress>| {
+            progress.is_some_and(|progress| progress.highest == highest)
         };
-        tokio::time::timeout(LIMIT, back).await.unwrap();
+        let chosen = tokio::time::timeout(LIMIT, progress.wait_for(is_chosen)).await;
+        assert!(chosen.is_ok(), "{}", self.behaviour);
     }
 
     async fn forkchoice(&self, head: &Built, safe: B256, finalized: B256) -> Result<bool, ElError> {
@@ -273,12 +287,8 @@ async fn during_a_backfill_op_reth_says_syncing_to_everything_and_op_geth_to_new
         subject.sync_slowly();
         fixture.subject.new_payload(&last.envelope).await.unwrap();
         assert_eq!(fixture.choose(last).await, PayloadStatusEnum::Syncing);
-        let begun = async {
-            while !subject.el.is_backfilling() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, begun).await.unwrap();
+        subject.wait_for_choice(last.block_ref.number).await;
+        assert!(subject.el.is_backfilling());
         // Without its peer it cannot end.
         subject.el.set_peer_connected(false);
         let first = fixture.subject.new_payload(&blocks[0].envelope).await;
@@ -320,7 +330,8 @@ async fn a_known_finalized_block_keeps_op_reth_from_a_far_target() {
             // It reports that it knows how far it is, and goes no further.
             let target = subject.el.sync_target().unwrap();
             assert!(target.is_finalized_known);
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            subject.wait_for_choice(last.block_ref.number).await;
+            assert!(!subject.el.is_backfilling());
             assert_eq!(fixture.latest().await, near[0].block_ref);
             assert_eq!(subject.forkchoice(last, zero, zero).await, Ok(false));
         }
