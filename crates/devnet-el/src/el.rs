@@ -212,7 +212,10 @@ impl EmbeddedEl {
         state: ForkchoiceState,
         attributes: Option<OpPayloadAttributes>,
     ) -> Result<ForkchoiceUpdated, EngineError> {
-        let met = self.faults.slot.take_if(ElFaultKind::answers_forkchoices);
+        let is_met = |kind: ElFaultKind| {
+            kind.answers_forkchoices() || (attributes.is_some() && kind.answers_builds())
+        };
+        let met = self.faults.slot.take_if(is_met);
         let apply = |attributes| {
             self.with_engine(|engine| engine.fork_choice_updated(state, attributes, &self.pool))
         };
@@ -222,6 +225,10 @@ impl EmbeddedEl {
             Some(ElFaultKind::AppliedInvalidForkchoice) => {
                 apply(None)?;
                 Err(EngineError::Prescribed)
+            }
+            Some(ElFaultKind::InvalidAttributes) => {
+                apply(None)?;
+                Err(EngineError::PrescribedAttributes)
             }
             Some(ElFaultKind::ForkchoiceStuck) => {
                 let status = PayloadStatusEnum::Valid;

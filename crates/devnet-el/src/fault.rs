@@ -46,6 +46,8 @@ pub enum ElFaultKind {
     AppliedInvalidForkchoice,
     /// Forkchoices are answered `VALID` and nothing moves.
     ForkchoiceStuck,
+    /// Forkchoices with attributes move the head, and fail with -38003.
+    InvalidAttributes,
     /// Reads of blocks find none.
     NullBlock,
     /// Reads of blocks find the parent of the block that was asked for by number or label.
@@ -57,7 +59,7 @@ pub type ElFault = Fault<ElFaultKind>;
 
 impl ElFaultKind {
     /// Every kind, for documents and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Refuse,
         Self::Hang,
         Self::Slow,
@@ -73,6 +75,7 @@ impl ElFaultKind {
         Self::InvalidForkchoice,
         Self::AppliedInvalidForkchoice,
         Self::ForkchoiceStuck,
+        Self::InvalidAttributes,
         Self::NullBlock,
         Self::WrongBlock,
     ];
@@ -107,6 +110,10 @@ impl ElFaultKind {
                 | Self::AppliedInvalidForkchoice
                 | Self::ForkchoiceStuck
         )
+    }
+
+    pub(crate) const fn answers_builds(self) -> bool {
+        matches!(self, Self::InvalidAttributes)
     }
 
     pub(crate) const fn answers_reads(self) -> bool {

@@ -173,14 +173,20 @@ impl Chain {
         self.pool.next_nonce(&self.head().state, address)
     }
 
-    /// Versioned hash and content of the blobs in a slot's block, in block order; `None` when the slot was missed or is
-    /// not there yet. A blob that has been pruned is left out.
-    pub fn blobs_at_slot(&self, slot: u64) -> Option<Vec<(B256, Arc<Blob>)>> {
+    /// The block of a slot; `None` when the slot was missed or is not there yet.
+    pub fn block_at_slot(&self, slot: u64) -> Option<&Arc<L1Block>> {
         let index = self
             .canonical
             .binary_search_by_key(&slot, |block| block.slot)
             .ok()?;
-        let hashes = self.canonical[index]
+        self.canonical.get(index)
+    }
+
+    /// Versioned hash and content of the blobs in a slot's block, in block order; `None` when the slot was missed or is
+    /// not there yet. A blob that has been pruned is left out.
+    pub fn blobs_at_slot(&self, slot: u64) -> Option<Vec<(B256, Arc<Blob>)>> {
+        let hashes = self
+            .block_at_slot(slot)?
             .transactions
             .iter()
             .flat_map(|tx| tx.blob_versioned_hashes().unwrap_or_default());

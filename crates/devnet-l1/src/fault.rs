@@ -50,7 +50,7 @@ pub enum FaultKind {
     WithheldBlobs,
     /// Each blob is another one.
     WrongBlobs,
-    /// Status 404 for blobs, as of a slot that passed without a block or that the node has pruned.
+    /// Status 404 for blobs and for the header of their slot, as of a slot that passed without a block.
     MissedSlot,
 }
 
@@ -74,6 +74,17 @@ impl FaultKind {
             Self::WithheldBlobs | Self::WrongBlobs | Self::MissedSlot
         )
     }
+}
+
+/// What the beacon API is asked for, as far as faults tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BeaconQuestion {
+    /// The blobs of a slot.
+    Blobs,
+    /// The header of a slot.
+    Header,
+    /// All else.
+    Other,
 }
 
 /// A fault of the L1.
@@ -119,8 +130,11 @@ impl Faults {
     }
 
     /// What the next request of the beacon API meets.
-    pub(crate) fn take_for_beacon(&self, asks_for_blobs: bool) -> Option<Met<FaultKind>> {
-        self.slot
-            .take_if(|kind| !kind.is_lie() && (asks_for_blobs || !kind.is_of_blobs()))
+    pub(crate) fn take_for_beacon(&self, question: BeaconQuestion) -> Option<Met<FaultKind>> {
+        self.slot.take_if(|kind| match question {
+            BeaconQuestion::Blobs => !kind.is_lie(),
+            BeaconQuestion::Header if kind == FaultKind::MissedSlot => true,
+            BeaconQuestion::Header | BeaconQuestion::Other => !kind.is_lie() && !kind.is_of_blobs(),
+        })
     }
 }

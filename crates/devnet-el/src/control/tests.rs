@@ -201,6 +201,13 @@ async fn prescribed_answers_change_nothing() {
         assert_eq!(chain.head().hash, blocks[4].hash);
     }
     let state = forkchoice(blocks[4].hash);
+    let fault = Fault::until_cleared(ElFaultKind::InvalidAttributes).times(1);
+    chain.el.set_fault(fault);
+    assert!(chain.el.fork_choice_updated(state, None).is_ok());
+    let attributes = || Some(chain.attributes_on(&chain.head()));
+    let refused = chain.el.fork_choice_updated(state, attributes());
+    assert_eq!(refused.unwrap_err().code(), -38003);
+    assert!(chain.el.fork_choice_updated(state, attributes()).is_ok());
     chain
         .el
         .set_fault(Fault::until_cleared(ElFaultKind::PayloadSyncing));

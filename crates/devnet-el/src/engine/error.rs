@@ -22,6 +22,9 @@ pub enum EngineError {
     /// A fault on command.
     #[error("invalid forkchoice state: on command")]
     Prescribed,
+    /// A fault on command.
+    #[error("invalid payload attributes: on command")]
+    PrescribedAttributes,
     /// A block is to be built on one whose state is not kept any more.
     #[error("the state of block {0} was dropped")]
     StateDropped(B256),
@@ -51,6 +54,7 @@ impl EngineError {
                 | AttributesError::Withdrawals
                 | AttributesError::Transaction { .. },
             )
+            | Self::PrescribedAttributes
             | Self::Build(_) => -38003,
             Self::StateDropped(_) => -32000,
         }

@@ -1,9 +1,13 @@
-//! The beacon API, as far as a rollup node asks for blobs: version, genesis, slot length, and the blobs of a slot. There is no
-//! beacon chain, so everything that would need its roots or signatures (headers, blob sidecars) answers 404.
+//! The beacon API, as far as a rollup node asks for blobs: version, genesis, slot length, the blobs of a slot, and of its header
+//! what tells whose slot it is. There is no beacon chain, so everything that would need its roots or signatures (blob sidecars)
+//! answers 404.
 
 use super::{Answer, CLIENT_VERSION, Server, connection::Cutter, under_fault};
-use crate::{fault::FaultKind, l1::EmbeddedL1};
-use alloy_primitives::{B256, hex};
+use crate::{
+    fault::{BeaconQuestion, FaultKind},
+    l1::EmbeddedL1,
+};
+use alloy_primitives::{B256, hex, keccak256};
 use axum::{
     Router,
     extract::{ConnectInfo, RawQuery, State},
@@ -20,6 +24,9 @@ const MAX_HASHES: usize = 64;
 /// Path of the blobs of a slot.
 const BLOBS: &str = "/eth/v1/beacon/blobs/";
 
+/// Path of the header of a slot, or of the newest one.
+const HEADERS: &str = "/eth/v1/beacon/headers/";
+
 /// Everything under `/eth`.
 pub(super) fn routes() -> Router<Server> {
     Router::new().route("/eth/{*path}", get(handle))
@@ -31,10 +38,7 @@ async fn handle(
     uri: Uri,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let met = server
-        .l1
-        .faults()
-        .take_for_beacon(uri.path().starts_with(BLOBS));
+    let met = server.l1.faults().take_for_beacon(question(uri.path()));
     let answer = || {
         let query = query.as_deref().unwrap_or_default();
         let answer = route(&server.l1, uri.path(), query);
@@ -42,6 +46,16 @@ async fn handle(
         answer.unwrap_or_else(refused)
     };
     under_fault(&server, &cutter, met, answer).await
+}
+
+fn question(path: &str) -> BeaconQuestion {
+    match path.strip_prefix(HEADERS) {
+        // The newest block is there, whatever becomes of others.
+        Some("head") => BeaconQuestion::Other,
+        Some(_) => BeaconQuestion::Header,
+        None if path.starts_with(BLOBS) => BeaconQuestion::Blobs,
+        None => BeaconQuestion::Other,
+    }
 }
 
 /// Why a request has no answer: a status and a message in the form of the beacon API.
@@ -62,10 +76,13 @@ fn route(l1: &EmbeddedL1, path: &str, query: &str) -> Result<Answer, Refused> {
         "/eth/v1/beacon/genesis" => genesis(l1),
         "/eth/v1/config/spec" => spec(l1),
         path => {
-            let id = path
-                .strip_prefix(BLOBS)
-                .ok_or_else(|| not_found("this L1 has no such endpoint"))?;
-            blobs(l1, id, query)?
+            if let Some(id) = path.strip_prefix(HEADERS) {
+                header(l1, id)?
+            } else if let Some(id) = path.strip_prefix(BLOBS) {
+                blobs(l1, id, query)?
+            } else {
+                return Err(not_found("this L1 has no such endpoint"));
+            }
         }
     };
     Ok(Answer::ok(body))
@@ -113,6 +130,31 @@ fn spec(l1: &EmbeddedL1) -> Value {
         "SECONDS_PER_SLOT": slot.as_secs().to_string(),
         "SLOT_DURATION_MS": slot.as_millis().to_string(),
     } })
+}
+
+/// Slot and parent root of a beacon block, which the execution block of the slot names, too.
+fn header(l1: &EmbeddedL1, id: &str) -> Result<Value, Refused> {
+    let block = l1.with_chain(|chain| {
+        let slot = match id {
+            "head" => chain.head().slot(),
+            slot => slot.parse().ok()?,
+        };
+        chain.block_at_slot(slot).cloned()
+    });
+    let block = block.ok_or_else(|| not_found("block not found"))?;
+    let parent_root = block.header().parent_beacon_block_root.unwrap_or_default();
+    Ok(json!({ "execution_optimistic": false, "data": {
+        // What its child names as the root of its parent.
+        "root": keccak256(block.hash()),
+        "canonical": true,
+        "header": { "message": {
+            "slot": block.slot().to_string(),
+            "proposer_index": "0",
+            "parent_root": parent_root,
+            "state_root": B256::ZERO,
+            "body_root": B256::ZERO,
+        } },
+    } }))
 }
 
 /// The blobs of a block, in block order: those that are asked for, or all.

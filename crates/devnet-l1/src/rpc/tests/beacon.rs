@@ -113,7 +113,8 @@ async fn what_is_not_there_answers_in_the_form_of_the_api() {
     for path in [
         "/eth/v1/beacon/blobs/7",
         "/eth/v1/beacon/blobs/latest",
-        "/eth/v1/beacon/headers/1",
+        "/eth/v1/beacon/headers/7",
+        "/eth/v1/beacon/headers/latest",
         "/eth/v1/beacon/blob_sidecars/1",
     ] {
         let (status, answer) = rig.get(path).await;
@@ -123,6 +124,24 @@ async fn what_is_not_there_answers_in_the_form_of_the_api() {
         .get("/eth/v1/beacon/blobs/1?versioned_hashes=0x12")
         .await;
     assert_eq!((status, &answer["code"]), (400, &json!(400)));
+}
+
+#[tokio::test]
+async fn a_header_tells_which_block_stands_in_its_slot() {
+    let rig = Rig::start().await;
+    rig.l1.mine(1).unwrap();
+    rig.l1.miss_slots(1);
+    rig.l1.mine(1).unwrap();
+    let (_, head) = rig.get("/eth/v1/beacon/headers/head").await;
+    let (_, first) = rig.get("/eth/v1/beacon/headers/1").await;
+    let message = &head["data"]["header"]["message"];
+    assert_eq!(message["slot"], "3");
+    let block = rig.l1.with_chain(|chain| chain.head().clone());
+    let root = block.header().parent_beacon_block_root.unwrap();
+    assert_eq!(message["parent_root"], json!(root));
+    assert_eq!(message["parent_root"], first["data"]["root"]);
+    let (status, _) = rig.get("/eth/v1/beacon/headers/2").await;
+    assert_eq!(status, 404, "nothing stands in a slot that was missed");
 }
 
 #[tokio::test]
@@ -161,6 +180,9 @@ async fn blobs_can_be_withheld_changed_or_missed_while_all_else_is_true() {
     rig.l1.set_fault(fault(FaultKind::MissedSlot, None));
     let (status, _) = rig.get(&format!("/eth/v1/beacon/blobs/{slot}")).await;
     assert_eq!(status, 404);
+    let header = |id: &str| format!("/eth/v1/beacon/headers/{id}");
+    assert_eq!(rig.get(&header(&slot)).await.0, 404);
+    assert_eq!(rig.get(&header("head")).await.0, 200);
     let head: String = rig.result("eth_blockNumber", json!([])).await;
     assert_eq!(head, "0x1", "JSON-RPC knows nothing of it");
     rig.l1.clear_fault();
