@@ -120,7 +120,7 @@ impl ConfigUpdate {
             2 => one_word(log).and_then(number).map(Self::GasLimit),
             3 => one_word(log).and_then(address).map(Self::UnsafeBlockSigner),
             4 => one_word(log).and_then(eip1559_params),
-            5 => one_word(log).and_then(operator_fee_params),
+            5 => one_word(log).map(operator_fee_params),
             6 => one_word(log).and_then(number).map(Self::MinBaseFee),
             7 => one_word(log)
                 .and_then(number)
@@ -237,17 +237,19 @@ fn number<T: TryFrom<u64>>(value: B256) -> Result<T, ConfigUpdateError> {
         .ok_or(ConfigUpdateError::Value { value })
 }
 
-/// Zero stands for the chain's own constants, so only both may be zero (`specs/protocol/holocene/system-config.md`).
+/// The last eight bytes; what stands above them does not matter. Zero stands for the chain's own constants, so only both may be
+/// zero (`specs/protocol/holocene/system-config.md`).
 fn eip1559_params(value: B256) -> Result<ConfigUpdate, ConfigUpdateError> {
-    let params = FixedBytes(number::<u64>(value)?.to_be_bytes());
+    let params = FixedBytes::<8>::from_slice(&value[24..]);
     if (params[..4] == [0; 4]) != (params[4..] == [0; 4]) {
         return Err(ConfigUpdateError::Eip1559Params { params });
     }
     Ok(ConfigUpdate::Eip1559Params(params))
 }
 
-fn operator_fee_params(value: B256) -> Result<ConfigUpdate, ConfigUpdateError> {
-    let fits = value[..20].iter().all(|byte| *byte == 0);
-    fits.then_some(ConfigUpdate::OperatorFeeParams(value))
-        .ok_or(ConfigUpdateError::Value { value })
+/// The last twelve bytes; what stands above them does not matter.
+fn operator_fee_params(value: B256) -> ConfigUpdate {
+    let mut params = B256::ZERO;
+    params[20..].copy_from_slice(&value[20..]);
+    ConfigUpdate::OperatorFeeParams(params)
 }

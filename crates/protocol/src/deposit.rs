@@ -32,12 +32,6 @@ pub enum DepositError {
         /// The first topic.
         topic: B256,
     },
-    /// Sender or recipient is longer than an address.
-    #[error("topic {topic} is no address")]
-    Address {
-        /// The topic.
-        topic: B256,
-    },
     /// Only version 0 exists.
     #[error("unknown version {version}")]
     Version {
@@ -56,12 +50,6 @@ pub enum DepositError {
     /// More than all ether there is.
     #[error("mint does not fit into 128 bits")]
     Mint,
-    /// The flag is a Solidity boolean.
-    #[error("creation flag {flag} is neither 0 nor 1")]
-    CreationFlag {
-        /// The byte.
-        flag: u8,
-    },
 }
 
 /// The deposits in the receipts of the L1 block `l1_block_hash`, in the order in which the first L2 block of its epoch must
@@ -98,6 +86,9 @@ where
 
 /// The deposit that a `TransactionDeposited` log stands for. `log_index` counts all logs of the L1 block.
 ///
+/// The portal pads with zeros and has flags of one bit. Where a log does not, it is read as the reference node reads it: only the
+/// last bytes of a topic count, nothing behind the content does, and any flag but zero means a creation.
+///
 /// # Errors
 /// What is wrong with the log.
 pub fn user_deposit(
@@ -112,7 +103,7 @@ pub fn user_deposit(
     if *event != TRANSACTION_DEPOSITED_TOPIC {
         return Err(DepositError::Event { topic: *event });
     }
-    let (from, to) = (address(*from)?, address(*to)?);
+    let (from, to) = (Address::from_word(*from), Address::from_word(*to));
     if !version.is_zero() {
         return Err(DepositError::Version { version: *version });
     }
@@ -127,8 +118,7 @@ pub fn user_deposit(
         from,
         to: match fixed[72] {
             0 => TxKind::Call(to),
-            1 => TxKind::Create,
-            flag => return Err(DepositError::CreationFlag { flag }),
+            _ => TxKind::Create,
         },
         mint: mint.try_into().map_err(|_| DepositError::Mint)?,
         value: U256::from_be_slice(&fixed[32..64]),
@@ -136,13 +126,4 @@ pub fn user_deposit(
         is_system_transaction: false,
         input: Bytes::copy_from_slice(input),
     })
-}
-
-fn address(topic: B256) -> Result<Address, DepositError> {
-    let address = Address::from_word(topic);
-    if address.into_word() == topic {
-        Ok(address)
-    } else {
-        Err(DepositError::Address { topic })
-    }
 }

@@ -77,28 +77,59 @@ fn every_published_log_becomes_its_transaction() {
     }
 }
 
+/// What other implementations refuse and the reference node takes. The portal makes none of it, but two nodes agree only if
+/// they read it the same way.
+fn is_taken(vector: &Invalid) -> bool {
+    matches!(
+        vector.error.as_str(),
+        "from" | "to" | "padding" | "creation flag"
+    )
+}
+
+#[test]
+fn what_the_portal_never_writes_is_read_as_the_reference_node_reads_it() {
+    let vectors = vectors();
+    let taken: Vec<&Invalid> = vectors.invalid.iter().filter(|one| is_taken(one)).collect();
+    assert_eq!(taken.len(), 4);
+    for vector in taken {
+        let data = match vector.error.as_str() {
+            // Their data is empty.
+            "from" | "to" => vectors.valid[0].log.data.clone(),
+            _ => vector.data.clone(),
+        };
+        let log = LogData::new_unchecked(vector.topics.clone(), data.clone());
+        let deposit = user_deposit(&log, B256::ZERO, 0).unwrap();
+        assert_eq!(deposit.from, Address::from_word(vector.topics[1]));
+        let to = match data[64 + 72] {
+            0 => TxKind::Call(Address::from_word(vector.topics[2])),
+            _ => TxKind::Create,
+        };
+        assert_eq!(deposit.to, to, "{}", vector.name);
+        let length = usize::from(u16::from_be_bytes([data[62], data[63]]));
+        assert_eq!(deposit.input, data[64 + 73..64 + length]);
+    }
+}
+
 #[test]
 fn every_malformed_log_is_refused_for_its_reason() {
     for vector in vectors().invalid {
+        if is_taken(&vector) {
+            continue;
+        }
         let log = LogData::new_unchecked(vector.topics, vector.data);
         let error = user_deposit(&log, B256::ZERO, 0).unwrap_err();
         let fits = match vector.error.as_str() {
             "event" => matches!(error, DepositError::Event { .. }),
-            "from" | "to" => matches!(error, DepositError::Address { .. }),
             "version" => matches!(error, DepositError::Version { .. }),
             "alignment" => matches!(error, DepositError::Data(LogDataError::Alignment { .. })),
             "offset" => matches!(error, DepositError::Data(LogDataError::Offset)),
-            "padding" => matches!(error, DepositError::Data(LogDataError::Padding)),
-            // A length that is one byte too small also leaves a byte of content in the padding.
             "length" | "length overflow" => matches!(
                 error,
-                DepositError::Data(
-                    LogDataError::TooShort { .. }
-                        | LogDataError::Length { .. }
-                        | LogDataError::Padding
-                )
+                DepositError::TooShort { .. }
+                    | DepositError::Data(
+                        LogDataError::TooShort { .. } | LogDataError::Length { .. }
+                    )
             ),
-            "creation flag" => matches!(error, DepositError::CreationFlag { .. }),
             "mint" => matches!(error, DepositError::Mint),
             other => panic!("unknown reason {other}"),
         };
