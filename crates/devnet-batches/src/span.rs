@@ -75,7 +75,7 @@ impl SpanBatch {
 }
 
 /// Unsigned LEB128, as Go's `binary.PutUvarint`.
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;

@@ -1,33 +1,35 @@
 //! The devnet's batcher: with every new L1 block that the source has looked through, it sends the unsafe blocks after the
 //! last ones it sent, as singular or span batches in calldata or blobs, with the key that L1 asks for.
 //!
-//! It goes back to the safe head and sends again from there when an L1 reorg may have swallowed transactions, when what it
-//! sent last is no longer on the L2 chain, when L1 asks for another key, and when the safe head has stood still for too
-//! long, which is sooner than a channel times out.
+//! It goes back to the safe head and sends again from there when something that it sent was in vain: lost by L1, or read by
+//! the source without becoming safe. So it does when L1 asks for another key, and when the L2 chain has left what it sent.
 
 mod config;
 mod handle;
 mod ledger;
+mod posted;
 mod transactions;
 
 pub use config::{BatchKind, BatcherConfig, DataAvailability};
 pub use handle::BatcherHandle;
-pub(crate) use ledger::Ledger;
+pub(crate) use ledger::{Carried, Ledger};
 
 use crate::{
     accounts::{DEV_ACCOUNTS, DevAccount},
     l2_chain::L2Chain,
-    system_configs::SystemConfigs,
+    system_configs::{SystemConfigs, is_canonical},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use handle::{Command, Extra, Inbox};
 use light_node_actor::CancellationToken;
 use light_node_devnet_batches::{
     BlobError, ChannelError, SingularBatch, SpanError, batch_transactions,
+    malformed::{Content, Honest},
 };
 use light_node_devnet_el::{ChainView, ExecutedBlock};
-use light_node_devnet_l1::{EmbeddedL1, PoolError};
+use light_node_devnet_l1::{Chain, EmbeddedL1, PoolError};
 use light_node_protocol::{L2BlockRef, L2BlockRefError, SyncStatus};
+use posted::{Place, Posted};
 use thiserror::Error;
 use tokio::{
     sync::watch,
@@ -35,9 +37,6 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 use transactions::{Block, Signed, data_of_blocks, sign};
-
-/// L1 blocks without progress after which everything above the safe head is sent again. A channel times out after 50.
-const RESUBMIT_AFTER_L1_BLOCKS: u64 = 10;
 
 /// Channels per L1 block; more would not fit into its gas limit. What remains goes with the next one.
 const CHANNELS_MAX: usize = 2;
@@ -50,6 +49,9 @@ const FRAMES_MAX: usize = 60;
 
 /// Bytes of an encoded batch beside its transactions, at most.
 const BATCH_OVERHEAD_BYTES: usize = 128;
+
+/// Who sends what must not come from the batcher: somebody with ether on L1.
+const STRANGER: DevAccount = DEV_ACCOUNTS[4];
 
 /// Why nothing was sent. The next L1 block brings another attempt.
 #[derive(Debug, Error)]
@@ -95,10 +97,8 @@ pub(crate) struct Batcher {
     batcher: Address,
     /// The last block that was sent, or the safe head to go on from.
     sent: L2BlockRef,
-    /// L1 head when it was sent.
-    sent_at_l1: u64,
-    /// L1 reorgs that have been taken into account.
-    reorgs: u64,
+    /// What was sent since and is not safe yet.
+    posted: Posted,
 }
 
 impl Batcher {
@@ -115,8 +115,7 @@ impl Batcher {
             system_configs: SystemConfigs::new(l2.config().clone()),
             batcher: l2.config().genesis.system_config.batcher_address,
             sent,
-            sent_at_l1: 0,
-            reorgs: l1.heads().reorgs,
+            posted: Posted::default(),
             l1,
             l2,
             ledger,
@@ -184,8 +183,13 @@ impl Batcher {
         .await
     }
 
-    /// Sends what is unsafe in `status` and was not sent yet. Returns the number of blocks.
+    /// Sends what is unsafe in `status` and was not sent yet. Returns the number of blocks: none if an L1 reorg has overtaken
+    /// the status.
     pub(crate) fn submit(&mut self, status: &SyncStatus) -> Result<usize, BatcherError> {
+        let current_l1 = status.current_l1.id();
+        if !self.l1.with_chain(|chain| is_canonical(chain, &current_l1)) {
+            return Ok(0);
+        }
         let view = self.l2.view();
         let account = self.account()?;
         self.find_start(&view, status, account);
@@ -197,11 +201,15 @@ impl Batcher {
             };
             let config = *self.inbox.config.borrow();
             let pieces = data_of_blocks(&config, self.l2.config(), &self.sent, &blocks)?;
+            let content = Content::Data(pieces);
             count += blocks.len();
-            let references = blocks.into_iter().map(|block| block.reference).collect();
-            self.send(account, config.da, &pieces, references)?;
+            let carried = Carried {
+                blocks: blocks.into_iter().map(|block| block.reference).collect(),
+                is_span: config.batches == BatchKind::Span,
+            };
+            let transactions = self.send(account, config.da, &content, Some(carried))?;
+            self.posted.push(transactions, last.number);
             self.sent = last;
-            self.sent_at_l1 = status.current_l1.number;
         }
         if count > 0 {
             debug!(blocks = count, up_to = %self.sent, "batches sent");
@@ -211,17 +219,22 @@ impl Batcher {
 
     /// Sends something beside the blocks.
     fn post(&mut self, extra: &Extra, da: DataAvailability) -> Result<Vec<B256>, BatcherError> {
-        let account = self.account()?;
-        let pieces = match extra {
-            Extra::Data(pieces) => pieces.clone(),
-            Extra::Malformed(kind) => kind.transactions(&self.next_batch())?,
+        let mut account = self.account()?;
+        let content = match extra {
+            Extra::Data(pieces) => Content::Data(pieces.clone()),
+            Extra::Malformed(kind) => {
+                if kind.is_from_stranger() {
+                    account = &STRANGER;
+                }
+                kind.content(&self.honest())?
+            }
         };
         info!(?extra, ?da, after = %self.sent, "batcher data sent on command");
-        self.send(account, da, &pieces, Vec::new())
+        self.send(account, da, &content, None)
     }
 
     /// The batch of an empty block after the last one that was sent.
-    fn next_batch(&self) -> SingularBatch {
+    fn honest(&self) -> Honest {
         let L2BlockRef {
             hash,
             l1_origin,
@@ -229,7 +242,10 @@ impl Batcher {
             ..
         } = self.sent;
         let timestamp = timestamp.saturating_add(self.l2.config().block_time);
-        SingularBatch::new(hash, l1_origin, timestamp, Vec::new())
+        Honest {
+            batch: SingularBatch::new(hash, l1_origin, timestamp, Vec::new()),
+            genesis_time: self.l2.config().genesis.l2_time,
+        }
     }
 
     /// The account that L1 asks for.
@@ -247,24 +263,25 @@ impl Batcher {
 
     /// Decides after which block to go on.
     fn find_start(&mut self, view: &ChainView, status: &SyncStatus, account: &DevAccount) {
-        let safe = status.safe_l2;
-        let reorgs = self.l1.heads().reorgs;
-        let is_reorg = std::mem::replace(&mut self.reorgs, reorgs) != reorgs;
+        let (safe, read) = (status.safe_l2, status.current_l1.number);
+        let is_in_vain = self.l1.with_chain(|chain| {
+            let place_of = |hash: &B256| place_of(chain, hash);
+            self.posted.is_in_vain(safe.number, read, place_of)
+        });
         let is_new_key = std::mem::replace(&mut self.batcher, account.address) != account.address;
         let is_lost = view
             .block_by_number(self.sent.number)
             .is_none_or(|block| block.hash != self.sent.hash);
-        let is_stuck = self.sent.number > safe.number
-            && status.current_l1.number >= self.sent_at_l1 + RESUBMIT_AFTER_L1_BLOCKS;
         let is_behind = self.sent.number < safe.number;
-        if is_reorg || is_new_key || is_lost || is_stuck || is_behind {
+        if is_in_vain || is_new_key || is_lost || is_behind {
             if self.sent.number > safe.number {
                 info!(
-                    sent = %self.sent, safe = %safe, is_reorg, is_new_key, is_lost, is_stuck,
+                    sent = %self.sent, safe = %safe, is_in_vain, is_new_key, is_lost,
                     "batches are sent again"
                 );
             }
             self.sent = safe;
+            self.posted.clear();
         }
     }
 
@@ -308,22 +325,32 @@ impl Batcher {
         &self,
         account: &DevAccount,
         da: DataAvailability,
-        pieces: &[Bytes],
-        references: Vec<L2BlockRef>,
+        content: &Content,
+        carried: Option<Carried>,
     ) -> Result<Vec<B256>, BatcherError> {
         let nonce = self
             .l1
             .with_chain(|chain| chain.pending_nonce(&account.address));
         let config = self.l2.config();
         let (chain_id, inbox) = (config.l1_chain_id, config.batch_inbox_address);
-        let signed = sign(account, nonce, chain_id, inbox, da, pieces)?;
+        let signed = sign(account, nonce, chain_id, inbox, da, content)?;
         let hashes: Vec<B256> = signed.iter().map(|one| one.hash).collect();
         // Before sending: the L1 may mine a transaction at once.
-        self.ledger.enter(hashes.clone(), references);
+        if let Some(carried) = carried {
+            self.ledger.enter(hashes.clone(), carried);
+        }
         for Signed { network_bytes, .. } in signed {
             self.l1.submit(&network_bytes)?;
         }
         Ok(hashes)
+    }
+}
+
+fn place_of(chain: &Chain, transaction: &B256) -> Place {
+    match chain.transaction(transaction) {
+        Some((block, _)) => Place::Block(block.number()),
+        None if chain.pending_transaction(transaction).is_some() => Place::Pool,
+        None => Place::Nowhere,
     }
 }
 

@@ -16,11 +16,12 @@ pub use rpc::{SourceHandle, SourceRpcError};
 pub(crate) use {commands::Commands, rpc::SourceRpc};
 
 use crate::{
-    batcher::Ledger,
+    batcher::{Carried, Ledger},
     l2_chain::L2Chain,
     sequencer::genesis_ref,
     system_configs::{SystemConfigs, is_canonical},
 };
+use alloy_consensus::Transaction;
 use fault::History;
 use light_node_actor::CancellationToken;
 use light_node_devnet_l1::{Chain, EmbeddedL1, L1Block, L1Heads};
@@ -170,30 +171,22 @@ impl Source {
         }
     }
 
-    /// The L2 blocks that the batcher's transactions in `block` complete, in order.
-    fn carried_by(&mut self, chain: &Chain, block: &Arc<L1Block>) -> Vec<L2BlockRef> {
+    /// The channels that the batcher's transactions in `block` complete, in order.
+    fn carried_by(&mut self, chain: &Chain, block: &Arc<L1Block>) -> Vec<Carried> {
         let Some(system_config) = self.system_configs.at(chain, block.number()) else {
             return Vec::new();
         };
         let inbox = self.l2.config().batch_inbox_address;
         let timeout = self.l2.config().channel_timeout(block.header().timestamp);
-        let mut carried = Vec::new();
-        for transaction in block.transactions() {
-            use alloy_consensus::Transaction;
-            let is_batch = transaction.to() == Some(inbox)
-                && transaction.signer() == system_config.batcher_address;
-            if !is_batch {
-                continue;
-            }
-            match self
-                .ledger
-                .completed_by(transaction.tx_hash(), chain, timeout)
-            {
-                Some(blocks) => carried.extend_from_slice(&blocks),
-                None => continue,
-            }
-        }
-        carried
+        let batches = block.transactions().iter().filter(|transaction| {
+            transaction.to() == Some(inbox) && transaction.signer() == system_config.batcher_address
+        });
+        batches
+            .filter_map(|transaction| {
+                let hash = transaction.tx_hash();
+                self.ledger.completed_by(hash, chain, timeout)
+            })
+            .collect()
     }
 
     /// Finalized is the safe head at the finalized L1 block, and never goes down. (It would have to if a command lowered

@@ -113,15 +113,20 @@ impl Rig {
     /// batcher sends with each.
     pub(crate) async fn advance(&mut self, l1_blocks: u64) {
         for _ in 0..l1_blocks {
-            let l1_head = self.l1.mine(1).expect("one block is few");
-            while self.next_l2_time() <= l1_head.timestamp {
-                self.sequencer.build_next().await.expect("a block is built");
-            }
-            self.source.update();
+            self.grow().await;
             self.batcher
                 .submit(&self.status())
                 .expect("batches are sent");
         }
+    }
+
+    /// Mines an L1 block, and builds L2 blocks until the next one would be later. Nothing is sent.
+    pub(crate) async fn grow(&mut self) {
+        let l1_head = self.l1.mine(1).expect("one block is few");
+        while self.next_l2_time() <= l1_head.timestamp {
+            self.sequencer.build_next().await.expect("a block is built");
+        }
+        self.source.update();
     }
 
     /// Mines what the batcher has sent, and one L1 block more.

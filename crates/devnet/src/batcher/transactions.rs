@@ -8,10 +8,12 @@ use crate::accounts::DevAccount;
 use alloy_consensus::{
     EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope,
 };
-use alloy_eips::{Encodable2718, eip7594::BlobTransactionSidecarVariant};
+use alloy_eips::{
+    Encodable2718, eip4844::BlobTransactionSidecar, eip7594::BlobTransactionSidecarVariant,
+};
 use alloy_primitives::{Address, B256, Bytes, TxKind};
 use light_node_devnet_batches::{
-    Blobs, Channel, Frame, SingularBatch, SpanBatch, SpanBlock, batcher_data,
+    Blobs, Channel, Frame, SingularBatch, SpanBatch, SpanBlock, batcher_data, malformed::Content,
 };
 use light_node_protocol::{L2BlockRef, RollupConfig};
 
@@ -108,15 +110,26 @@ fn pieces(config: &BatcherConfig, frames: &[Frame]) -> Vec<Bytes> {
     pieces.into_iter().map(batcher_data).collect()
 }
 
-/// Signs the transactions that carry `pieces` to the inbox, with consecutive nonces. Takes tens of milliseconds for each blob.
+/// Signs the transactions that carry `content` to the inbox, with consecutive nonces. Takes tens of milliseconds for each blob.
 pub(super) fn sign(
     account: &DevAccount,
     first_nonce: u64,
     l1_chain_id: u64,
     inbox: Address,
     da: DataAvailability,
-    pieces: &[Bytes],
+    content: &Content,
 ) -> Result<Vec<Signed>, BatcherError> {
+    let in_blobs =
+        |nonce, blobs: Blobs| in_blobs(account, nonce, l1_chain_id, inbox, blobs.into_sidecar());
+    let pieces = match content {
+        Content::Data(pieces) => pieces,
+        // It is wrong as a blob, so it goes as one.
+        Content::Blob(blob) => {
+            let mut blobs = Blobs::default();
+            blobs.push(**blob)?;
+            return Ok(vec![in_blobs(first_nonce, blobs)]);
+        }
+    };
     match da {
         DataAvailability::Calldata => Ok((first_nonce..)
             .zip(pieces)
@@ -124,7 +137,7 @@ pub(super) fn sign(
             .collect()),
         DataAvailability::Blobs => (first_nonce..)
             .zip(pieces.chunks(BLOBS_PER_TRANSACTION))
-            .map(|(nonce, pieces)| blobs(account, nonce, l1_chain_id, inbox, pieces))
+            .map(|(nonce, pieces)| Ok(in_blobs(nonce, Blobs::of_data(pieces)?)))
             .collect(),
     }
 }
@@ -155,14 +168,13 @@ fn calldata(
     }
 }
 
-fn blobs(
+fn in_blobs(
     account: &DevAccount,
     nonce: u64,
     chain_id: u64,
     inbox: Address,
-    pieces: &[Bytes],
-) -> Result<Signed, BatcherError> {
-    let sidecar = Blobs::of_data(pieces)?.into_sidecar();
+    sidecar: BlobTransactionSidecar,
+) -> Signed {
     let tx = TxEip4844 {
         chain_id,
         nonce,
@@ -179,10 +191,10 @@ fn blobs(
     let tx = TxEip4844WithSidecar::from_tx_and_sidecar(tx, variant);
     let signed: EthereumTxEnvelope<TxEip4844WithSidecar<BlobTransactionSidecarVariant>> =
         tx.into_signed(signature).into();
-    Ok(Signed {
+    Signed {
         hash: *signed.tx_hash(),
         network_bytes: signed.encoded_2718().into(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Which L2 blocks the L1 carries: the reference source's knowledge, as pure rules.
 //!
 //! For each canonical L1 block the record keeps the safe head after it. A batch extends the safe head if its block is the
-//! head's child and its L1 origin is canonical at or below the including block, which is what derivation would find. An L1
-//! reorg takes the lost L1 blocks off the record and thereby takes the safe head back.
+//! head's child and its L1 origin is canonical at or below the including block, which is what derivation would find; a span
+//! in which one origin is not is dropped whole (`specs/protocol/holocene/derivation.md#span-batches`). An L1 reorg takes the
+//! lost L1 blocks off the record and thereby takes the safe head back.
 
+use crate::batcher::Carried;
 use light_node_protocol::{L1BlockRef, L2BlockRef};
 use std::collections::VecDeque;
 
@@ -62,21 +64,25 @@ impl Record {
         self.steps.len() < before
     }
 
-    /// Adds the next canonical L1 block and the L2 blocks that its batches carry, in order.
+    /// Adds the next canonical L1 block and the channels that its transactions complete, in order.
     /// `is_canonical_origin` says whether an L2 block's origin is on the L1 chain at or below `l1`.
     pub(crate) fn extend(
         &mut self,
         l1: L1BlockRef,
-        carried: &[L2BlockRef],
+        channels: &[Carried],
         is_canonical_origin: impl Fn(&L2BlockRef) -> bool,
     ) {
+        let has_origin =
+            |block: &L2BlockRef| block.l1_origin.number <= l1.number && is_canonical_origin(block);
         let mut safe = self.safe();
-        for block in carried {
-            if block.parent_hash == safe.hash
-                && block.l1_origin.number <= l1.number
-                && is_canonical_origin(block)
-            {
-                safe = *block;
+        for channel in channels {
+            if channel.is_span && !channel.blocks.iter().all(has_origin) {
+                continue;
+            }
+            for block in channel.blocks.iter() {
+                if block.parent_hash == safe.hash && has_origin(block) {
+                    safe = *block;
+                }
             }
         }
         if self.steps.len() == L1_BLOCKS_MAX {
@@ -126,10 +132,24 @@ mod tests {
         Record::new(l1(0, 0), l2(0, 0))
     }
 
+    fn singular(blocks: &[L2BlockRef]) -> Carried {
+        Carried {
+            blocks: blocks.into(),
+            is_span: false,
+        }
+    }
+
+    fn span(blocks: &[L2BlockRef]) -> Carried {
+        Carried {
+            is_span: true,
+            ..singular(blocks)
+        }
+    }
+
     #[test]
     fn batches_in_order_extend_the_safe_head() {
         let mut record = record();
-        record.extend(l1(1, 0), &[l2(1, 0), l2(2, 1)], |_| true);
+        record.extend(l1(1, 0), &[singular(&[l2(1, 0), l2(2, 1)])], |_| true);
         assert_eq!(record.safe(), l2(2, 1));
         assert_eq!(record.current_l1(), l1(1, 0));
     }
@@ -137,23 +157,40 @@ mod tests {
     #[test]
     fn a_batch_that_does_not_link_is_dropped() {
         let mut record = record();
-        record.extend(l1(1, 0), &[l2(2, 0)], |_| true);
+        record.extend(l1(1, 0), &[singular(&[l2(2, 0)])], |_| true);
         assert_eq!(record.safe(), l2(0, 0));
+    }
+
+    #[test]
+    fn a_span_counts_whole_or_not_at_all() {
+        let is_kept = |block: &L2BlockRef| block.l1_origin.number < 2;
+        let blocks = [l2(1, 0), l2(2, 1), l2(3, 2)];
+        let mut record = record();
+        record.extend(l1(5, 0), &[span(&blocks)], is_kept);
+        assert_eq!(record.safe(), l2(0, 0), "one origin is lost");
+        record.extend(l1(6, 0), &[singular(&blocks)], is_kept);
+        assert_eq!(record.safe(), l2(2, 1), "batch by batch");
+        record.extend(l1(7, 0), &[span(&blocks)], |_| true);
+        assert_eq!(
+            record.safe(),
+            l2(3, 2),
+            "what is safe already may stand before the rest"
+        );
     }
 
     #[test]
     fn a_batch_with_a_lost_or_future_origin_is_dropped() {
         let mut record = record();
-        record.extend(l1(1, 0), &[l2(1, 0)], |_| false);
-        record.extend(l1(2, 0), &[l2(1, 3)], |_| true);
+        record.extend(l1(1, 0), &[singular(&[l2(1, 0)])], |_| false);
+        record.extend(l1(2, 0), &[singular(&[l2(1, 3)])], |_| true);
         assert_eq!(record.safe(), l2(0, 0));
     }
 
     #[test]
     fn an_l1_reorg_takes_the_safe_head_back() {
         let mut record = record();
-        record.extend(l1(1, 0), &[l2(1, 0)], |_| true);
-        record.extend(l1(2, 0), &[l2(2, 0)], |_| true);
+        record.extend(l1(1, 0), &[singular(&[l2(1, 0)])], |_| true);
+        record.extend(l1(2, 0), &[singular(&[l2(2, 0)])], |_| true);
         assert!(record.rewind(|l1| l1.number < 2));
         assert_eq!(record.safe(), l2(1, 0));
         record.extend(l1(2, 1), &[], |_| true);
@@ -164,8 +201,8 @@ mod tests {
     #[test]
     fn the_finalized_head_is_the_safe_head_at_the_finalized_l1_block() {
         let mut record = record();
-        record.extend(l1(1, 0), &[l2(1, 0)], |_| true);
-        record.extend(l1(2, 0), &[l2(2, 0)], |_| true);
+        record.extend(l1(1, 0), &[singular(&[l2(1, 0)])], |_| true);
+        record.extend(l1(2, 0), &[singular(&[l2(2, 0)])], |_| true);
         assert_eq!(record.safe_at(1), Some(l2(1, 0)));
         assert_eq!(record.safe_at(0), Some(l2(0, 0)));
     }

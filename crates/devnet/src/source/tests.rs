@@ -107,6 +107,82 @@ async fn a_reorg_in_one_step_is_coherent_too() {
     assert_eq!(rig.status().safe_l2, rig.status().unsafe_l2);
 }
 
+/// Sends the L2 blocks of three L1 blocks as one channel, which is mined with the fourth. Returns the number of blocks.
+async fn send_together(rig: &mut Rig) -> u64 {
+    for _ in 0..3 {
+        rig.grow().await;
+    }
+    let sent = rig.batcher.submit(&rig.status()).unwrap() as u64;
+    rig.l1.mine(1).unwrap();
+    rig.source.update();
+    assert_eq!(rig.status().safe_l2.number, sent);
+    sent
+}
+
+#[tokio::test]
+async fn a_span_that_a_reorg_robbed_of_an_origin_is_mined_in_vain_and_sent_anew() {
+    for batches in [BatchKind::Span, BatchKind::Singular] {
+        let mut config = config(Hardfork::Jovian);
+        config.batcher.batches = batches;
+        let mut rig = Rig::with(config).await;
+        let sent = send_together(&mut rig).await;
+        // The last origin goes, too; the transaction stands on the new branch.
+        rig.l1.reorg(3, None, false).unwrap();
+        rig.source.update();
+        rig.assert_coherent();
+        let status = rig.status();
+        let kept = status.unsafe_l2.number;
+        assert!((1..sent).contains(&kept), "{kept} of {sent}");
+        let (is_span, safe) = (batches == BatchKind::Span, status.safe_l2.number);
+        assert_eq!(safe, if is_span { 0 } else { kept }, "{batches:?}");
+        let anew = rig.batcher.submit(&status).unwrap() as u64;
+        assert_eq!(anew, if is_span { kept } else { 0 }, "{batches:?}");
+        rig.advance(1).await;
+        rig.settle();
+        let status = rig.status();
+        assert_eq!(status.safe_l2, status.unsafe_l2, "{batches:?}");
+        assert!(status.safe_l2.number > sent);
+    }
+}
+
+#[tokio::test]
+async fn what_is_mined_and_not_safe_is_sent_again_and_what_waits_is_not() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    rig.source.update();
+    rig.sequencer.build_next().await.unwrap();
+    rig.source.update();
+    let before = rig.status();
+    assert_eq!(rig.batcher.submit(&before).unwrap(), 1);
+    assert_eq!(rig.batcher.submit(&before).unwrap(), 0, "it waits");
+    rig.l1.mine(1).unwrap();
+    assert_eq!(
+        rig.batcher.submit(&before).unwrap(),
+        0,
+        "nobody has read it yet"
+    );
+    rig.source.update();
+    // As if its channel had been dropped.
+    let dropped = SyncStatus {
+        safe_l2: before.safe_l2,
+        ..rig.status()
+    };
+    assert_eq!(rig.batcher.submit(&dropped).unwrap(), 1);
+    assert_eq!(rig.batcher.submit(&dropped).unwrap(), 0, "it waits again");
+}
+
+#[tokio::test]
+async fn what_l1_has_lost_is_sent_again_when_the_source_has_seen_it() {
+    let mut rig = Rig::new(Hardfork::Jovian).await;
+    let sent = send_together(&mut rig).await;
+    let before = rig.status();
+    rig.l1.reorg(1, Some(1), true).unwrap();
+    let too_early = rig.batcher.submit(&before).unwrap();
+    assert_eq!(too_early, 0, "the source speaks of another branch");
+    rig.source.update();
+    assert_eq!(rig.status().safe_l2.number, 0);
+    assert_eq!(rig.batcher.submit(&rig.status()).unwrap() as u64, sent);
+}
+
 #[tokio::test]
 async fn without_batches_safe_stands_and_unsafe_grows() {
     let mut rig = Rig::new(Hardfork::Jovian).await;
