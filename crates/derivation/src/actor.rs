@@ -21,6 +21,7 @@ use crate::{
     upgrades::UpgradeBundles,
     window::Window,
 };
+use alloy_primitives::B256;
 use answers::Answers;
 use core::{convert::Infallible, future::Future, pin::Pin};
 use light_node_actor::{Backoff, CancellationToken};
@@ -86,16 +87,19 @@ pub struct DerivationActor {
     /// All that may be read is used up; the height of the L1 head that this was found with.
     caught_up: bool,
     flush_due: bool,
-    /// Something was derived since the start: until then the safe head is above what was derived up to the L1 block.
-    has_derived: bool,
     not_before: Option<Instant>,
     retry: Backoff,
     resets: Backoff,
     last_reset: Option<Instant>,
     was_lost: bool,
-    /// What the engine was last told to be final, and up to where L1 was asked about it.
+    /// The L1 block after the one that is read now was not given so often, although the L1 head is above it.
+    lacking: u32,
+    /// The L1 head at which it was last looked whether what was read is still on L1, while nothing more can be derived.
+    looked_at: B256,
+    /// What the engine was last told to be final.
     told_final: Option<BlockNumHash>,
-    asked_final: u64,
+    /// About which L1 block L1 was last asked, and at which head.
+    asked_final: (u64, B256),
 }
 
 impl DerivationActor {
@@ -133,14 +137,15 @@ impl DerivationActor {
             used_up: L1BlockRef::default(),
             caught_up: false,
             flush_due: false,
-            has_derived: false,
             not_before: None,
             retry: Backoff::new(RETRY.0, RETRY.1),
             resets: Backoff::new(RESETS.0, RESETS.1),
             last_reset: None,
             was_lost: false,
+            lacking: 0,
+            looked_at: B256::ZERO,
             told_final: None,
-            asked_final: 0,
+            asked_final: (0, B256::ZERO),
         };
         (actor, handle)
     }
@@ -180,7 +185,7 @@ impl DerivationActor {
             if work.is_none()
                 && let Some(free) = deriver.take()
             {
-                (work, deriver) = self.next_work(free, &engine, &el, &heads);
+                (work, deriver) = self.next_work(free, &engine, &el, &heads, &answers);
             }
             let pause = self.not_before;
             tokio::select! {
@@ -232,12 +237,21 @@ impl DerivationActor {
         engine: &EngineHandle,
         el: &Arc<dyn ElReader>,
         heads: &watch::Receiver<L1Heads>,
+        answers: &Answers,
     ) -> (Option<WorkCall>, Option<Deriver>) {
-        if self.not_before.is_some() {
+        if self.not_before.is_some() || answers.is_full() {
             return (None, Some(deriver));
         }
         match self.stage {
-            Stage::WaitingForEl | Stage::Stopped => (None, Some(deriver)),
+            Stage::WaitingForEl => (None, Some(deriver)),
+            Stage::Stopped => {
+                let head = heads.borrow().head.hash;
+                if std::mem::replace(&mut self.looked_at, head) == head {
+                    return (None, Some(deriver));
+                }
+                let call = work::look(deriver, self.l1.clone(), self.origin.id());
+                (Some(Box::pin(call)), None)
+            }
             Stage::Starting => {
                 self.report.set_phase(DerivationPhase::FindingStart);
                 let call = work::start(
@@ -283,10 +297,10 @@ impl DerivationActor {
             {
                 self.stage = Stage::Starting;
             }
-            Stage::Deriving if is_lost && !was_lost => {
+            Stage::Deriving | Stage::Stopped if is_lost && !was_lost => {
                 self.start_over("the execution layer lost blocks".to_owned(), answers);
             }
-            Stage::Deriving if state.reset_epoch > self.epoch => {
+            Stage::Deriving | Stage::Stopped if state.reset_epoch > self.epoch => {
                 self.start_over("the engine was reset".to_owned(), answers);
             }
             Stage::WaitingForEl | Stage::Starting | Stage::Deriving | Stage::Stopped => {}
@@ -327,10 +341,13 @@ impl DerivationActor {
         &mut self,
         engine: &EngineHandle,
     ) -> (Option<FinalizeCall>, Option<FinalityCall>) {
-        if self.stage != Stage::Deriving {
+        if !matches!(self.stage, Stage::Deriving | Stage::Stopped) {
             return (None, None);
         }
-        let finalized_l1 = self.l1_heads.borrow().finalized;
+        let (head, finalized_l1) = {
+            let heads = self.l1_heads.borrow();
+            (heads.head.hash, heads.finalized)
+        };
         let state = engine.state();
         let (safe, finalized) = (&state.local_safe_head, &state.finalized_head);
         match self.finality.judge(&finalized_l1, safe, finalized) {
@@ -338,11 +355,14 @@ impl DerivationActor {
             Finding::Nothing | Finding::Contradicted => (None, None),
             Finding::Final(l2) => (self.tell_final(l2, engine), None),
             Finding::FinalIf { l1, l2 } => {
-                let is_due = self.caught_up || l1.number >= self.asked_final + FINALITY_STRIDE;
+                let (asked, asked_at) = self.asked_final;
+                // Whatever the answer was, it is not asked for again before L1 or derivation has moved.
+                let is_due =
+                    self.caught_up && asked_at != head || l1.number >= asked + FINALITY_STRIDE;
                 if !is_due || self.told_final == Some(l2) {
                     return (None, None);
                 }
-                self.asked_final = l1.number;
+                self.asked_final = (l1.number, head);
                 let check = work::check_final(self.l1.clone(), l1, l2);
                 (None, Some(Box::pin(check)))
             }

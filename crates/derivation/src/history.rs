@@ -1,36 +1,58 @@
 //! The safe-head history as derivation writes and reads it. Writes wait for a disk, so they are made beside the actor, several
 //! samples at a time; a disk that fails or is slow costs samples and never holds derivation up.
+//!
+//! At each start the history is taken back to what L1 still bears out and derivation will not say anew. From there on there is
+//! a sample for every L1 block of which the safe head is known, so that there are no holes.
 
+use light_node_l1::{L1DataError, L1Source};
 use light_node_protocol::{BlockNumHash, L1BlockRef};
-use light_node_safedb::{Observation, Observed, SafeDb, StoreError};
+use light_node_safedb::{Observation, Observed, SafeDb, Span, StoreError};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::warn;
 
 /// Samples that wait for the disk. More than an L1 epoch of them; beyond that the disk is what has to be looked at.
 const WAITING_MAX: usize = 1024;
 
-/// Pairs that a search for a start may look at.
-const KNOWN_MAX: usize = 16;
+/// Pairs that a search for a start may look at: an L1 reorg that finality allows is not deeper.
+const KNOWN_MAX: usize = 96;
+
+/// Of which L1 blocks the safe head is known to be the one of all of L1 up to there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Exact {
+    /// Of none: the safe head is above what was derived up to the L1 block.
+    #[default]
+    None,
+    /// Of those above this one.
+    Above(u64),
+    /// Of every one that is used up from now on.
+    All,
+}
+
+/// Samples on their way to the disk.
+#[derive(Debug, Default)]
+struct Batch {
+    /// What comes first: all above this L1 block is forgotten, or everything.
+    rewind: Option<Option<BlockNumHash>>,
+    samples: Vec<Observation>,
+}
 
 /// The way to the history, if it is kept.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct History {
     db: Option<SafeDb>,
-    /// The L1 block from which derivation started: what the history says about L1 up to it is not touched by what comes.
-    start: BlockNumHash,
-    waiting: Vec<Observation>,
-    writing: Option<JoinHandle<Result<(), StoreError>>>,
+    exact: Exact,
+    waiting: Batch,
+    writing: Option<JoinHandle<(Batch, Result<(), StoreError>)>>,
+    /// The last write failed. The next sample is waited for before it is tried again.
     is_failing: bool,
+    is_retry_due: bool,
 }
 
 impl History {
-    pub(crate) const fn new(db: Option<SafeDb>) -> Self {
+    pub(crate) fn new(db: Option<SafeDb>) -> Self {
         Self {
             db,
-            start: BlockNumHash::new(0, alloy_primitives::B256::ZERO),
-            waiting: Vec::new(),
-            writing: None,
-            is_failing: false,
+            ..Self::default()
         }
     }
 
@@ -39,16 +61,35 @@ impl History {
         self.db.clone()
     }
 
-    /// Derivation starts at this L1 block. What waits is of before.
-    pub(crate) fn restart(&mut self, origin: BlockNumHash) {
-        self.waiting.clear();
-        self.start = origin;
+    /// Derivation starts. Of the history stays what is said up to the L1 block `base`, or nothing. Up to `used_up`, if that is
+    /// known, all of L1 is derived and the safe head is that of the start. What waits is of before.
+    pub(crate) fn restart(&mut self, base: Option<BlockNumHash>, used_up: Option<u64>) {
+        self.exact = used_up.map_or(Exact::None, Exact::Above);
+        if self.db.is_some() {
+            self.waiting.samples.clear();
+            self.waiting.rewind = Some(base);
+            self.is_retry_due = true;
+        }
+    }
+
+    /// A block was derived since the start: from now on the safe head is what was derived.
+    pub(crate) const fn note_derived(&mut self) {
+        self.exact = Exact::All;
     }
 
     /// All of L1 up to `used_up` is derived, and this is the safe head.
     pub(crate) fn note(&mut self, used_up: L1BlockRef, safe: BlockNumHash) {
-        if self.db.is_some() && self.waiting.len() < WAITING_MAX {
-            self.waiting.push(Observation {
+        let is_exact = match self.exact {
+            Exact::None => false,
+            Exact::Above(number) => used_up.number > number,
+            Exact::All => true,
+        };
+        if self.db.is_none() || !is_exact {
+            return;
+        }
+        self.is_retry_due = true;
+        if self.waiting.samples.len() < WAITING_MAX {
+            self.waiting.samples.push(Observation {
                 cursor: used_up,
                 safe,
                 is_complete: true,
@@ -59,12 +100,16 @@ impl History {
     /// Begins to write what waits, if nothing is being written.
     pub(crate) fn write(&mut self) {
         let Some(db) = self.db.clone() else { return };
-        if self.writing.is_some() || self.waiting.is_empty() {
+        let is_empty = self.waiting.rewind.is_none() && self.waiting.samples.is_empty();
+        if self.writing.is_some() || is_empty || !self.is_retry_due {
             return;
         }
-        let samples = std::mem::take(&mut self.waiting);
-        let start = self.start;
-        self.writing = Some(spawn_blocking(move || observe(&db, &samples, start)));
+        self.is_retry_due = false;
+        let batch = std::mem::take(&mut self.waiting);
+        self.writing = Some(spawn_blocking(move || {
+            let outcome = batch.write(&db);
+            (batch, outcome)
+        }));
     }
 
     /// Waits for the end of a write; for ever if there is none.
@@ -78,36 +123,88 @@ impl History {
         let outcome = writing.await;
         self.writing = None;
         let error = match outcome {
-            Ok(Ok(())) => {
+            Ok((_, Ok(()))) => {
                 self.is_failing = false;
+                self.is_retry_due = true;
                 return;
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok((batch, Err(error))) => {
+                self.take_back(batch);
+                error.to_string()
+            }
             Err(error) => error.to_string(),
         };
         if !std::mem::replace(&mut self.is_failing, true) {
             warn!(
                 error,
-                "the history of safe heads cannot be written and will have a gap"
+                "the history of safe heads cannot be written; it is tried again"
             );
         }
+    }
+
+    /// What could not be written comes before what waits, unless a new start has made it void.
+    fn take_back(&mut self, mut batch: Batch) {
+        if self.waiting.rewind.is_some() {
+            return;
+        }
+        batch.samples.append(&mut self.waiting.samples);
+        batch.samples.truncate(WAITING_MAX);
+        self.waiting = batch;
+    }
+}
+
+impl Batch {
+    /// All of it can be written again without harm.
+    fn write(&self, db: &SafeDb) -> Result<(), StoreError> {
+        if let Some(base) = self.rewind {
+            match base {
+                Some(l1_block) => db.rewind_to_l1(l1_block)?,
+                None => db.clear()?,
+            }
+        }
+        if let Observed::Contradicts(contradiction) = db.observe(&self.samples)? {
+            // Each start takes the history back to where it goes on, so this is a fault of ours: better no history than a wrong one.
+            warn!(
+                ?contradiction,
+                "the history of safe heads contradicts derivation and begins anew"
+            );
+            db.clear()?;
+            db.observe(&self.samples)?;
+        }
+        Ok(())
     }
 }
 
 /// L1 blocks with the safe head that was derived up to them, newest first; empty if nothing is known.
 pub(crate) async fn newest(db: Option<SafeDb>) -> Vec<(BlockNumHash, BlockNumHash)> {
-    let Some(db) = db else { return Vec::new() };
-    let spans = spawn_blocking(move || db.newest(KNOWN_MAX)).await;
-    let spans = spans.ok().and_then(Result::ok).unwrap_or_default();
-    let pair = |span: light_node_safedb::Span| (span.from, span.safe);
-    spans.into_iter().map(pair).collect()
+    let spans = newest_spans(db, u64::MAX).await;
+    spans
+        .into_iter()
+        .map(|span| (span.from, span.safe))
+        .collect()
 }
 
-/// Samples that contradict the history are those of a new L1 branch: what was known above the start is forgotten.
-fn observe(db: &SafeDb, samples: &[Observation], start: BlockNumHash) -> Result<(), StoreError> {
-    if let Observed::Contradicts(_) = db.observe(samples)? {
-        db.rewind_to_l1(start)?;
-        db.observe(samples)?;
+/// The newest L1 block up to which the history holds when derivation goes on after the L2 block `safe`: it is canonical, and what
+/// was derived up to it is not above `safe`.
+///
+/// # Errors
+/// If L1 could not be asked.
+pub(crate) async fn base(
+    db: Option<SafeDb>,
+    l1: &dyn L1Source,
+    safe: u64,
+) -> Result<Option<BlockNumHash>, L1DataError> {
+    for span in newest_spans(db, safe).await {
+        let canonical = l1.block_ref(span.from.number).await?;
+        if canonical.is_some_and(|block| block.hash == span.from.hash) {
+            return Ok(Some(span.from));
+        }
     }
-    Ok(())
+    Ok(None)
+}
+
+async fn newest_spans(db: Option<SafeDb>, safe: u64) -> Vec<Span> {
+    let Some(db) = db else { return Vec::new() };
+    let spans = spawn_blocking(move || db.newest_up_to(safe, KNOWN_MAX)).await;
+    spans.ok().and_then(Result::ok).unwrap_or_default()
 }

@@ -104,6 +104,8 @@ impl<'a> SyncStart<'a> {
         let highest = safe.number.min(last_canonical.number);
         let beyond = self.beyond_window(&finalized, &last_canonical, highest);
         let (mut certain, mut used_up) = (beyond.await?, None);
+        // The history proves what it says; the execution layer may have lost its labels.
+        let highest = last_canonical.number;
         if let Some((l1, known)) = self.known_safe(history, &certain, highest).await? {
             (certain, used_up) = (known, Some(l1));
         }

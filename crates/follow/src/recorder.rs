@@ -220,11 +220,12 @@ fn observe(history: &SafeDb, sample: &Sample) -> Result<(), StoreError> {
     }];
     match history.observe(&observation)? {
         Observed::Taken => return Ok(()),
-        // The source tells another story than before, or L1 did while we looked. Either side may be wrong.
+        // The source tells another story than before. Either may be wrong.
         Observed::Contradicts(Contradiction::L2) => {
             history.rewind_to_l2(sample.finalized.number)?
         }
-        Observed::Contradicts(Contradiction::L1) => history.clear()?,
+        // L1 has moved while it was asked. The next sample finds out how.
+        Observed::Contradicts(Contradiction::L1) => return Ok(()),
     }
     history.observe(&observation).map(|_| ())
 }

@@ -73,6 +73,18 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// After such a failure the store must be opened anew.
+    pub(crate) fn breaks(&self) -> bool {
+        match self {
+            Self::Storage(error) => {
+                matches!(**error, redb::Error::Io(_) | redb::Error::PreviousIo)
+            }
+            Self::Corrupt { .. } => true,
+        }
+    }
+}
+
 impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
         match error.into() {

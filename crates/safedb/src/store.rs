@@ -1,6 +1,7 @@
 //! The file: spans by their first L1 block, the last sample, and which chain all this is of. Every change is one transaction
 //! of the store, on disk when the call returns: a crash leaves the state before or after it.
 
+mod door;
 mod open;
 
 use crate::{
@@ -10,11 +11,10 @@ use crate::{
     error::StoreError,
     rules::{Contradiction, Last, Observation, Span, Step, step},
 };
+use door::Door;
 use light_node_protocol::BlockNumHash;
 pub use open::{FILE_NAME, SafeDbConfig};
-use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
-};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, TableDefinition};
 use serde::{Deserialize, Serialize};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -51,7 +51,7 @@ pub enum Observed {
 /// The history. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SafeDb {
-    database: Arc<Database>,
+    door: Arc<Door>,
     /// Spans that are kept.
     spans_max: u64,
 }
@@ -62,8 +62,8 @@ impl SafeDb {
     /// # Errors
     /// The disk or the store fails. Nothing was taken.
     pub fn observe(&self, samples: &[Observation]) -> Result<Observed, StoreError> {
-        guarded(|| {
-            let write = self.database.begin_write()?;
+        self.door.enter(|database| {
+            let write = database.begin_write()?;
             let mut contradiction = None;
             let mut is_changed = false;
             {
@@ -161,8 +161,8 @@ impl SafeDb {
     /// # Errors
     /// The disk or the store fails.
     pub fn at(&self, l1_number: u64) -> Result<Option<SafeHeadAtL1>, StoreError> {
-        guarded(|| {
-            let spans = self.database.begin_read()?.open_table(SPANS)?;
+        self.door.enter(|database| {
+            let spans = database.begin_read()?.open_table(SPANS)?;
             let row = spans.range(..=l1_number)?.next_back().transpose()?;
             let span = row.map(|(number, row)| decode_span(number.value(), row.value()));
             Ok(span
@@ -201,8 +201,8 @@ impl SafeDb {
     /// # Errors
     /// The disk or the store fails.
     pub fn last(&self) -> Result<Option<Last>, StoreError> {
-        guarded(|| {
-            let lasts = self.database.begin_read()?.open_table(LAST)?;
+        self.door.enter(|database| {
+            let lasts = database.begin_read()?.open_table(LAST)?;
             Ok(lasts.get(())?.map(|row| decode_last(row.value())))
         })
     }
@@ -220,8 +220,8 @@ impl SafeDb {
     /// # Errors
     /// The disk or the store fails.
     pub fn newest_below(&self, l1_number: u64, limit: usize) -> Result<Vec<Span>, StoreError> {
-        guarded(|| {
-            let spans = self.database.begin_read()?.open_table(SPANS)?;
+        self.door.enter(|database| {
+            let spans = database.begin_read()?.open_table(SPANS)?;
             let rows = spans.range(..l1_number)?.rev().take(limit);
             rows.map(|row| {
                 let (number, row) = row?;
@@ -231,12 +231,31 @@ impl SafeDb {
         })
     }
 
+    /// The newest spans whose L2 block is not above the number `l2_number`, at most `limit`, newest first.
+    ///
+    /// # Errors
+    /// The disk or the store fails.
+    pub fn newest_up_to(&self, l2_number: u64, limit: usize) -> Result<Vec<Span>, StoreError> {
+        self.door.enter(|database| {
+            let spans = database.begin_read()?.open_table(SPANS)?;
+            let rows = spans.iter()?.rev().map(|row| {
+                let (number, row) = row?;
+                Ok(decode_span(number.value(), row.value()))
+            });
+            // Safe heads grow with the key.
+            let is_above = |row: &Result<Span, StoreError>| {
+                row.as_ref().is_ok_and(|span| span.safe.number > l2_number)
+            };
+            rows.skip_while(is_above).take(limit).collect()
+        })
+    }
+
     fn rewind(
         &self,
         change: impl FnOnce(&mut SpanTable<'_>, Option<Last>) -> Result<Option<Last>, StoreError>,
     ) -> Result<(), StoreError> {
-        guarded(|| {
-            let write = self.database.begin_write()?;
+        self.door.enter(|database| {
+            let write = database.begin_write()?;
             {
                 let mut spans = write.open_table(SPANS)?;
                 let mut lasts = write.open_table(LAST)?;

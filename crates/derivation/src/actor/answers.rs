@@ -1,7 +1,7 @@
 //! What is under way to the engine, in order, and what its answers ask for.
 
 use super::{DerivationActor, Stage};
-use crate::window::{Sent, Window};
+use crate::window::{IN_FLIGHT_MAX, Sent, Window};
 use futures::{
     StreamExt,
     future::{BoxFuture, FutureExt},
@@ -10,6 +10,9 @@ use futures::{
 use light_node_engine::{ConsolidateOutcome, DerivedAttributes, EngineGone, EngineHandle};
 use light_node_protocol::{L1BlockRef, L2BlockRef};
 use tracing::warn;
+
+/// Calls that may be under way: the derived blocks, and as many cursors between them. Beyond that no step is made.
+const CALLS_MAX: usize = 2 * IN_FLIGHT_MAX;
 
 /// One answer.
 #[derive(Debug)]
@@ -29,6 +32,11 @@ pub(super) struct Answers {
 impl Answers {
     pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty()
+    }
+
+    /// Some have to be answered first.
+    pub(super) fn is_full(&self) -> bool {
+        self.calls.len() >= CALLS_MAX
     }
 
     /// The next answer, in the order of the calls. To be asked only while there are calls.
@@ -70,10 +78,7 @@ impl DerivationActor {
     /// The engine has answered for the first of what is under way.
     pub(super) fn handle_answer(&mut self, answer: Answer, answers: &mut Answers) {
         match answer {
-            Answer::Cursor(l1) if self.has_derived => {
-                self.history.note(l1, self.window.safe().id());
-            }
-            Answer::Cursor(_) => {}
+            Answer::Cursor(l1) => self.history.note(l1, self.window.safe().id()),
             Answer::Block(sent, ConsolidateOutcome::Safe(block)) => {
                 self.handle_safe(sent, block, answers);
             }
@@ -118,7 +123,7 @@ impl DerivationActor {
             self.start_over(cause, answers);
             return;
         }
-        self.has_derived = true;
+        self.history.note_derived();
         self.finality.note_safe(sent.derived_from, block.id());
         self.report.count(|counters| counters.blocks += 1);
     }

@@ -11,6 +11,7 @@ use crate::{
     sync_start::{Start, StartError, SyncStart},
     window::{Sent, Window},
 };
+use alloy_primitives::B256;
 use core::{error::Error, future::Future, pin::Pin};
 use light_node_engine::{DerivedAttributes, EngineHandle, ResetError};
 use light_node_engine_api::ElReader;
@@ -21,6 +22,9 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+/// So often the next L1 block may be missing, in some four seconds, before that is called a trouble.
+const LACKING_TOLERATED: u32 = 4;
+
 /// Work under way, with the pipeline.
 pub(super) type WorkCall = Pin<Box<dyn Future<Output = (Deriver, Done)> + Send>>;
 
@@ -29,12 +33,24 @@ pub(super) type WorkCall = Pin<Box<dyn Future<Output = (Deriver, Done)> + Send>>
 pub(super) enum Done {
     /// The pipeline made a step.
     Stepped(Step),
-    /// The pipeline stands at a start, and the engine too, in this epoch.
-    Started(Box<Start>, u64),
+    /// The pipeline stands at a start, and the engine too.
+    Started(Box<Started>),
     /// No start was found.
     NotStarted(StartError),
+    /// The L1 block that was read last is another one by now, or not.
+    Looked(bool),
     /// The engine has stopped.
     EngineGone,
+}
+
+/// A start that was made.
+#[derive(Debug)]
+pub(super) struct Started {
+    start: Start,
+    /// The engine's epoch.
+    epoch: u64,
+    /// The L1 block up to which the history of safe heads holds.
+    history_base: Option<BlockNumHash>,
 }
 
 /// One step.
@@ -54,11 +70,15 @@ pub(super) async fn start(
     l1: Arc<dyn L1Source>,
     safe_db: Option<SafeDb>,
 ) -> (Deriver, Done) {
-    let known = history::newest(safe_db).await;
+    let known = history::newest(safe_db.clone()).await;
     let found = SyncStart::new(&config, &*el, &*l1).find(&known).await;
     let start = match found {
         Ok(start) => start,
         Err(error) => return (deriver, Done::NotStarted(error)),
+    };
+    let history_base = match history::base(safe_db, &*l1, start.point.safe_head.number).await {
+        Ok(base) => base,
+        Err(error) => return (deriver, Done::NotStarted(error.into())),
     };
     let epoch = match engine.reset(start.forkchoice).await {
         Ok(epoch) => epoch,
@@ -66,7 +86,24 @@ pub(super) async fn start(
         Err(error) => return (deriver, Done::NotStarted(error.into())),
     };
     deriver.reset(&start.point);
-    (deriver, Done::Started(Box::new(start), epoch))
+    let started = Started {
+        start,
+        epoch,
+        history_base,
+    };
+    (deriver, Done::Started(Box::new(started)))
+}
+
+/// Looks whether `origin` has left L1.
+pub(super) async fn look(
+    deriver: Deriver,
+    l1: Arc<dyn L1Source>,
+    origin: BlockNumHash,
+) -> (Deriver, Done) {
+    // A failure is no trouble: the next L1 head asks again.
+    let block = l1.block_ref(origin.number).await.ok().flatten();
+    let has_left = block.is_some_and(|block| block.hash != origin.hash);
+    (deriver, Done::Looked(has_left))
 }
 
 /// Says that `l2` is final if `l1`, from which it was derived, is on L1.
@@ -90,8 +127,13 @@ impl DerivationActor {
     ) -> Option<Deriver> {
         match done {
             Done::EngineGone => return None,
-            Done::Started(start, epoch) => self.handle_start(&start, epoch),
+            Done::Started(started) => self.handle_start(&started),
             Done::NotStarted(error) => self.pause_for(trouble_of_start(&error)),
+            Done::Looked(has_left) => {
+                if has_left && self.stage == Stage::Stopped {
+                    self.start_over(format!("l1 block {} left l1", self.origin), answers);
+                }
+            }
             // An answer has asked for a new start meanwhile.
             Done::Stepped(_) if self.stage != Stage::Deriving => {}
             Done::Stepped(step) => self.handle_step(step, engine, answers),
@@ -99,9 +141,9 @@ impl DerivationActor {
         Some(deriver)
     }
 
-    fn handle_start(&mut self, start: &Start, epoch: u64) {
-        let heads = &start.forkchoice;
-        let point = &start.point;
+    fn handle_start(&mut self, started: &Started) {
+        let heads = &started.start.forkchoice;
+        let point = &started.start.point;
         info!(
             l1_number = point.origin.number,
             safe_number = point.safe_head.number,
@@ -112,15 +154,14 @@ impl DerivationActor {
         );
         self.warn_of_missing_bundle(point.safe_head.timestamp);
         self.stage = Stage::Deriving;
-        self.epoch = epoch;
+        self.epoch = started.epoch;
         self.window = Window::at(point.safe_head);
         self.origin = point.origin;
         self.used_up = L1BlockRef::default();
         self.finality.reset(point.origin.id());
         self.told_final = None;
-        self.asked_final = 0;
-        self.history.restart(point.origin.id());
-        self.has_derived = false;
+        self.asked_final = (0, B256::ZERO);
+        self.history.restart(started.history_base, point.used_up);
         self.flush_due = false;
         self.caught_up = false;
         self.go_on();
@@ -211,18 +252,33 @@ impl DerivationActor {
         self.caught_up = true;
         let head = self.l1_heads.borrow().head;
         if readable(&head, self.config.l1_confirmations) > self.origin.number {
-            // L1 is said to have the next block, but who was asked for it did not have it: one of several backends lags.
-            self.not_before = Some(Instant::now() + self.retry.next_delay());
-            self.report.count(|counters| counters.retries += 1);
+            self.lack_next(head.number);
             return;
         }
+        self.lacking = 0;
         self.retry.reset();
         self.report.note_well();
         self.report.set_phase(DerivationPhase::CaughtUp);
     }
 
+    /// L1 is said to have the next block, but who was asked for it did not have it: one of several backends lags; or, after a
+    /// while, something is wrong.
+    fn lack_next(&mut self, head: u64) {
+        self.lacking = self.lacking.saturating_add(1);
+        if self.lacking > LACKING_TOLERATED {
+            let number = self.origin.number.saturating_add(1);
+            let cause =
+                format!("no endpoint has block {number}, although the head is block {head}");
+            self.pause_for(DerivationTrouble::L1Unreachable { cause });
+            return;
+        }
+        self.report.count(|counters| counters.retries += 1);
+        self.not_before = Some(Instant::now() + self.retry.next_delay());
+    }
+
     /// Nothing is wrong.
     fn go_on(&mut self) {
+        self.lacking = 0;
         self.retry.reset();
         self.report.note_well();
     }

@@ -217,6 +217,24 @@ async fn the_history_says_which_safe_head_l1_still_bears_out() {
 }
 
 #[tokio::test]
+async fn the_history_knows_what_an_execution_layer_without_labels_has_forgotten() {
+    let world = World::new();
+    world.label(0, 0);
+    let history = [world.pair(1380, 1_990), world.pair(1360, 1_950)];
+    let start = world.find_with(&history).await.unwrap();
+    assert_eq!(start.forkchoice.safe, world.block(1_990));
+    assert_eq!(start.forkchoice.finalized, world.block(0));
+    // It says nothing of blocks that the execution layer does not have, or that stand on no L1 block.
+    let lost = BlockNumHash::new(2_401, alloy_primitives::B256::repeat_byte(7));
+    let history = [
+        (world.l1.data(1399).unwrap().id(), lost),
+        world.pair(1360, 1_950),
+    ];
+    let start = world.find_with(&history).await.unwrap();
+    assert_eq!(start.forkchoice.safe, world.block(1_950));
+}
+
+#[tokio::test]
 async fn a_history_of_another_l2_chain_says_nothing() {
     let world = World::new();
     let (l1, _) = world.pair(1380, 1_990);

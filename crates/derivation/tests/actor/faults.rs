@@ -3,6 +3,7 @@
 use super::*;
 use alloy_primitives::Bytes;
 use light_node_l1::BlobError;
+use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn trouble(node: &world::Node) -> Option<&'static str> {
     let status = node.derivation.status();
@@ -170,6 +171,87 @@ async fn without_the_upgrade_bundle_derivation_stops_before_the_fork_and_says_so
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_waits_for_an_upgrade_bundle_finalizes_what_it_has_and_notices_reorgs() {
+    let mut world = World::new();
+    world.config.karst_time = Some(World::time(13));
+    let node = world.start();
+    let safe = world.derive_span(&node, 12).await;
+    let batch_at = world.l1.head().number;
+    world.post(&[world.span(&safe, 6)], Carrier::Calldata);
+    world.announce();
+    node.until_status(|status| status.phase == DerivationPhase::Stopped)
+        .await;
+    world.mine(5);
+    world.finalize(batch_at);
+    node.until(|state| state.finalized_head == safe).await;
+    world.l1.reorg(6);
+    world.mine(8);
+    let status = node
+        .until_status(|status| status.counters.resets == 1)
+        .await;
+    assert!(status.last_reset.unwrap().contains("left l1"));
+    let head = world.l1.head().number;
+    node.until_caught_up(head).await;
+    assert_eq!((node.safe(), not_ready(&node)), (safe, None));
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_l1_block_that_no_endpoint_has_below_the_head_is_named() {
+    let world = World::new();
+    let node = world.start();
+    world.derive_span(&node, 12).await;
+    let head = world.l1.head();
+    node.until_caught_up(head.number).await;
+    let answers = world.l1.answers();
+    world.heads.send_modify(|heads| {
+        heads.head.number += 5;
+        heads.head.hash = alloy_primitives::B256::repeat_byte(5);
+    });
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(trouble(&node), None, "one of several backends may lag");
+    sleep(Duration::from_secs(200)).await;
+    assert_eq!(not_ready(&node), Some("l1_unreachable"));
+    let cause = node.derivation.status().trouble.unwrap().to_string();
+    let missing = format!("no endpoint has block {}", head.number + 1);
+    assert!(cause.contains(&missing), "{cause}");
+    assert!(world.l1.answers() - answers < 40);
+    world.mine(6);
+    node.until_caught_up(world.l1.head().number).await;
+    assert_eq!(trouble(&node), None);
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn finality_ahead_of_derivation_is_looked_up_once_for_each_l1_head_also_if_l1_fails() {
+    let mut world = World::new();
+    world.confirmations = 30;
+    let node = world.start();
+    world.grow_for(12);
+    let genesis = world.builder.genesis().block_ref();
+    world.post(&[world.span(&genesis, 12)], Carrier::Calldata);
+    world.mine(60);
+    let safe = node.until_safe(12).await;
+    let head = world.l1.head().number;
+    node.until_caught_up(head - 30).await;
+    world.l1.set_delay(Duration::from_millis(1));
+    world.l1.fail_next(1_000_000);
+    let answers = world.l1.answers();
+    world.finalize(head - 5);
+    sleep(Duration::from_secs(60)).await;
+    let asked = world.l1.answers() - answers;
+    assert!((1..=2).contains(&asked), "{asked}");
+    world.l1.fail_next(0);
+    world.mine(1);
+    node.until(|state| state.finalized_head == safe).await;
+    sleep(Duration::from_secs(5)).await;
+    let answers = world.l1.answers();
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.l1.answers(), answers);
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_l1_that_lags_behind_the_finalized_head_is_waited_for() {
     let world = World::new();
     let node = world.start();
@@ -185,15 +267,16 @@ async fn an_l1_that_lags_behind_the_finalized_head_is_waited_for() {
     node.stop().await;
 }
 
-/// Restarts, slow answers, failures and L1 reorgs at random: in the end the chain is that of a node to which nothing happened.
-#[tokio::test(start_paused = true)]
-async fn the_derived_chain_depends_on_l1_alone() {
-    use rand::{Rng, SeedableRng, rngs::StdRng};
+/// Numbers out of a seed, which is said.
+pub(crate) fn dice() -> (u64, StdRng) {
     let seed =
         std::env::var("LIGHT_NODE_SEED").map_or_else(|_| rand::random(), |it| it.parse().unwrap());
     println!("LIGHT_NODE_SEED={seed}");
-    let mut rng = StdRng::seed_from_u64(seed);
-    let world = World::new();
+    (seed, StdRng::seed_from_u64(seed))
+}
+
+/// Restarts, slow answers, failures and L1 reorgs at random. Returns the node that runs at the end, when it has caught up.
+pub(crate) async fn storm(world: &World, rng: &mut StdRng) -> world::Node {
     let mut node = world.start();
     let mut parent = world.builder.genesis().block_ref();
     for _ in 0..25 {
@@ -227,7 +310,17 @@ async fn the_derived_chain_depends_on_l1_alone() {
         }
         sleep(Duration::from_millis(rng.random_range(0..3_000))).await;
     }
-    let safe = node.until_caught_up(world.l1.head().number).await.safe;
+    node.until_caught_up(world.l1.head().number).await;
+    node
+}
+
+/// In the end the chain is that of a node to which nothing happened.
+#[tokio::test(start_paused = true)]
+async fn the_derived_chain_depends_on_l1_alone() {
+    let (seed, mut rng) = dice();
+    let world = World::new();
+    let node = storm(&world, &mut rng).await;
+    let safe = node.derivation.status().safe;
     node.stop().await;
     let fresh = World {
         el: light_node_engine_api::memory::MemoryEl::new(&world.builder),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod history;
 mod world;
 
 use light_node_derivation::{DerivationPhase, DerivationTrouble};

@@ -209,3 +209,26 @@ async fn without_a_history_or_a_cursor_nothing_waits_to_be_written() {
     off.offer(&rig.said(50, 20), false);
     assert_eq!(off.waiting, None);
 }
+
+#[test]
+fn a_cursor_on_another_branch_than_the_last_one_costs_a_sample_and_not_the_history() {
+    let history = SafeDb::open(&SafeDbConfig::new(None), &RollupConfig::default()).unwrap();
+    let block = |number: u64, parent: u8| L1BlockRef {
+        hash: B256::repeat_byte(number as u8),
+        number,
+        parent_hash: B256::repeat_byte(parent),
+        timestamp: number,
+    };
+    let sample = |cursor| Sample {
+        cursor,
+        safe: BlockNumHash::new(20, B256::repeat_byte(20)),
+        finalized: BlockNumHash::default(),
+        is_reached: true,
+        moved_back: false,
+    };
+    observe(&history, &sample(block(50, 49))).unwrap();
+    observe(&history, &sample(block(51, 50))).unwrap();
+    observe(&history, &sample(block(52, 7))).unwrap();
+    assert_eq!(history.at(50).unwrap().unwrap().safe_head.number, 20);
+    assert_eq!(history.at(51).unwrap(), None);
+}

@@ -1,7 +1,7 @@
 //! Opening the history: a directory that is made if need be, one file in it. A damaged file is moved aside and named; a
 //! foreign or busy one is refused.
 
-use super::{CHAIN, LAST, SPANS, SafeDb, guarded};
+use super::{CHAIN, LAST, SPANS, SafeDb, door::Door, guarded};
 use crate::{
     codec::{CHAIN_BYTES, describe_chain, encode_chain},
     error::{OpenError, StoreError},
@@ -66,7 +66,9 @@ impl SafeDb {
         let Some(directory) = &config.directory else {
             let path = PathBuf::from("memory");
             let database = in_memory(&ours).map_err(|source| OpenError::New { path, source })?;
-            return Ok(Self::over(database, config));
+            // There is nothing to open again.
+            let gone = || Err(StoreError::from(redb::Error::PreviousIo));
+            return Ok(Self::over(Door::new(database, gone), config));
         };
         fs::create_dir_all(directory).map_err(|source| OpenError::Unusable {
             path: directory.clone(),
@@ -82,12 +84,13 @@ impl SafeDb {
         };
         let database = database.map_err(|obstacle| obstacle.into_error(path.clone(), &ours))?;
         info!(path = %path.display(), "history of safe heads is open");
-        Ok(Self::over(database, config))
+        let open = move || open_file(&path, &ours).map_err(Obstacle::into_store_error);
+        Ok(Self::over(Door::new(database, open), config))
     }
 
-    fn over(database: Database, config: &SafeDbConfig) -> Self {
+    pub(super) fn over(door: Door, config: &SafeDbConfig) -> Self {
         Self {
-            database: Arc::new(database),
+            door: Arc::new(door),
             spans_max: config.spans_max.max(1),
         }
     }
@@ -108,6 +111,21 @@ impl Obstacle {
                 source: StoreError::Corrupt { cause },
             },
             Self::Other(source) => OpenError::New { path, source },
+        }
+    }
+}
+
+impl Obstacle {
+    /// What stands in the way of a file that was open before.
+    fn into_store_error(self) -> StoreError {
+        match self {
+            Self::Io(error) => StoreError::from(redb::Error::Io(error)),
+            Self::InUse => StoreError::from(redb::Error::DatabaseAlreadyOpen),
+            Self::Corrupt(cause) => StoreError::Corrupt { cause },
+            Self::OtherChain(theirs) => StoreError::Corrupt {
+                cause: format!("it is of {} now", describe_chain(&theirs)),
+            },
+            Self::Other(error) => error,
         }
     }
 }
@@ -141,12 +159,7 @@ fn is_damage(error: &io::Error) -> bool {
 
 fn open_file(path: &Path, ours: &[u8; CHAIN_BYTES]) -> Result<Database, Obstacle> {
     let opened = guarded(|| {
-        let mut builder = Builder::new();
-        // Pages are read without a look at their checksums later on, so they are looked at now.
-        builder
-            .set_cache_size(CACHE_BYTES)
-            .set_check_integrity_on_open(true);
-        let database = builder.create(path)?;
+        let database = builder().create(path)?;
         let theirs = set_up(&database, ours)?;
         Ok((database, theirs))
     });
@@ -157,21 +170,31 @@ fn open_file(path: &Path, ours: &[u8; CHAIN_BYTES]) -> Result<Database, Obstacle
     Ok(database)
 }
 
+pub(super) fn builder() -> Builder {
+    let mut builder = Builder::new();
+    // Pages are read without a look at their checksums later on, so they are looked at now.
+    builder
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true);
+    builder
+}
+
 fn in_memory(ours: &[u8; CHAIN_BYTES]) -> Result<Database, StoreError> {
     guarded(|| {
-        let backend = InMemoryBackend::new();
-        let database = Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create_with_backend(backend)?;
+        let database = builder().create_with_backend(InMemoryBackend::new())?;
         set_up(&database, ours)?;
         Ok(database)
     })
 }
 
-/// Makes the tables of a new file. Returns the chain that the file is of.
-fn set_up(database: &Database, ours: &[u8; CHAIN_BYTES]) -> Result<[u8; CHAIN_BYTES], StoreError> {
+/// Makes the tables of a new file. Returns the chain that the file is of. A file that has them is not written to: the disk may
+/// be full.
+pub(super) fn set_up(
+    database: &Database,
+    ours: &[u8; CHAIN_BYTES],
+) -> Result<[u8; CHAIN_BYTES], StoreError> {
     let write = database.begin_write()?;
-    let theirs = {
+    let known = {
         write.open_table(SPANS)?;
         write.open_table(LAST)?;
         let mut chains = write.open_table(CHAIN)?;
@@ -179,10 +202,18 @@ fn set_up(database: &Database, ours: &[u8; CHAIN_BYTES]) -> Result<[u8; CHAIN_BY
         if known.is_none() {
             chains.insert((), ours)?;
         }
-        known.unwrap_or(*ours)
+        known
     };
-    write.commit()?;
-    Ok(theirs)
+    match known {
+        Some(theirs) => {
+            write.abort()?;
+            Ok(theirs)
+        }
+        None => {
+            write.commit()?;
+            Ok(*ours)
+        }
+    }
 }
 
 /// One damaged file is kept for whoever wants to look at it; the next one takes its place.

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod disk;
+
 use super::*;
 use crate::OpenError;
 use alloy_primitives::B256;

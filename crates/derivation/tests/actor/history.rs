@@ -1,0 +1,159 @@
+//! The history of safe heads as derivation writes it: what was safe at each L1 block, through restarts and L1 reorgs.
+
+use super::*;
+use light_node_protocol::L2BlockRef;
+use light_node_safedb::{SafeDbConfig, SafeHeadAtL1};
+
+/// A world whose nodes share one history, with the history.
+fn world_with_history() -> (World, SafeDb) {
+    let mut world = World::new();
+    let db = SafeDb::open(&SafeDbConfig::new(None), &world.config).unwrap();
+    world.safe_db = Some(db.clone());
+    (world, db)
+}
+
+/// The safe head at each L1 block from `first` on, as it has to be answered; each entry is where a safe head was reached.
+fn expected(reached: &[(u64, L2BlockRef)], l1_number: u64) -> Option<u64> {
+    let at = reached.iter().rev().find(|(l1, _)| *l1 <= l1_number);
+    at.map(|(_, safe)| safe.number)
+}
+
+/// The disk is written beside the actor, in real time: waits for an answer at `l1_number`.
+async fn recorded(db: &SafeDb, l1_number: u64, safe: u64) {
+    let is_it = |found: SafeHeadAtL1| found.safe_head.number == safe;
+    for _ in 0..2_000 {
+        if db.at(l1_number).unwrap().is_some_and(is_it) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        tokio::task::yield_now().await;
+    }
+    panic!("at {l1_number} it is {:?}", db.at(l1_number).unwrap());
+}
+
+/// Every L1 block from the first entry of `reached` to `last` is answered truly.
+fn assert_whole(db: &SafeDb, reached: &[(u64, L2BlockRef)], last: u64) {
+    for number in reached[0].0..=last {
+        let found = db.at_or_last(number).unwrap();
+        let found = found.map(|found| found.safe_head.number);
+        assert_eq!(found, expected(reached, number), "at l1 block {number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocks_without_batches_after_a_restart_leave_no_hole_in_the_history() {
+    let (world, db) = world_with_history();
+    let node = world.start();
+    let mut reached = Vec::new();
+    for _ in 0..3 {
+        let safe = world.derive_span(&node, 12).await;
+        reached.push((world.l1.head().number, safe));
+        world.mine(2);
+    }
+    let head = world.l1.head().number;
+    node.until_caught_up(head).await;
+    recorded(&db, head, 36).await;
+    node.stop().await;
+    world.mine(3);
+    let node = world.start();
+    node.until_caught_up(world.l1.head().number).await;
+    world.mine(3);
+    let safe = world.derive_span(&node, 12).await;
+    let head = world.l1.head().number;
+    reached.push((head, safe));
+    recorded(&db, head, 48).await;
+    assert_whole(&db, &reached, head);
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_l1_reorg_takes_only_what_stood_on_it_out_of_the_history() {
+    let (world, db) = world_with_history();
+    let node = world.start();
+    let mut reached = Vec::new();
+    for _ in 0..6 {
+        let safe = world.derive_span(&node, 12).await;
+        reached.push((world.l1.head().number, safe));
+        world.mine(1);
+    }
+    let head = world.l1.head().number;
+    node.until_caught_up(head).await;
+    recorded(&db, head, 72).await;
+    // The block with the last batch leaves L1; the new branch brings the same batch later.
+    let (_, gone) = reached.pop().unwrap();
+    let parent = reached.last().unwrap().1;
+    world.l1.reorg(2);
+    world.mine(4);
+    world.grow_for(gone.number);
+    node.until_caught_up(world.l1.head().number).await;
+    world.mine(1);
+    world.post(&[world.span(&parent, 12)], Carrier::Calldata);
+    world.announce();
+    let safe = node.until_safe(72).await;
+    let head = world.l1.head().number;
+    reached.push((head, safe));
+    recorded(&db, head, 72).await;
+    assert_whole(&db, &reached, head);
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reorg_while_the_node_was_down_takes_what_stood_on_it_out_of_the_history() {
+    let (world, db) = world_with_history();
+    let node = world.start();
+    let mut reached = Vec::new();
+    for _ in 0..4 {
+        let safe = world.derive_span(&node, 12).await;
+        reached.push((world.l1.head().number, safe));
+        world.mine(1);
+    }
+    let head = world.l1.head().number;
+    node.until_caught_up(head).await;
+    recorded(&db, head, 48).await;
+    node.stop().await;
+    let (_, gone) = reached.pop().unwrap();
+    let parent = reached.last().unwrap().1;
+    world.l1.reorg(2);
+    world.l1.push_empty(4);
+    world.grow_for(gone.number);
+    world.announce();
+    let node = world.start();
+    node.until_caught_up(world.l1.head().number).await;
+    // Nothing is said of blocks that are gone.
+    recorded(&db, world.l1.head().number, 36).await;
+    world.post(&[world.span(&parent, 12)], Carrier::Calldata);
+    world.announce();
+    let safe = node.until_safe(48).await;
+    let head = world.l1.head().number;
+    reached.push((head, safe));
+    recorded(&db, head, 48).await;
+    assert_whole(&db, &reached, head);
+    node.stop().await;
+}
+
+/// What is answered of the history after restarts, failures and reorgs is what a node answers to which nothing happened.
+#[tokio::test(start_paused = true)]
+async fn the_history_depends_on_l1_alone() {
+    let (seed, mut rng) = faults::dice();
+    let (world, db) = world_with_history();
+    let node = faults::storm(&world, &mut rng).await;
+    let safe = node.derivation.status().safe;
+    let head = world.l1.head().number;
+    recorded(&db, head, safe.number).await;
+    node.stop().await;
+    let fresh_db = SafeDb::open(&SafeDbConfig::new(None), &world.config).unwrap();
+    let fresh = World {
+        el: light_node_engine_api::memory::MemoryEl::new(&world.builder),
+        safe_db: Some(fresh_db.clone()),
+        ..world
+    };
+    fresh.l1.fail_next(0);
+    let node = fresh.start();
+    node.until_caught_up(head).await;
+    recorded(&fresh_db, head, safe.number).await;
+    for number in L1_GENESIS..=head {
+        let (found, expected) = (db.at(number).unwrap(), fresh_db.at(number).unwrap());
+        assert_eq!(found, expected, "seed {seed}, l1 block {number}");
+    }
+    node.stop().await;
+}
