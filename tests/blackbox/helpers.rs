@@ -34,6 +34,7 @@ pub(crate) mod invariants;
 pub(crate) mod manual;
 pub(crate) mod network;
 pub(crate) mod process;
+pub(crate) mod real_el;
 pub(crate) mod recorder;
 pub(crate) mod rpc;
 pub(crate) mod wait;

@@ -24,6 +24,7 @@ mod metrics;
 mod migrate;
 mod packaging;
 mod reach;
+mod real_el;
 mod reorg;
 mod rpc;
 mod shutdown;

@@ -6,8 +6,8 @@ use alloy_primitives::B256;
 use alloy_rpc_types_engine::JwtSecret;
 use light_node_actor::CancellationToken;
 use light_node_devnet::{
-    BatcherHandle, Blocks, Devnet, DevnetConfig, ElBehaviour, Endpoints, SequencerHandle,
-    SourceHandle,
+    BatcherHandle, Blocks, Devnet, DevnetConfig, ElBehaviour, Endpoints, L1Commands,
+    SequencerHandle, SourceHandle,
 };
 use light_node_devnet_el::{ElConfig, ElServer, ElServerConfig, ElSync, EmbeddedEl, SyncConfig};
 use light_node_devnet_l1::EmbeddedL1;
@@ -140,6 +140,10 @@ impl Chain {
 
     pub(crate) const fn batcher(&self) -> &BatcherHandle {
         self.devnet.batcher()
+    }
+
+    pub(crate) const fn l1_commands(&self) -> &L1Commands {
+        self.devnet.l1_commands()
     }
 
     pub(crate) const fn source(&self) -> &SourceHandle {
