@@ -8,7 +8,10 @@ use std::{
     path::Path,
 };
 
+mod deriving;
+mod devnet;
 mod effects;
+mod values;
 
 /// Command, flag, and the test that fails if the flag does nothing.
 const PROOFS: &[(&str, &str, &str)] = &[
@@ -150,6 +153,78 @@ const PROOFS: &[(&str, &str, &str)] = &[
         "node",
         "--metrics.compat",
         "without_compatibility_only_our_own_names_are_served",
+    ),
+    ("node", "--l1.beacon", "a_jovian_chain_is_derived"),
+    (
+        "node",
+        "--l1.beacon-fallbacks",
+        "blobs_that_no_beacon_gives_come_from_a_fallback",
+    ),
+    ("node", "--l1.chain-config", "a_jovian_chain_is_derived"),
+    (
+        "node",
+        "--l1.max-concurrency",
+        "as_many_blocks_of_l1_are_asked_for_at_once_as_said",
+    ),
+    (
+        "node",
+        "--l1.rpc-rate-limit",
+        "blocks_of_l1_are_asked_for_as_slowly_as_said",
+    ),
+    (
+        "node",
+        "--rollup.upgrade-bundle",
+        "what_is_no_upgrade_bundle_bit_for_bit_is_refused_at_start",
+    ),
+    (
+        "node",
+        "--safedb.disable",
+        "no_history_of_safe_heads_is_kept_where_it_is_switched_off",
+    ),
+    (
+        "node",
+        "--safedb.path",
+        "the_history_of_safe_heads_is_kept_where_it_was_asked_to",
+    ),
+    (
+        "node",
+        "--syncmode",
+        "a_fresh_execution_layer_syncs_by_itself_and_what_is_old_enough_is_safe",
+    ),
+    (
+        "node",
+        "--syncmode.offset-el-safe",
+        "a_fresh_execution_layer_syncs_by_itself_and_what_is_old_enough_is_safe",
+    ),
+    (
+        "node",
+        "--verifier.l1-confs",
+        "derivation_stays_as_far_below_the_l1_head_as_said",
+    ),
+    (
+        "devnet",
+        "--batches",
+        "the_batcher_of_a_devnet_writes_as_asked_for",
+    ),
+    (
+        "devnet",
+        "--compression",
+        "the_batcher_of_a_devnet_writes_as_asked_for",
+    ),
+    (
+        "devnet",
+        "--da",
+        "the_batcher_of_a_devnet_writes_as_asked_for",
+    ),
+    (
+        "devnet",
+        "--frame-bytes",
+        "the_batcher_of_a_devnet_writes_as_asked_for",
+    ),
+    (
+        "devnet",
+        "--deriver",
+        "the_followers_of_a_devnet_follow_a_deriver_where_there_is_one",
     ),
     (
         "doctor",

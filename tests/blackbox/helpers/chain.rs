@@ -2,6 +2,7 @@
 //! execution layer that nobody drives.
 
 use super::{flags::Flags, rpc::Rpc};
+use alloy_genesis::Genesis;
 use alloy_primitives::B256;
 use alloy_rpc_types_engine::JwtSecret;
 use light_node_actor::CancellationToken;
@@ -209,10 +210,20 @@ impl Chain {
     /// One more execution layer with the spare one's ways, which fetches from the sequencer's, too, and where it serves the Engine
     /// API. It runs until the test's runtime ends.
     pub(crate) fn another_el(&self) -> (Arc<EmbeddedEl>, SocketAddr) {
+        self.another_el_with(|_| {})
+    }
+
+    /// The same on a genesis file that `change` has changed.
+    pub(crate) fn another_el_with(
+        &self,
+        change: impl FnOnce(&mut Genesis),
+    ) -> (Arc<EmbeddedEl>, SocketAddr) {
         let endpoints = self.endpoints();
+        let mut genesis = self.devnet.deployment().l2_genesis.clone();
+        change(&mut genesis);
         let el = EmbeddedEl::new(ElConfig {
             behaviour: self.devnet.config().el_behaviour,
-            ..ElConfig::new(self.devnet.deployment().l2_genesis.clone())
+            ..ElConfig::new(genesis)
         })
         .unwrap();
         let any_port = (Ipv4Addr::LOCALHOST, 0).into();

@@ -1,5 +1,5 @@
 //! A JSON-RPC endpoint in front of others: it keeps what was asked and when, may change the answers, hands requests to several
-//! backends in turn as a load balancer does, or never answers.
+//! backends in turn as a load balancer does, or never answers, some requests or any.
 
 use serde_json::Value;
 use std::{
@@ -19,6 +19,9 @@ use tokio::{
 /// Changes an answer, given the request.
 type Change = dyn Fn(&Value, Value) -> Value + Send + Sync;
 
+/// Picks requests.
+type Pick = dyn Fn(&Value) -> bool + Send + Sync;
+
 /// The endpoint. It serves until the test's runtime ends.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -34,6 +37,8 @@ enum Behaviour {
         /// Counts requests, to take the backends in turn.
         turn: AtomicUsize,
         change: Box<Change>,
+        /// Picks those that are never answered.
+        held: Box<Pick>,
     },
     Hang,
 }
@@ -44,17 +49,26 @@ impl Recorder {
         url: &str,
         change: impl Fn(&Value, Value) -> Value + Send + Sync + 'static,
     ) -> Self {
-        Self::forward(vec![url.to_owned()], change).await
+        Self::forward(vec![url.to_owned()], change, |_| false).await
+    }
+
+    /// Forwards to `url` all but what `is_held` picks: that is never answered.
+    pub(crate) async fn holding(
+        url: &str,
+        is_held: impl Fn(&Value) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::forward(vec![url.to_owned()], |_, answer| answer, is_held).await
     }
 
     /// Hands each request to the next of `backends`, whoever asks.
     pub(crate) async fn balancer(backends: Vec<String>) -> Self {
-        Self::forward(backends, |_, answer| answer).await
+        Self::forward(backends, |_, answer| answer, |_| false).await
     }
 
     async fn forward(
         backends: Vec<String>,
         change: impl Fn(&Value, Value) -> Value + Send + Sync + 'static,
+        held: impl Fn(&Value) -> bool + Send + Sync + 'static,
     ) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self::start(Behaviour::Forward {
@@ -62,6 +76,7 @@ impl Recorder {
             backends,
             turn: AtomicUsize::new(0),
             change: Box::new(change),
+            held: Box::new(held),
         })
         .await
     }
@@ -87,6 +102,12 @@ impl Recorder {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// How many requests have come that `is_one` picks.
+    pub(crate) fn count(&self, is_one: impl Fn(&Value) -> bool) -> usize {
+        let asked = self.asked.borrow();
+        asked.iter().filter(|(_, request)| is_one(request)).count()
     }
 
     /// When the requests came that `is_one` picks, once there are `count` of them.
@@ -135,11 +156,13 @@ async fn serve(
         record.send_modify(|asked| asked.push((Instant::now(), request.clone())));
         let answer = match &*behaviour {
             Behaviour::Hang => std::future::pending().await,
+            Behaviour::Forward { held, .. } if held(&request) => std::future::pending().await,
             Behaviour::Forward {
                 client,
                 backends,
                 turn,
                 change,
+                ..
             } => {
                 let url = &backends[turn.fetch_add(1, Ordering::Relaxed) % backends.len()];
                 let answer = client.post(url).json(&request).send().await;
