@@ -3,13 +3,16 @@
 
 mod derive;
 
+pub(crate) use derive::FirstSync;
+
 use crate::{
-    config::EngineConfig,
+    config::{BufferLimits, EngineConfig, SyncMode},
     derived::Derived,
     follow_case::{FollowCase, FollowView},
     forkchoice::{Forkchoices, of_heads},
     memory::{BlockMemory, Refusal},
     metrics::EngineMetrics,
+    payload::Payload,
     payload_buffer::PayloadBuffer,
     request::{FollowRefusal, FollowUpdate},
     state::{DerivationState, ElSyncState, EngineState},
@@ -28,6 +31,10 @@ const CALM: Duration = Duration::from_secs(10);
 
 /// A gap becomes the EL's to fill when it is older than this many block times: by then gossip would have filled it.
 const GAP_BLOCKS: u32 = 2;
+
+/// A gap of more blocks than this is derivation's to fill, if that builds the chain: what gossip loses now and then is less,
+/// and more the buffer does not hold.
+const GAP_MAX: u64 = BufferLimits::BLOCKS as u64;
 
 /// Past heads that are kept: two minutes of them without gossip.
 const TRAIL: usize = 64;
@@ -115,8 +122,8 @@ pub(crate) struct Context {
     pub derived: Option<Derived>,
     /// Grows whenever what derivation has handed over ahead is void.
     pub flushes: u64,
-    /// The EL fetches its first blocks from its peers; when they are there, labels are set behind them. When to do so.
-    pub first_sync: Option<Instant>,
+    /// The EL fetches its first blocks from its peers; when they are there, labels are set behind them.
+    pub first_sync: Option<FirstSync>,
     /// What is seen of the EL's way to the target.
     pub sync: Option<SyncWatch>,
     /// What was said of heads that the EL will not have, until it takes one.
@@ -245,6 +252,9 @@ impl Context {
             self.label(&labels);
         }
         self.lost = false;
+        if reorg.is_some_and(|reorg| reorg.fork < self.state.pending_safe_head.number) {
+            self.lower_pending_safe();
+        }
         self.state.unsafe_head = head;
         self.follow_trail(head, reorg);
         self.memory.remember(head);
@@ -303,6 +313,9 @@ impl Context {
             self.memory.forgive(block.hash);
         }
         self.state.local_safe_head = labels.local_safe;
+        if !self.has_pending_safe() {
+            self.lower_pending_safe();
+        }
         self.state.safe_head = labels.safe;
         self.state.finalized_head = labels.finalized;
         if !update.current_l1.is_zero() {
@@ -402,7 +415,7 @@ impl Context {
 
     /// When the payload above the gap becomes target, if there is one.
     pub(crate) fn gap_due(&self) -> Option<Instant> {
-        let (_, since) = self.buffer.gap_above(self.gap_floor())?;
+        let (_, since) = self.gap()?;
         if self.first_sync.is_some() && self.target.is_none() {
             // It is what the EL waits for.
             return Some(self.calm_until.map_or(since, |calm| since.max(calm)));
@@ -411,8 +424,17 @@ impl Context {
         Some(self.calm_until.map_or(due, |calm| due.max(calm)))
     }
 
+    /// The payload above a gap that is the EL's to fill, and when it came. Where derivation is to build the chain
+    /// (`--syncmode=consensus-layer`), a wide gap is not: the EL would be busy with it for hours, and derivation wait.
+    pub(crate) fn gap(&self) -> Option<(&Payload, Instant)> {
+        let narrow = self.state.unsafe_head.number + GAP_MAX;
+        let any = !self.derives() || self.config.sync_mode == SyncMode::ExecutionLayer;
+        let gap = self.buffer.gap_above(self.gap_floor());
+        gap.filter(|(payload, _)| any || payload.block.number <= narrow)
+    }
+
     /// A payload becomes target only above this number.
-    pub(crate) fn gap_floor(&self) -> u64 {
+    fn gap_floor(&self) -> u64 {
         let target = self.target.as_ref().map_or(0, |target| target.id.number);
         self.state.unsafe_head.number.max(target)
     }

@@ -24,7 +24,7 @@ const LABEL_RETRY_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Derived {
     /// The last derived block that the EL has: the parent of the next one.
     pub tip: L2BlockRef,
-    /// The last one that ended its span. The published safe head follows it.
+    /// The last one that is safe: before Holocene the last of its span, from then on the tip. The published safe head follows it.
     pub safe: L2BlockRef,
     /// The highest block that is known to be final.
     pub finalized: L2BlockRef,
@@ -71,10 +71,10 @@ impl Derived {
     }
 
     /// The EL has the next derived block.
-    pub(crate) fn advance(&mut self, block: L2BlockRef, ends_span: bool, now: Instant) {
+    pub(crate) fn advance(&mut self, block: L2BlockRef, is_safe: bool, now: Instant) {
         self.tip = block;
         self.pace.blocks += 1;
-        if ends_span {
+        if is_safe {
             self.safe = block;
             self.pace.wait(now);
         }
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_inside_a_span_is_not_safe_and_may_be_dropped() {
+    fn what_is_not_safe_yet_may_be_dropped() {
         let now = Instant::now();
         let mut derived = derived();
         derived.advance(block(6), false, now);

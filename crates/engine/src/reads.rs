@@ -18,6 +18,7 @@ pub(crate) const LABELS: [BlockNumberOrTag; 3] = [
 pub(crate) struct Reads {
     ids: Vec<BlockId>,
     known: Vec<L2BlockRef>,
+    looked_at: Option<u64>,
 }
 
 impl Reads {
@@ -26,6 +27,13 @@ impl Reads {
         if self.known.iter().all(|block| block.number != number) {
             self.add(BlockId::number(number));
         }
+        self
+    }
+
+    /// The canonical block with `number`, also where one is known: the EL may stand on another branch by now.
+    pub(crate) fn look_at(mut self, number: u64) -> Self {
+        self.add(BlockId::number(number));
+        self.looked_at = Some(number);
         self
     }
 
@@ -80,6 +88,7 @@ impl Reads {
         Ok(Blocks {
             read,
             known: self.known,
+            looked_at: self.looked_at,
         })
     }
 
@@ -95,9 +104,19 @@ impl Reads {
 pub(crate) struct Blocks {
     read: Vec<(BlockId, L2BlockRef)>,
     known: Vec<L2BlockRef>,
+    looked_at: Option<u64>,
 }
 
 impl Blocks {
+    /// The canonical block at the height that was looked at, as the EL has it now; what is known there if none was.
+    pub(crate) fn seen_at(&self, number: u64) -> Option<L2BlockRef> {
+        if self.looked_at != Some(number) {
+            return self.at(number);
+        }
+        self.find(BlockId::number(number))
+            .filter(|block| block.number == number)
+    }
+
     /// The canonical block with `number`.
     pub(crate) fn at(&self, number: u64) -> Option<L2BlockRef> {
         let known = self

@@ -34,6 +34,9 @@ pub enum ElSyncState {
 pub struct EngineState {
     /// Highest block that the EL has as its head.
     pub unsafe_head: L2BlockRef,
+    /// Highest block that is derived from L1. It lies above local safe while the span of batches that it belongs to has not
+    /// ended, which matters before Holocene alone; equal to local safe elsewhere.
+    pub pending_safe_head: L2BlockRef,
     /// Local-safe head.
     pub local_safe_head: L2BlockRef,
     /// Safe head.

@@ -29,7 +29,7 @@ pub struct SyncStatus {
     pub safe_l2: L2BlockRef,
     /// Highest block derived from finalized L1 blocks.
     pub finalized_l2: L2BlockRef,
-    /// Deprecated; equal to `local_safe_l2`.
+    /// Highest derived block. Above `local_safe_l2` only while, before Holocene, a span of batches has not ended.
     pub pending_safe_l2: L2BlockRef,
     /// Unsafe block whose cross-chain dependencies are met.
     pub cross_unsafe_l2: L2BlockRef,

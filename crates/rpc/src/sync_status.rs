@@ -6,7 +6,7 @@ use light_node_protocol::{Hardfork, RollupConfig, SyncStatus};
 
 /// The status that a caller of `optimism_syncStatus` sees.
 ///
-/// `pending_safe_l2` equals `local_safe_l2`. `cross_unsafe_l2` equals `unsafe_l2`; after Lagoon a block's cross-chain
+/// `pending_safe_l2` lies above `local_safe_l2` where, before Holocene, a span of batches has not ended. `cross_unsafe_l2` equals `unsafe_l2`; after Lagoon a block's cross-chain
 /// messages are known to be met only where it is safe, so the cross-unsafe head is the safe head there.
 pub fn sync_status(config: &RollupConfig, state: &EngineState, l1: &L1Heads) -> SyncStatus {
     let lagoon = config.is_active(Hardfork::Lagoon, state.unsafe_head.timestamp);
@@ -19,7 +19,7 @@ pub fn sync_status(config: &RollupConfig, state: &EngineState, l1: &L1Heads) -> 
         unsafe_l2: state.unsafe_head,
         safe_l2: state.safe_head,
         finalized_l2: state.finalized_head,
-        pending_safe_l2: state.local_safe_head,
+        pending_safe_l2: state.pending_safe_head,
         cross_unsafe_l2: if lagoon {
             state.safe_head
         } else {
@@ -55,6 +55,7 @@ mod tests {
     fn heads() -> (EngineState, L1Heads) {
         let state = EngineState {
             unsafe_head: l2(30),
+            pending_safe_head: l2(22),
             local_safe_head: l2(21),
             safe_head: l2(20),
             finalized_head: l2(10),
@@ -86,7 +87,7 @@ mod tests {
         assert_eq!((status.unsafe_l2, status.cross_unsafe_l2), (l2(30), l2(30)));
         assert_eq!(
             (status.local_safe_l2, status.pending_safe_l2),
-            (l2(21), l2(21))
+            (l2(21), l2(22))
         );
         assert_eq!((status.safe_l2, status.finalized_l2), (l2(20), l2(10)));
     }

@@ -109,7 +109,7 @@ impl EngineActor {
         update: FollowUpdate,
         reply: oneshot::Sender<FollowOutcome>,
     ) {
-        let answer = follow::follow(el, &mut self.ctx, update).await;
+        let answer = Box::pin(follow::follow(el, &mut self.ctx, update)).await;
         let (row, outcome) = answered(self.ctx.last_case, &answer);
         self.ctx.last_case = row;
         self.ctx.metrics.follow_case(row);

@@ -3,17 +3,22 @@
 #![allow(clippy::unwrap_used)]
 
 mod build;
+mod contradictions;
 mod courses;
 mod derive;
 mod derive_faults;
+mod derive_losses;
 mod deriving;
 mod el;
 mod faults;
+mod first_sync;
 mod follow;
 mod insert;
 mod logs;
+mod losses;
 mod random;
 mod random_derive;
+mod spans;
 mod start;
 
 use super::*;
@@ -238,6 +243,7 @@ impl Harness {
                 after.finalized_head,
                 after.safe_head,
                 after.local_safe_head,
+                after.pending_safe_head,
                 after.unsafe_head,
             ];
             let known: Vec<_> = heads.iter().filter(|head| !head.is_zero()).collect();

@@ -5,8 +5,19 @@ use crate::{
     config::{SafeSourceKind, SyncMode},
     content::Content,
     payload::Payload,
+    target::TargetOrigin,
 };
+use light_node_protocol::L2BlockRef;
 use tokio::time::Instant;
+
+/// The EL's own first sync.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstSync {
+    /// Number of the block on which it stood.
+    from: u64,
+    /// When the labels behind it are to be set, if it is over.
+    pub due: Instant,
+}
 
 impl Context {
     /// True if our own derivation says what is safe.
@@ -26,7 +37,36 @@ impl Context {
         self.state.epoch += 1;
         self.state.reset_epoch = self.state.epoch;
         self.derived = None;
+        if self
+            .target
+            .as_ref()
+            .is_some_and(|target| target.origin != TargetOrigin::Payload)
+        {
+            // Derivation names its own head next, and looks for a start when the EL is on its way to none of ours.
+            self.set_target(None);
+        }
+        self.lower_pending_safe();
         self.flush();
+    }
+
+    /// The EL has a derived block on our chain that is not safe before its span ends.
+    pub(crate) fn note_pending_safe(&mut self, block: L2BlockRef) {
+        // Without these the block is on the chain that we published.
+        if !self.lost && self.target.is_none() && !self.replays() {
+            self.state.pending_safe_head = block;
+        }
+    }
+
+    /// True if the last derived block lies above what is safe.
+    pub(super) fn has_pending_safe(&self) -> bool {
+        let pending = self.state.pending_safe_head;
+        let tip = self.derived.as_ref().map(|derived| derived.tip);
+        pending.number > self.state.local_safe_head.number && tip == Some(pending)
+    }
+
+    /// What was derived beyond what is safe counts no more.
+    pub(crate) const fn lower_pending_safe(&mut self) {
+        self.state.pending_safe_head = self.state.local_safe_head;
     }
 
     /// What derivation has handed over ahead is void.
@@ -43,21 +83,25 @@ impl Context {
         self.stream
     }
 
-    /// A fresh EL fetches its first blocks from its peers.
+    /// An EL without final blocks fetches its chain from its peers, up to a block that comes by gossip. One that has begun
+    /// with it before we did, or before it was restarted, has some blocks already.
     pub(crate) fn begin_first_sync(&mut self, latest: u64, now: Instant) {
-        let is_fresh = latest <= self.config.rollup_config.genesis.l2.number;
+        let genesis = self.config.rollup_config.genesis.l2.number;
+        let is_fresh = self.state.finalized_head.number <= genesis;
         let by_itself = self.config.sync_mode == SyncMode::ExecutionLayer;
         if is_fresh && by_itself && self.derives() {
-            self.first_sync = Some(now);
+            self.first_sync = Some(FirstSync {
+                from: latest,
+                due: now,
+            });
         }
     }
 
     /// When the labels behind the first sync are to be set, once the EL is there.
     pub(crate) fn first_sync_due(&self) -> Option<Instant> {
-        let has_blocks =
-            self.state.unsafe_head.number > self.config.rollup_config.genesis.l2.number;
-        self.first_sync
-            .filter(|_| has_blocks && self.target.is_none() && !self.lost)
+        let sync = self.first_sync.as_ref()?;
+        let is_there = self.state.unsafe_head.number > sync.from;
+        (is_there && self.target.is_none() && !self.lost).then_some(sync.due)
     }
 
     /// The labels behind the first sync stand.

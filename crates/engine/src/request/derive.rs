@@ -27,7 +27,8 @@ pub struct DerivedAttributes {
     pub sequence_number: u64,
     /// The L1 block whose data completed the batch.
     pub derived_from: L1BlockRef,
-    /// With this block its span of batches ends: now all blocks up to it are safe.
+    /// With this block its span of batches ends. Before Holocene that makes all blocks up to it safe; from then on each one
+    /// is safe by itself.
     pub is_last_in_span: bool,
 }
 
@@ -59,7 +60,7 @@ fn is_deposit(transaction: &Bytes) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConsolidateOutcome {
     /// The execution layer has just this block, whether it had it before or built it now. It is the parent of the next
-    /// attributes, and with the end of its span it is safe.
+    /// attributes. It is safe, before Holocene with the end of its span.
     Safe(L2BlockRef),
     /// The execution layer refused the block, and has it now without the transactions of its batch (from Holocene on).
     /// Flush the channel; the next attributes stand on this block. All that ran ahead is answered [`Self::Stale`].

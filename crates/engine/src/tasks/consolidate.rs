@@ -87,6 +87,10 @@ async fn attempt(
     let is_ours = |origin| origin != TargetOrigin::Payload;
     if ctx.target().is_some_and(|target| is_ours(target.origin)) {
         // The EL is on its way to a block that we built, or back from one that was refused.
+        if lost::is_unknown(el, &parent).await? {
+            lost::recover(el, ctx).await?;
+            return Ok(restart(ctx, derived, ResetReason::ElLostBlocks));
+        }
         return Ok(Consolidation::Again);
     }
     let expected = Content::expected(&ctx.config.rollup_config, &derived.attributes);
@@ -114,10 +118,27 @@ async fn attempt(
 }
 
 fn accept(ctx: &mut Context, block: L2BlockRef, derived: &DerivedAttributes) -> Consolidation {
+    let is_safe = is_safe(ctx, derived);
     if let Some(at) = &mut ctx.derived {
-        at.advance(block, derived.is_last_in_span, Instant::now());
+        at.advance(block, is_safe, Instant::now());
+    }
+    if !is_safe {
+        ctx.note_pending_safe(block);
     }
     Consolidation::Done(ConsolidateOutcome::Safe(block))
+}
+
+/// True if the block is safe as soon as the EL has it. Until Holocene only the end of a span makes its blocks safe, because
+/// one that is refused takes those before it along; from then on nothing does
+/// (`specs/protocol/holocene/derivation.md#engine-queue`).
+fn is_safe(ctx: &Context, derived: &DerivedAttributes) -> bool {
+    derived.is_last_in_span || is_of_holocene(ctx, derived)
+}
+
+/// The L1 block that a block is derived from decides by which rules, not the L2 block itself.
+fn is_of_holocene(ctx: &Context, derived: &DerivedAttributes) -> bool {
+    let config = &ctx.config.rollup_config;
+    config.is_active(Hardfork::Holocene, derived.derived_from.timestamp)
 }
 
 fn compare(
@@ -214,8 +235,8 @@ async fn build(
     parent: &L2BlockRef,
     expected: &Content,
 ) -> Result<Consolidation, ElError> {
-    let ends_span = derived.is_last_in_span;
-    let built = derive::build(el, ctx, parent, &derived.attributes, expected, ends_span).await?;
+    let is_safe = is_safe(ctx, derived);
+    let built = derive::build(el, ctx, parent, &derived.attributes, expected, is_safe).await?;
     let reason = match built {
         Built::Block(block) => {
             ctx.metrics.derived(DerivedBlock::Built);
@@ -240,21 +261,12 @@ async fn build(
     if derived.is_deposits_only() {
         return Ok(restart(ctx, derived, refuses_deposits(reason)));
     }
-    // The fork of the L1 block decides, not that of the L2 block.
-    let config = &ctx.config.rollup_config;
-    if !config.is_active(Hardfork::Holocene, derived.derived_from.timestamp) {
-        ctx.flush();
-        let Some(at) = &mut ctx.derived else {
-            return Ok(Consolidation::Done(ConsolidateOutcome::Stale));
-        };
-        at.drop_span();
-        let outcome = ConsolidateOutcome::Dropped(at.tip);
-        ctx.metrics.derived(DerivedBlock::Dropped);
-        return Ok(Consolidation::Done(outcome));
+    if !is_of_holocene(ctx, derived) {
+        return Ok(drop_span(ctx));
     }
     let attributes = derived.deposits_only();
-    let expected = Content::expected(config, &attributes);
-    match derive::build(el, ctx, parent, &attributes, &expected, ends_span).await? {
+    let expected = Content::expected(&ctx.config.rollup_config, &attributes);
+    match derive::build(el, ctx, parent, &attributes, &expected, is_safe).await? {
         Built::Block(block) => {
             accept(ctx, block, derived);
             ctx.flush();
@@ -266,6 +278,19 @@ async fn build(
         Built::Reset(reason) => Ok(restart(ctx, derived, reason)),
         Built::Refused(reason) => Ok(restart(ctx, derived, refuses_deposits(reason))),
     }
+}
+
+/// Before Holocene: the block is dropped, and those of its span that were derived before it.
+fn drop_span(ctx: &mut Context) -> Consolidation {
+    ctx.flush();
+    ctx.lower_pending_safe();
+    let Some(at) = &mut ctx.derived else {
+        return Consolidation::Done(ConsolidateOutcome::Stale);
+    };
+    at.drop_span();
+    let outcome = ConsolidateOutcome::Dropped(at.tip);
+    ctx.metrics.derived(DerivedBlock::Dropped);
+    Consolidation::Done(outcome)
 }
 
 fn restart(ctx: &mut Context, derived: &DerivedAttributes, reason: ResetReason) -> Consolidation {

@@ -36,7 +36,7 @@ pub(crate) enum Built {
 }
 
 /// Builds the child of `parent`, the last derived block, and makes it part of the EL's chain. `expected` is what the
-/// attributes say of it. If it `ends_span`, it is safe in the same forkchoice.
+/// attributes say of it. If it `is_safe` as soon as it is there, the same forkchoice says so.
 ///
 /// # Errors
 /// [`ElError`] if the EL could not be asked. To be tried again.
@@ -46,7 +46,7 @@ pub(crate) async fn build(
     parent: &L2BlockRef,
     attributes: &OpPayloadAttributes,
     expected: &Content,
-    ends_span: bool,
+    is_safe: bool,
 ) -> Result<Built, ElError> {
     let id = match start(el, ctx, parent, attributes).await? {
         Ok(id) => id,
@@ -75,7 +75,7 @@ pub(crate) async fn build(
             return Ok(Built::Block(block));
         }
     }
-    insert(el, ctx, parent, payload, ends_span).await
+    insert(el, ctx, parent, payload, is_safe).await
 }
 
 /// Starts the build; what came of it instead if none was started.
@@ -108,11 +108,10 @@ async fn start(
     Ok(match (outcome, id) {
         (Outcome::Applied, Some(id)) => Ok(id),
         (Outcome::Applied, None) => Err(Built::Waiting),
-        (Outcome::Accepted, _) => Err(not_executed(el, ctx).await?),
+        (Outcome::Accepted, _) => Err(not_executed(el, ctx, parent).await?),
         (Outcome::Rejected(Rejection::Invalid { reason }), _)
         | (Outcome::Rejected(Rejection::Inconsistent { message: reason }), _) => {
-            let reason = reason.into();
-            Err(Built::Reset(ResetReason::ParentRefused { reason }))
+            Err(refused_head(reason))
         }
     })
 }
@@ -123,27 +122,33 @@ async fn insert(
     ctx: &mut Context,
     parent: &L2BlockRef,
     payload: Payload,
-    ends_span: bool,
+    is_safe: bool,
 ) -> Result<Built, ElError> {
+    let block = payload.block;
+    match outcome(el.new_payload(&payload.envelope).await)? {
+        Outcome::Applied => {}
+        Outcome::Accepted => return not_executed(el, ctx, parent).await,
+        Outcome::Rejected(Rejection::Invalid { reason }) => {
+            let now = Instant::now();
+            ctx.memory.refuse(block.hash, Refusal::Invalid, now);
+            return Ok(Built::Refused(reason));
+        }
+        Outcome::Rejected(Rejection::Inconsistent { .. }) => return Ok(Built::Waiting),
+    }
     let extends = parent.hash == ctx.state.unsafe_head.hash;
     if !extends && !ctx.is_lost() {
         return replace(el, ctx, payload).await;
     }
-    let block = payload.block;
-    match outcome(el.new_payload(&payload.envelope).await)? {
-        Outcome::Applied => {}
-        Outcome::Accepted => return not_executed(el, ctx).await,
-        Outcome::Rejected(rejection) => return Ok(rejected(ctx, &payload, rejection)),
-    }
     if ctx.is_lost() {
         // Published heads hold until the chain is as high as they are.
-        return match send(el, ctx, without_labels(block.hash)).await? {
-            Outcome::Applied => Ok(Built::Block(block)),
-            Outcome::Accepted => not_executed(el, ctx).await,
-            Outcome::Rejected(rejection) => Ok(rejected(ctx, &payload, rejection)),
+        let answer = send(el, ctx, without_labels(block.hash)).await?;
+        return match became_head(answer) {
+            None => not_executed(el, ctx, parent).await,
+            Some(Ok(())) => Ok(Built::Block(block)),
+            Some(Err(built)) => Ok(built),
         };
     }
-    let mut labels = labels(ctx, block, ends_span);
+    let mut labels = labels(ctx, block, is_safe);
     let wanted = labels.map_or_else(
         || ctx.forkchoice_to(block.hash),
         |labels| of_heads(&block, &labels.safe, &labels.finalized),
@@ -153,20 +158,36 @@ async fn insert(
         labels = None;
         answer = send(el, ctx, without_labels(block.hash)).await?;
     }
-    match answer {
-        Outcome::Applied => {
+    match became_head(answer) {
+        None => not_executed(el, ctx, parent).await,
+        Some(Err(built)) => Ok(built),
+        Some(Ok(())) => {
             ctx.build = None;
             ctx.adopt(block, labels, None, Instant::now());
             Ok(Built::Block(block))
         }
-        Outcome::Accepted => not_executed(el, ctx).await,
-        Outcome::Rejected(rejection) => Ok(rejected(ctx, &payload, rejection)),
     }
 }
 
-/// The labels that go out with a new head which ends its span. All of them are its ancestors.
-fn labels(ctx: &Context, block: L2BlockRef, ends_span: bool) -> Option<Labels> {
-    let mut update = ctx.derived.as_ref().filter(|_| ends_span)?.update();
+/// What the answer to the forkchoice of a block says that the EL has executed; `None` if it does not know it after all. What
+/// it says against the block now says nothing of the batch: the deposits alone would fare no better.
+fn became_head(answer: Outcome) -> Option<Result<(), Built>> {
+    match answer {
+        Outcome::Applied => Some(Ok(())),
+        Outcome::Accepted => None,
+        Outcome::Rejected(Rejection::Invalid { reason }) => Some(Err(refused_head(reason))),
+        Outcome::Rejected(Rejection::Inconsistent { .. }) => Some(Err(Built::Waiting)),
+    }
+}
+
+fn refused_head(reason: String) -> Built {
+    let reason = reason.into();
+    Built::Reset(ResetReason::ParentRefused { reason })
+}
+
+/// The labels that go out with a new head which is safe. All of them are its ancestors.
+fn labels(ctx: &Context, block: L2BlockRef, is_safe: bool) -> Option<Labels> {
+    let mut update = ctx.derived.as_ref().filter(|_| is_safe)?.update();
     update.state.safe = block;
     update.state.local_safe = block;
     // A higher one has to be found on this chain first; the cursor comes when the L1 block is done.
@@ -180,7 +201,8 @@ fn labels(ctx: &Context, block: L2BlockRef, ends_span: bool) -> Option<Labels> {
     })
 }
 
-/// The block takes the place of others: a reorg of the unsafe chain, after which the EL is looked at.
+/// The block, which the EL has executed, takes the place of others: a reorg of the unsafe chain, after which the EL is looked
+/// at.
 async fn replace(
     el: &dyn EngineApi,
     ctx: &mut Context,
@@ -189,31 +211,35 @@ async fn replace(
     let block = payload.block;
     let mut target = Target::new(block.id(), TargetOrigin::Source, Instant::now());
     target.payload = Some(payload);
-    Ok(match settle::request(el, ctx, target).await? {
+    Ok(match settle::ask(el, ctx, target).await? {
         Settled::Adopted => Built::Block(block),
         Settled::Waiting | Settled::GaveUp => Built::Waiting,
         Settled::Refused(FollowRefusal::InvalidBlock { .. }, reason) => {
-            Built::Refused(reason.unwrap_or_default())
+            refused_head(reason.unwrap_or_default())
         }
         Settled::Refused(refusal, _) => Built::Reset(ResetReason::Contradicted(refusal)),
     })
 }
 
-/// The EL does not execute on a block that it had: it is busy, or has lost it.
-async fn not_executed(el: &dyn EngineApi, ctx: &mut Context) -> Result<Built, ElError> {
-    if !ctx.is_lost() && lost::is_gone(el, ctx).await? {
+/// The EL does not execute on a block that it had: it is busy, or has lost it, or our head above it.
+async fn not_executed(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    parent: &L2BlockRef,
+) -> Result<Built, ElError> {
+    let head = ctx.state.unsafe_head.hash;
+    let reads = Reads::default().hash(head).hash(parent.hash);
+    let blocks = reads.send(el).await?;
+    let has_parent = blocks.by_hash(parent.hash).is_some();
+    if !has_parent || !ctx.is_lost() && blocks.by_hash(head).is_none() {
         lost::recover(el, ctx).await?;
     }
-    Ok(Built::Waiting)
-}
-
-fn rejected(ctx: &mut Context, payload: &Payload, rejection: Rejection) -> Built {
-    let Rejection::Invalid { reason } = rejection else {
-        return Built::Waiting;
-    };
-    ctx.memory
-        .refuse(payload.hash(), Refusal::Invalid, Instant::now());
-    Built::Refused(reason)
+    // Nobody brings back what was derived.
+    Ok(if has_parent {
+        Built::Waiting
+    } else {
+        Built::Reset(ResetReason::ElLostBlocks)
+    })
 }
 
 fn malformed(cause: &str) -> ElError {

@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     reads::Reads,
     request::{FollowOutcome, FollowUpdate},
-    state::DerivationState,
+    state::{DerivationState, EngineState},
     tasks::follow,
 };
 use light_node_engine_api::{ElError, EngineApi};
@@ -21,24 +21,36 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 /// [`ElError`] if the EL could not be asked. It will be tried again.
 pub(crate) async fn set_labels(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
-    ctx.first_sync = Some(Instant::now() + PAUSE);
+    if let Some(sync) = &mut ctx.first_sync {
+        sync.due = Instant::now() + PAUSE;
+    }
     let config = &ctx.config.rollup_config;
     let tip = ctx.state.unsafe_head;
     let blocks_back = ctx.config.el_safe_offset.as_secs() / config.block_time.max(1);
     let number = tip.number.saturating_sub(blocks_back);
     let number = number.max(config.genesis.l2.number);
-    let known = ctx.state.safe_head;
-    if !known.is_zero() && number <= known.number {
+    let EngineState {
+        safe_head,
+        finalized_head,
+        ..
+    } = ctx.state;
+    if !finalized_head.is_zero() && number <= finalized_head.number {
         ctx.end_first_sync();
         return Ok(());
     }
     let Some(block) = Reads::default().number(number).send(el).await?.at(number) else {
         return Ok(());
     };
+    // What was safe before is no less safe now.
+    let safe = if safe_head.number > number {
+        safe_head
+    } else {
+        block
+    };
     let update = FollowUpdate {
         state: DerivationState {
-            safe: block,
-            local_safe: block,
+            safe,
+            local_safe: safe,
             finalized: block,
             ..Default::default()
         },

@@ -101,7 +101,7 @@ fn reads_for(ctx: &Context, update: &FollowUpdate) -> Reads {
     }
     // Where the EL stands is looked at before every forkchoice: its own sync may have moved it above our head, where it
     // would answer VALID and ignore the labels, or to another branch.
-    reads.label(BlockNumberOrTag::Latest).number(ours.number)
+    reads.label(BlockNumberOrTag::Latest).look_at(ours.number)
 }
 
 /// Row 1: the EL is asked for the source's block. `None` if it turns out to have lost our head.
@@ -197,9 +197,9 @@ async fn consolidate(
         Err(refusal) => return Ok(Some(FollowOutcome::Refused(refusal))),
     };
     let ours = ctx.state.unsafe_head;
-    let stays = match blocks.hash_at(ours.number) {
+    let stays = match blocks.seen_at(ours.number) {
         _ if ctx.is_lost() => None,
-        Some(hash) if hash == ours.hash => Some(ours),
+        Some(block) if block.hash == ours.hash => Some(ours),
         // The EL's own sync has left our branch: whether it may is found when the source's block is settled.
         Some(_) => {
             ctx.build = None;

@@ -223,7 +223,7 @@ fn verdict(settled: Settled) -> Insertion {
 /// # Errors
 /// [`ElError`] if the EL could not be asked; it will be tried again.
 pub(crate) async fn target_gap(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
-    let Some((payload, _)) = ctx.buffer.gap_above(ctx.gap_floor()) else {
+    let Some((payload, _)) = ctx.gap() else {
         return Ok(());
     };
     let payload = payload.clone();

@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     reads::Reads,
     request::{FollowOutcome, ResetReason},
-    tasks::follow,
+    tasks::{follow, lost},
 };
 use light_node_engine_api::{ElError, EngineApi};
 use tokio::time::Instant;
@@ -49,7 +49,26 @@ pub(crate) async fn move_labels(el: &dyn EngineApi, ctx: &mut Context) -> Result
         }
         outcome @ (FollowOutcome::Syncing | FollowOutcome::Skipped | FollowOutcome::Superseded) => {
             debug!(?outcome, "the labels of derived blocks wait");
+            look_for_safe(el, ctx).await?;
         }
+    }
+    Ok(())
+}
+
+/// Labels that wait may wait for a block that the EL had and lost, by a restart after which it stands on another branch.
+/// Nobody serves that block; derivation finds where both agree.
+async fn look_for_safe(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
+    let Some(safe) = ctx.derived.as_ref().map(|derived| derived.safe) else {
+        return Ok(());
+    };
+    if !lost::is_unknown(el, &safe).await? {
+        return Ok(());
+    }
+    warn!(number = safe.number, hash = %safe.hash,
+        "the execution layer has lost derived blocks; derivation begins anew");
+    lost::recover(el, ctx).await?;
+    if ctx.derived.is_some() {
+        ctx.restart_derivation();
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::{
 };
 use alloy_eips::BlockNumberOrTag;
 use light_node_engine_api::{ElError, EngineApi};
+use light_node_protocol::L2BlockRef;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -16,9 +17,16 @@ use tracing::warn;
 /// # Errors
 /// [`ElError`] if the EL could not be asked.
 pub(crate) async fn is_gone(el: &dyn EngineApi, ctx: &Context) -> Result<bool, ElError> {
-    let head = ctx.state.unsafe_head.hash;
-    let blocks = Reads::default().hash(head).send(el).await?;
-    Ok(blocks.by_hash(head).is_none())
+    is_unknown(el, &ctx.state.unsafe_head).await
+}
+
+/// True if the EL does not return `block` by its hash.
+///
+/// # Errors
+/// [`ElError`] if the EL could not be asked.
+pub(crate) async fn is_unknown(el: &dyn EngineApi, block: &L2BlockRef) -> Result<bool, ElError> {
+    let blocks = Reads::default().hash(block.hash).send(el).await?;
+    Ok(blocks.by_hash(block.hash).is_none())
 }
 
 /// True if the EL, whose head is `latest`, has lost ours: it stands below it, and does not return it any more. One that
@@ -50,10 +58,12 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
     } else {
         state.safe_head
     };
+    let tip = ctx.derived.as_ref().map(|derived| derived.tip);
     let blocks = Reads::default()
         .label(BlockNumberOrTag::Latest)
         .number(genesis.number)
         .height_of(&anchor)
+        .height_of(&tip.unwrap_or_default())
         .send(el)
         .await?;
     let now = Instant::now();
@@ -80,14 +90,10 @@ pub(crate) async fn recover(el: &dyn EngineApi, ctx: &mut Context) -> Result<(),
     ctx.metrics.el_lost();
     if state.local_safe_head.number > latest.number {
         ctx.state.local_safe_head = state.safe_head;
+        ctx.lower_pending_safe();
     }
-    let is_above = |tip: u64| tip > latest.number;
-    if ctx
-        .derived
-        .as_ref()
-        .is_some_and(|derived| is_above(derived.tip.number))
-    {
-        // Derived blocks of a span that is not safe yet are among the lost.
+    if tip.is_some_and(|tip| !blocks.holds(tip.id())) {
+        // Derived blocks of which the labels say nothing yet are among the lost.
         ctx.restart_derivation();
     }
     ctx.adopt(

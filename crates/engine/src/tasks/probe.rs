@@ -119,6 +119,7 @@ pub(crate) async fn probe(
         let safe = label(BlockNumberOrTag::Safe).filter(|safe| safe.number >= finalized.number);
         ctx.state.safe_head = safe.unwrap_or(finalized);
         ctx.state.local_safe_head = ctx.state.safe_head;
+        ctx.lower_pending_safe();
         ctx.memory.remember(ctx.state.safe_head);
     }
     let now = tokio::time::Instant::now();

@@ -35,6 +35,9 @@ pub(crate) async fn reset(
     if ctx.is_lost() || ctx.target().is_some_and(|target| is_ours(target.origin)) {
         ctx.set_target(None);
     }
+    // The start was read from the EL; what we remember of it may be what led to the reset.
+    ctx.forkchoices.forget();
+    ctx.last_applied = None;
     let update = FollowUpdate {
         state: DerivationState {
             safe: start.safe,

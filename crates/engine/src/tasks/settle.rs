@@ -7,6 +7,7 @@ use crate::{
     forkchoice::{Ancestry, Outcome, Rejection, ancestry, of_heads, outcome, without_labels},
     memory::Refusal,
     metrics::Stall,
+    payload::Payload,
     reads::{Blocks, Reads},
     request::{FollowRefusal, FollowUpdate},
     state::EngineState,
@@ -46,14 +47,27 @@ pub(crate) async fn request(
     ctx: &mut Context,
     target: Target,
 ) -> Result<Settled, ElError> {
-    let mut asked = Ok(Outcome::Accepted);
-    if let Some(payload) = &target.payload {
-        asked = outcome(el.new_payload(&payload.envelope).await);
+    if let Some(payload) = &target.payload
+        && let Ok(Outcome::Rejected(rejection)) = outcome(el.new_payload(&payload.envelope).await)
+    {
+        return Ok(match rejection {
+            Rejection::Invalid { reason } => refuse_invalid(ctx, &target, reason),
+            Rejection::Inconsistent { .. } => Settled::GaveUp,
+        });
     }
-    if !matches!(asked, Ok(Outcome::Rejected(_))) {
-        asked = send(el, ctx, without_labels(target.id.hash)).await;
-    }
-    match asked? {
+    ask(el, ctx, target).await
+}
+
+/// The same for a target whose payload the EL has, or nobody has.
+///
+/// # Errors
+/// As [`request`].
+pub(crate) async fn ask(
+    el: &dyn EngineApi,
+    ctx: &mut Context,
+    target: Target,
+) -> Result<Settled, ElError> {
+    match send(el, ctx, without_labels(target.id.hash)).await? {
         Outcome::Applied => settle(el, ctx, target).await,
         Outcome::Accepted => {
             wait_for_sync(ctx, target);
@@ -108,7 +122,10 @@ pub(crate) async fn ask_again(
         }
     }
     let mut asked = Outcome::Applied;
-    if let Some(payload) = target.payload.as_ref().filter(|_| read_back || arrived) {
+    // A derived block that the EL has executed may be lost with its memory, and no peer has it.
+    let is_derived = ctx.derives() && target.origin == TargetOrigin::Source;
+    let is_sent = |_: &&Payload| read_back || arrived || is_derived;
+    if let Some(payload) = target.payload.as_ref().filter(is_sent) {
         asked = outcome(el.new_payload(&payload.envelope).await)?;
     }
     if !matches!(asked, Outcome::Rejected(_)) {

@@ -1,7 +1,7 @@
 //! Derivation: blocks that the execution layer has, lacks, or has otherwise; labels that follow them; resets.
 
 use super::{
-    deriving::{derived, in_span, safe, span},
+    deriving::{derived, safe, span},
     *,
 };
 use crate::request::{ConsolidateOutcome, ResetError};
@@ -13,7 +13,6 @@ under_each_el! {
     a_missing_block_is_built_and_is_head_and_safe_at_once,
     another_block_is_replaced_and_what_ran_ahead_goes_on,
     a_replaced_branch_is_left_although_the_el_stays_for_a_while,
-    a_span_is_safe_when_it_ends,
     a_burst_costs_a_forkchoice_each_100_ms_and_the_last_goes_out,
     sixty_four_blocks_that_ran_ahead_are_built_in_their_order,
     the_cursor_is_published_with_the_labels_that_belong_to_it,
@@ -132,30 +131,6 @@ async fn a_replaced_branch_is_left_although_the_el_stays_for_a_while(kind: Memor
     assert_eq!(harness.el.head(), chain[3].block_ref());
     assert_eq!(harness.el.safe(), chain[3].block_ref());
     harness.stop().await;
-}
-
-async fn a_span_is_safe_when_it_ends(kind: MemoryElKind) {
-    for by_gossip in [true, false] {
-        let mut harness = Harness::deriving(kind).await;
-        let chain = harness.chain(4);
-        for block in chain.iter().filter(|_| by_gossip) {
-            harness.insert(block).await;
-        }
-        for block in &chain[..3] {
-            assert_eq!(harness.consolidate(in_span(block)).await, safe(block));
-            harness.pass(seconds(1)).await;
-            let genesis = harness.builder.genesis().block_ref();
-            assert_eq!(harness.state().safe_head, genesis);
-        }
-        assert_eq!(
-            harness.consolidate(derived(&chain[3])).await,
-            safe(&chain[3])
-        );
-        harness.pass(seconds(1)).await;
-        assert_eq!(harness.state().safe_head, chain[3].block_ref());
-        assert_eq!(harness.el.safe(), chain[3].block_ref());
-        harness.stop().await;
-    }
 }
 
 async fn a_burst_costs_a_forkchoice_each_100_ms_and_the_last_goes_out(kind: MemoryElKind) {

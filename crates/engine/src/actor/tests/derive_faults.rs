@@ -1,13 +1,10 @@
-//! Derivation beside an execution layer that refuses, leaves out, lags, loses blocks, or is down; and its first sync.
+//! Derivation beside an execution layer that refuses, leaves out, lags, loses blocks, or is down.
 
 use super::{
-    deriving::{derived, in_span, safe, span, with_transaction},
+    deriving::{at, bad_span, derived, in_span, is_stale, safe, span, with_transaction},
     *,
 };
-use crate::{
-    SyncMode,
-    request::{ConsolidateOutcome, DerivedAttributes, ResetError, ResetReason},
-};
+use crate::request::{ConsolidateOutcome, DerivedAttributes, ResetReason};
 use alloy_rpc_types_engine::PayloadStatusEnum;
 use light_node_engine_api::memory::Scripted;
 
@@ -15,7 +12,6 @@ under_each_el! {
     a_refused_block_is_built_of_its_deposits_and_what_ran_ahead_is_stale,
     an_invalid_block_is_built_of_its_deposits,
     a_block_from_which_the_el_leaves_out_transactions_is_refused,
-    before_holocene_a_refused_block_is_dropped_with_its_span,
     a_block_of_deposits_that_is_refused_ends_in_a_reset,
     what_the_el_cannot_be_asked_about_waits_and_keeps_its_order,
     lost_answers_change_nothing,
@@ -26,37 +22,12 @@ under_each_el! {
     final_blocks_that_were_lost_are_derived_again_while_heads_hold,
     a_head_of_gossip_is_waited_for_and_yields_when_nobody_serves_it,
     the_sequencers_reorg_below_what_is_derived_is_undone,
-    after_the_first_sync_safe_lies_behind_the_head_and_never_is_it,
-}
-
-/// An engine that derives from genesis on, and a chain of which the first `count` blocks are safe and in the EL.
-async fn at(kind: MemoryElKind, count: usize) -> (Harness, Vec<MemoryBlock>) {
-    let mut harness = Harness::deriving(kind).await;
-    let chain = harness.chain(24);
-    for block in &chain[..count] {
-        assert_eq!(harness.consolidate(derived(block)).await, safe(block));
-    }
-    harness.pass(seconds(1)).await;
-    (harness, chain)
 }
 
 fn refused() -> Scripted {
     Scripted::Error(ElError::InvalidPayloadAttributes {
         message: "bad transaction".to_owned(),
     })
-}
-
-/// A span of which the third block has the transaction of a batch in it; what follows ran ahead.
-fn bad_span(blocks: &[MemoryBlock]) -> Vec<DerivedAttributes> {
-    let mut span = span(blocks);
-    span[2].attributes = with_transaction(&blocks[2]).attributes;
-    span
-}
-
-fn is_stale(outcomes: &[ConsolidateOutcome]) -> bool {
-    outcomes
-        .iter()
-        .all(|outcome| *outcome == ConsolidateOutcome::Stale)
 }
 
 async fn deposits_only_after(mut harness: Harness, chain: Vec<MemoryBlock>) {
@@ -69,11 +40,7 @@ async fn deposits_only_after(mut harness: Harness, chain: Vec<MemoryBlock>) {
     harness.pass(seconds(1)).await;
     let state = harness.state();
     assert_eq!(state.unsafe_head, chain[6].block_ref());
-    assert_eq!(
-        state.safe_head,
-        chain[3].block_ref(),
-        "the span never ended"
-    );
+    assert_eq!(state.safe_head, chain[6].block_ref());
     assert_eq!(state.reset_epoch, 1);
     // After the flush derivation goes on from there.
     let outcomes = harness.consolidate_all(span(&chain[7..12])).await;
@@ -113,43 +80,6 @@ async fn a_block_from_which_the_el_leaves_out_transactions_is_refused(kind: Memo
     let (harness, chain) = at(kind, 4).await;
     harness.el.leave_out_transactions(true);
     deposits_only_after(harness, chain).await;
-}
-
-async fn before_holocene_a_refused_block_is_dropped_with_its_span(kind: MemoryElKind) {
-    let builder = ChainBuilder::new();
-    let el = MemoryEl::with_kind(&builder, kind);
-    let mut rollup_config = (*builder.config()).clone();
-    rollup_config.holocene_time = Some(u64::MAX);
-    rollup_config.isthmus_time = None;
-    rollup_config.jovian_time = None;
-    let config = EngineConfig::new(Arc::new(rollup_config), SafeSourceKind::Derive);
-    let mut harness = Harness::start_with(config, builder, el);
-    harness
-        .published_until(|state| !state.unsafe_head.is_zero())
-        .await;
-    let genesis = harness.builder.genesis();
-    assert_eq!(harness.reset_to(&genesis).await, Ok(1));
-    let chain = harness.chain(8);
-    assert_eq!(
-        harness.consolidate(derived(&chain[0])).await,
-        safe(&chain[0])
-    );
-    harness.el.leave_out_transactions(true);
-    let outcomes = harness.consolidate_all(bad_span(&chain[1..6])).await;
-    assert_eq!(outcomes[..2], [safe(&chain[1]), safe(&chain[2])]);
-    let dropped = ConsolidateOutcome::Dropped(chain[0].block_ref());
-    assert_eq!(outcomes[2], dropped);
-    assert!(is_stale(&outcomes[3..]), "{outcomes:?}");
-    harness.pass(seconds(1)).await;
-    assert_eq!(harness.state().safe_head, chain[0].block_ref());
-    // The next batch stands on what is safe, and takes the place of what was built in vain.
-    let other = harness.branch(&chain[0], 3, 1);
-    let outcomes = harness.consolidate_all(span(&other)).await;
-    assert_eq!(outcomes, other.iter().map(safe).collect::<Vec<_>>());
-    harness.pass(seconds(1)).await;
-    assert_eq!(harness.el.head(), other[2].block_ref());
-    assert_eq!(harness.el.safe(), other[2].block_ref());
-    harness.stop().await;
 }
 
 async fn a_block_of_deposits_that_is_refused_ends_in_a_reset(kind: MemoryElKind) {
@@ -400,51 +330,5 @@ async fn the_sequencers_reorg_below_what_is_derived_is_undone(kind: MemoryElKind
     assert_eq!(harness.state().safe_head, chain[9].block_ref());
     assert_eq!(harness.el.safe(), chain[9].block_ref());
     assert_eq!(harness.el.head(), harness.state().unsafe_head);
-    harness.stop().await;
-}
-
-async fn after_the_first_sync_safe_lies_behind_the_head_and_never_is_it(kind: MemoryElKind) {
-    let builder = ChainBuilder::new();
-    let el = MemoryEl::with_kind(&builder, kind);
-    let config = EngineConfig {
-        sync_mode: SyncMode::ExecutionLayer,
-        el_safe_offset: seconds(20),
-        ..EngineConfig::new(builder.config(), SafeSourceKind::Derive)
-    };
-    let mut harness = Harness::start_with(config, builder, el);
-    let state = harness
-        .published_until(|state| !state.unsafe_head.is_zero())
-        .await;
-    assert_eq!(state.el_sync, ElSyncState::Syncing, "it waits for a target");
-    let chain = harness.chain(40);
-    assert_eq!(harness.insert(&chain[39]).await, InsertOutcome::Buffered);
-    let target = chain[39].block_ref().id();
-    let asked = Instant::now();
-    harness
-        .published_until(|state| state.target == Some(target))
-        .await;
-    assert_eq!(asked.elapsed(), Duration::ZERO, "no gap has to grow old");
-    harness.pass(seconds(30)).await;
-    assert_eq!(harness.state().safe_head, L2BlockRef::default());
-    harness.el.add(&chain);
-    let state = harness
-        .published_until(|state| state.el_sync == ElSyncState::Synced)
-        .await;
-    harness.check();
-    // Twenty seconds are ten blocks.
-    assert_eq!(state.unsafe_head, chain[39].block_ref());
-    assert_eq!(state.safe_head, chain[29].block_ref());
-    assert_eq!(state.finalized_head, chain[29].block_ref());
-    assert_eq!(harness.el.finalized(), chain[29].block_ref());
-    assert!(matches!(
-        harness.reset_to(&chain[10]).await,
-        Err(ResetError::Refused(_))
-    ));
-    assert!(harness.reset_to(&chain[29]).await.is_ok());
-    for block in &chain[30..] {
-        assert_eq!(harness.consolidate(derived(block)).await, safe(block));
-    }
-    harness.pass(seconds(1)).await;
-    assert_eq!(harness.el.safe(), chain[39].block_ref());
     harness.stop().await;
 }

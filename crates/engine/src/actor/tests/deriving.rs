@@ -4,6 +4,7 @@ use super::*;
 use crate::request::{ConsolidateOutcome, DerivedAttributes, ForkchoiceStart, ResetError};
 use alloy_primitives::Bytes;
 use alloy_rpc_types_engine::PayloadAttributes;
+use light_node_protocol::RollupConfig;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 
 /// The attributes of which `block` is built.
@@ -66,6 +67,19 @@ pub(super) fn span(blocks: &[MemoryBlock]) -> Vec<DerivedAttributes> {
     span
 }
 
+/// A span of which the third block has the transaction of a batch in it; what follows ran ahead.
+pub(super) fn bad_span(blocks: &[MemoryBlock]) -> Vec<DerivedAttributes> {
+    let mut span = span(blocks);
+    span[2].attributes = with_transaction(&blocks[2]).attributes;
+    span
+}
+
+pub(super) fn is_stale(outcomes: &[ConsolidateOutcome]) -> bool {
+    outcomes
+        .iter()
+        .all(|outcome| *outcome == ConsolidateOutcome::Stale)
+}
+
 impl Harness {
     /// An engine that derives, beside an EL that `arrange` has prepared; the start-up probe is over.
     pub(super) async fn deriving_beside(
@@ -86,6 +100,28 @@ impl Harness {
     /// An engine that derives from genesis on, beside an EL that has nothing else.
     pub(super) async fn deriving(kind: MemoryElKind) -> Self {
         let mut harness = Self::deriving_beside(kind, |_, _| {}).await;
+        let genesis = harness.builder.genesis();
+        assert_eq!(harness.reset_to(&genesis).await, Ok(1));
+        harness.forkchoices();
+        harness
+    }
+
+    /// The same where the L1 blocks before `l1_number` are of before Holocene, and of the L2 blocks all that the tests have.
+    pub(super) async fn deriving_before_holocene(kind: MemoryElKind, l1_number: u64) -> Self {
+        let builder = ChainBuilder::new();
+        let el = MemoryEl::with_kind(&builder, kind);
+        let holocene = ChainBuilder::l1_block(l1_number, 0).timestamp;
+        let rollup_config = RollupConfig {
+            holocene_time: Some(holocene),
+            isthmus_time: None,
+            jovian_time: None,
+            ..(*builder.config()).clone()
+        };
+        let config = EngineConfig::new(Arc::new(rollup_config), SafeSourceKind::Derive);
+        let mut harness = Self::start_with(config, builder, el);
+        harness
+            .published_until(|state| !state.unsafe_head.is_zero())
+            .await;
         let genesis = harness.builder.genesis();
         assert_eq!(harness.reset_to(&genesis).await, Ok(1));
         harness.forkchoices();
@@ -146,4 +182,15 @@ impl Harness {
 
 pub(super) fn safe(block: &MemoryBlock) -> ConsolidateOutcome {
     ConsolidateOutcome::Safe(block.block_ref())
+}
+
+/// An engine that derives from genesis on, and a chain of which the first `count` blocks are safe and in the EL.
+pub(super) async fn at(kind: MemoryElKind, count: usize) -> (Harness, Vec<MemoryBlock>) {
+    let mut harness = Harness::deriving(kind).await;
+    let chain = harness.chain(24);
+    for block in &chain[..count] {
+        assert_eq!(harness.consolidate(derived(block)).await, safe(block));
+    }
+    harness.pass(seconds(1)).await;
+    (harness, chain)
 }
