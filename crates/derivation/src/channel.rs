@@ -3,11 +3,11 @@
 
 use crate::{
     inflate::{CompressionError, Inflater},
-    kona::{Batch, SingleBatch},
+    kona::Batch,
+    single::decode_single,
     span::{SpanChain, SpanError, decode_span},
 };
 use alloy_primitives::Bytes;
-use alloy_rlp::Decodable;
 use thiserror::Error;
 
 #[cfg(test)]
@@ -152,7 +152,7 @@ fn decode_batch(payload: &[u8], chain: &SpanChain) -> ChannelItem {
         return ChannelItem::End(ChannelEnd::Malformed { what: "no type" });
     };
     match *batch_type {
-        SINGULAR => match SingleBatch::decode(&mut &*content) {
+        SINGULAR => match decode_single(content) {
             Ok(batch) => ChannelItem::Batch(Box::new(Batch::Single(batch))),
             Err(_) => ChannelItem::End(ChannelEnd::Malformed {
                 what: "singular batch",

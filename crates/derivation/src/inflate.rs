@@ -16,6 +16,8 @@ const BROTLI: u8 = 1;
 const ZLIB_METHODS: [u8; 2] = [8, 15];
 /// Output is made in pieces of this many bytes at the least.
 const PIECE: usize = 64 << 10;
+/// Memory for output that is kept for what comes, once a batch that was larger has been consumed.
+const KEPT: usize = 16 * PIECE;
 
 /// Why a channel cannot be decompressed at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -102,6 +104,7 @@ impl Inflater {
         if self.start > PIECE {
             self.out.drain(..self.start);
             self.start = 0;
+            self.out.shrink_to(KEPT);
         }
     }
 
@@ -123,7 +126,7 @@ impl Inflater {
         }
         let filled = self.out.len();
         // Not all at once: that a batch is as long as it says is not known before it came out.
-        self.out.resize(filled + room.min(16 * PIECE), 0);
+        self.out.resize(filled + room.min(KEPT), 0);
         let input = &self.compressed[self.taken..];
         let (taken, made, ended) = self.decoder.run(input, &mut self.out[filled..]);
         self.out.truncate(filled + made);

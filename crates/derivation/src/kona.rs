@@ -29,6 +29,9 @@ use thiserror::Error;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod stock;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod stock_parts;
 
 /// The config as kona's stages read it. Karst and Lagoon have no place in it: no stage here asks for them.
 pub(crate) fn rollup_config(config: &RollupConfig) -> KonaRollupConfig {

@@ -15,6 +15,9 @@ mod deriver;
 mod epochs;
 mod finality;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+#[allow(clippy::missing_panics_doc)]
+pub mod fuzzing;
 mod handle;
 mod history;
 mod inflate;
@@ -23,6 +26,7 @@ mod metrics;
 mod report;
 mod safe_block;
 mod search;
+mod single;
 mod span;
 mod stages;
 mod status;

@@ -26,6 +26,9 @@ pub(crate) struct SpanChain {
     pub(crate) block_time: u64,
     /// Time of genesis, to which the batch's time is relative.
     pub(crate) genesis_time: u64,
+    /// Above this time (seconds), a block is of no L1 block that is there, unless it is empty and the first on its origin. Blocks
+    /// behind the first such one are never reached and are left out, but for the last. `None`: all are kept.
+    pub(crate) horizon: Option<u64>,
 }
 
 /// Why bytes are no span batch.
@@ -52,26 +55,20 @@ pub(crate) fn decode_span(content: &[u8], chain: &SpanChain) -> Result<SpanBatch
     let (counts, total) = transaction_counts(&mut reader, block_count)?;
     let parts = read_parts(&mut reader, total)?;
 
-    let mut transactions = parts.assemble(chain.chain_id)?.into_iter();
-    let mut blocks = Vec::with_capacity(block_count);
-    let mut timestamp = chain.genesis_time.wrapping_add(rel_timestamp);
-    for (count, epoch_num) in counts
-        .into_iter()
-        .zip(epochs(l1_origin_number, &origin_bits))
-    {
-        blocks.push(SpanBatchElement {
-            epoch_num,
-            timestamp,
-            transactions: transactions.by_ref().take(count).collect(),
-        });
-        timestamp = timestamp.wrapping_add(chain.block_time);
+    let transactions = parts.assemble(chain.chain_id)?;
+    let batches = Blocks {
+        counts: &counts,
+        origin_bits,
+        first_timestamp: chain.genesis_time.wrapping_add(rel_timestamp),
+        last_epoch: l1_origin_number,
     }
+    .join(transactions, chain);
     Ok(SpanBatch {
         parent_check,
         l1_origin_check,
         genesis_timestamp: chain.genesis_time,
         chain_id: chain.chain_id,
-        batches: blocks,
+        batches,
         ..SpanBatch::default()
     })
 }
@@ -87,31 +84,60 @@ fn count(number: u64, what: &'static str) -> Result<usize, SpanError> {
 fn transaction_counts(
     reader: &mut Reader<'_>,
     block_count: usize,
-) -> Result<(Vec<usize>, usize), SpanError> {
+) -> Result<(Vec<u32>, usize), SpanError> {
     const WHAT: &str = "transaction counts";
     // Each takes a byte at least, so what is not there is not reserved.
     let mut counts = Vec::with_capacity(block_count.min(reader.len()));
     let mut total = 0_u64;
     for _ in 0..block_count {
         let number = reader.varint(WHAT)?;
-        counts.push(count(number, WHAT)?);
+        counts.push(count(number, WHAT)? as u32);
         total += number;
     }
     Ok((counts, count(total, WHAT)?))
 }
 
-/// The L1 origins, first block first. The batch names the last one; a bit says that a block's origin is the one after that of the
-/// block before it.
-fn epochs(last: u64, origin_bits: &Bits<'_>) -> Vec<u64> {
-    let mut epoch = last;
-    let mut epochs = vec![0; origin_bits.len()];
-    for (index, place) in epochs.iter_mut().enumerate().rev() {
-        *place = epoch;
-        if origin_bits.get(index) {
-            epoch = epoch.wrapping_sub(1);
+/// What a span batch says of its blocks.
+struct Blocks<'a> {
+    /// How many transactions each has.
+    counts: &'a [u32],
+    /// A bit says that a block's origin is the one after that of the block before it.
+    origin_bits: Bits<'a>,
+    first_timestamp: u64,
+    /// L1 origin of the last one.
+    last_epoch: u64,
+}
+
+impl Blocks<'_> {
+    /// The blocks with their transactions, as far as they lie within the horizon.
+    fn join(&self, transactions: Vec<Transaction>, chain: &SpanChain) -> Vec<SpanBatchElement> {
+        let mut transactions = transactions.into_iter();
+        let mut blocks = Vec::new();
+        let mut timestamp = self.first_timestamp;
+        // Of the first bit nobody knows what was before it.
+        let is_first = |index: usize| index > 0 && self.origin_bits.get(index);
+        let steps = (0..self.counts.len()).filter(|index| is_first(*index));
+        let mut epoch_num = self.last_epoch.wrapping_sub(steps.count() as u64);
+        let mut is_beyond = false;
+        for (index, count) in self.counts.iter().enumerate() {
+            epoch_num = epoch_num.wrapping_add(u64::from(is_first(index)));
+            let own = transactions.by_ref().take(*count as usize);
+            if is_beyond && index + 1 < self.counts.len() {
+                own.for_each(drop);
+            } else {
+                blocks.push(SpanBatchElement {
+                    epoch_num,
+                    timestamp,
+                    transactions: own.collect(),
+                });
+            }
+            let stays = index > 0 && !is_first(index);
+            let is_late = chain.horizon.is_some_and(|horizon| timestamp > horizon);
+            is_beyond |= is_late && (stays || *count > 0);
+            timestamp = timestamp.wrapping_add(chain.block_time);
         }
+        blocks
     }
-    epochs
 }
 
 fn read_parts<'a>(reader: &mut Reader<'a>, total: usize) -> Result<Parts<'a>, SpanError> {

@@ -160,7 +160,11 @@ async fn the_feed_reads_calldata_blobs_and_deposits_and_follows_a_reorg() {
             data.inbox[0].data,
             InboxData::Calldata(Bytes::from_static(b"batch"))
         );
-        assert_eq!(data.inbox[1].data, InboxData::Blobs(hashes.clone()));
+        let with_blobs = InboxData::Blobs {
+            hashes: hashes.clone(),
+            input: Bytes::new(),
+        };
+        assert_eq!(data.inbox[1].data, with_blobs);
         assert!(
             data.inbox
                 .iter()

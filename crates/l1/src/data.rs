@@ -61,8 +61,13 @@ pub struct InboxTransaction {
 pub enum InboxData {
     /// In the transaction's input (types 0 to 2).
     Calldata(Bytes),
-    /// In blobs with these versioned hashes, in order (type 3).
-    Blobs(Vec<B256>),
+    /// In blobs (type 3).
+    Blobs {
+        /// Their versioned hashes, in order.
+        hashes: Vec<B256>,
+        /// The transaction's input, which counts as long as the rollup does not look at blobs.
+        input: Bytes,
+    },
 }
 
 /// L1 could not be read. The same question may succeed later: this is never fatal.

@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     blob::decode_blob,
     frames::parse_frames,
+    kona::SingleBatch,
     testing::{batcher, files},
 };
 use alloy_primitives::{B256, keccak256};
@@ -17,6 +18,7 @@ const CHAIN: SpanChain = SpanChain {
     chain_id: 901,
     block_time: 2,
     genesis_time: 1000,
+    horizon: None,
 };
 
 fn items(compressed: Vec<u8>, limit: u64, chain: SpanChain) -> (Vec<Batch>, ChannelEnd) {
@@ -133,6 +135,7 @@ fn every_real_channel_gives_the_batches_that_were_posted() {
                 chain_id: number("chainId"),
                 block_time: number("blockTime"),
                 genesis_time: number("genesisTime"),
+                horizon: None,
             };
             let name = path.display().to_string();
             let (found, end) = items(compressed(&path, &case), LIMIT, chain);

@@ -3,6 +3,7 @@
 mod malformed;
 mod property;
 mod stock;
+mod stock_parts;
 
 use super::*;
 use crate::testing::{
@@ -111,7 +112,10 @@ fn blobs(world: &World, channel: &[u8]) -> Vec<B256> {
 fn with_blobs(hashes: &[B256]) -> InboxTransaction {
     InboxTransaction {
         sender: BATCHER,
-        data: InboxData::Blobs(hashes.to_vec()),
+        data: InboxData::Blobs {
+            hashes: hashes.to_vec(),
+            input: Bytes::new(),
+        },
     }
 }
 

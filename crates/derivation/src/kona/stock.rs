@@ -114,7 +114,7 @@ impl DataAvailabilityProvider for StockData {
             let of_batcher = data.inbox.iter().filter(|it| it.sender == batcher);
             let calldata = of_batcher.filter_map(|it| match &it.data {
                 InboxData::Calldata(calldata) => Some(calldata.clone()),
-                InboxData::Blobs(_) => None,
+                InboxData::Blobs { .. } => None,
             });
             self.open = Some(calldata.collect());
         }
@@ -183,10 +183,13 @@ pub(crate) struct StockRun {
     pub(crate) stopped: Option<PipelineErrorKind>,
 }
 
-/// Runs kona's pipeline over the L1 of `world`. Blocks are given to an execution layer of its own by way of `Driver`'s.
+/// Runs kona's pipeline over the L1 of `world`. Blocks are given to an execution layer of its own.
 pub(crate) async fn run(world: &World) -> StockRun {
-    let driver = Driver::new(world);
-    let el = driver.el.clone();
+    run_on(world, Driver::new(world).el).await
+}
+
+/// The same, on an execution layer at genesis.
+pub(crate) async fn run_on(world: &World, el: FakeEl) -> StockRun {
     let config = Arc::new(rollup_config(&world.config));
     let l1 = StockL1::new(&world.l1);
     let l2 = StockL2 {

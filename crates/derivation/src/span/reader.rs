@@ -11,7 +11,6 @@ pub(super) struct Reader<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
-    length: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -101,16 +100,12 @@ impl<'a> Reader<'a> {
             Some(first) if spare > 0 && first >> (8 - spare) != 0 => {
                 Err(SpanError::Structure(what))
             }
-            _ => Ok(Bits { bytes, length }),
+            _ => Ok(Bits { bytes }),
         }
     }
 }
 
 impl Bits<'_> {
-    pub(super) const fn len(&self) -> usize {
-        self.length
-    }
-
     /// False beyond the end.
     pub(super) fn get(&self, index: usize) -> bool {
         self.bytes

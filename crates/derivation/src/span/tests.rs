@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     kona::{Batch, SingleBatch},
-    testing::{batcher, files, world},
+    testing::{allocations::peak_of, batcher, files, world},
 };
 use alloy_primitives::{B256, keccak256};
 use proptest::prelude::*;
@@ -13,6 +13,7 @@ const CHAIN: SpanChain = SpanChain {
     chain_id: world::CHAIN_ID,
     block_time: 2,
     genesis_time: 1000,
+    horizon: None,
 };
 
 /// A span batch of some blocks, without its type byte, and the blocks.
@@ -164,6 +165,56 @@ fn absurd_numbers_are_refused_or_wrap_and_reserve_nothing() {
     let span = decode_span(&far, &CHAIN).unwrap();
     assert_eq!(span.batches[0].timestamp, CHAIN.genesis_time - 1);
     assert_eq!(span.batches[0].epoch_num, u64::MAX - 1);
+}
+
+/// So many blocks without transactions from 1005 on, all first on their origins or none.
+fn empty_blocks(count: usize, advances: bool) -> Vec<u8> {
+    let mut out = [vec![5, 7], vec![1; 40]].concat();
+    let mut rest = count;
+    while rest > 0x7f {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+    let bits = if advances { 0xff } else { 0 };
+    out.extend(std::iter::repeat_n(bits, count / 8));
+    out.extend(std::iter::repeat_n(0, count));
+    out
+}
+
+#[test]
+fn blocks_behind_the_horizon_are_left_out_but_for_the_last() {
+    let within = |horizon: Option<u64>, advances: bool| {
+        let chain = SpanChain { horizon, ..CHAIN };
+        let span = decode_span(&empty_blocks(96, advances), &chain).unwrap();
+        span.batches
+            .iter()
+            .map(|block| block.timestamp)
+            .collect::<Vec<_>>()
+    };
+    let all: Vec<u64> = (0..96).map(|index| 1005 + 2 * index).collect();
+    assert_eq!(within(None, false), all);
+    assert_eq!(within(Some(2000), false), all);
+    assert_eq!(
+        within(Some(1045), true),
+        all,
+        "each may be of the next origin"
+    );
+    let kept = within(Some(1045), false);
+    assert_eq!(kept[..22], all[..22], "up to the first one behind it");
+    assert_eq!(kept[22..], all[95..]);
+}
+
+#[test]
+fn millions_of_blocks_without_transactions_take_little_memory() {
+    let encoded = empty_blocks(2_000_000, false);
+    let chain = SpanChain {
+        horizon: Some(3000),
+        ..CHAIN
+    };
+    let (span, peak) = peak_of(|| decode_span(&encoded, &chain).unwrap());
+    assert!(span.batches.len() < 1100);
+    assert!(peak < 9_000_000, "{peak}");
 }
 
 #[test]

@@ -58,7 +58,8 @@ impl BatcherData {
                     hash: id.hash,
                 })
             })?;
-        // Before Ecotone blobs do not count (specs/protocol/ecotone/derivation.md#blob-retrieval).
+        // Before Ecotone the input of a transaction counts and its blobs do not, from then on the reverse
+        // (specs/protocol/ecotone/derivation.md#blob-retrieval).
         let takes_blobs = self
             .context
             .config
@@ -70,7 +71,7 @@ impl BatcherData {
         let hashes: Vec<B256> = of_batcher()
             .filter(|_| takes_blobs)
             .filter_map(|transaction| match &transaction.data {
-                InboxData::Blobs(hashes) => Some(hashes),
+                InboxData::Blobs { hashes, .. } => Some(hashes),
                 InboxData::Calldata(_) => None,
             })
             .flatten()
@@ -81,10 +82,10 @@ impl BatcherData {
         for transaction in of_batcher() {
             match &transaction.data {
                 InboxData::Calldata(calldata) => data.push_back(Data::Calldata(calldata.clone())),
-                InboxData::Blobs(hashes) => {
-                    let taken = if takes_blobs { hashes.len() } else { 0 };
-                    data.extend(blobs.by_ref().take(taken).map(Data::Blob));
+                InboxData::Blobs { hashes, .. } if takes_blobs => {
+                    data.extend(blobs.by_ref().take(hashes.len()).map(Data::Blob));
                 }
+                InboxData::Blobs { input, .. } => data.push_back(Data::Calldata(input.clone())),
             }
         }
         Ok(OpenBlock {

@@ -4,8 +4,8 @@ use super::{Cursor, batches::BatchSource};
 use crate::{
     channel::{ChannelBatches, ChannelItem},
     kona::{
-        Batch, ChannelReaderProvider, OriginAdvancer, PipelineError, PipelineResult, Signal,
-        SignalReceiver,
+        Batch, BlockInfo, ChannelReaderProvider, OriginAdvancer, PipelineError, PipelineResult,
+        Signal, SignalReceiver,
     },
     span::SpanChain,
 };
@@ -35,6 +35,15 @@ impl<P> ChannelReader<P> {
         }
     }
 
+    /// From Holocene on, blocks are taken or dropped one by one, and before the next L1 block. None can be further ahead of the L1
+    /// block that is being read than of its own origin.
+    fn horizon(&self, origin: &BlockInfo) -> Option<u64> {
+        let is_holocene = self.config.is_active(Hardfork::Holocene, origin.timestamp);
+        let drift = self.config.max_sequencer_drift(origin.timestamp);
+        let drift = drift.max(self.config.max_sequencer_drift);
+        is_holocene.then(|| origin.timestamp.saturating_add(drift))
+    }
+
     /// The rules for a channel go by the L1 block that completes it.
     fn open(&self, compressed: Bytes) -> Option<ChannelBatches> {
         let origin = self.cursor.get();
@@ -42,6 +51,7 @@ impl<P> ChannelReader<P> {
             chain_id: self.config.l2_chain_id,
             block_time: self.config.block_time,
             genesis_time: self.config.genesis.l2_time,
+            horizon: self.horizon(&origin),
         };
         let limit = self.config.max_rlp_bytes_per_channel(origin.timestamp);
         let is_fjord = self.config.is_active(Hardfork::Fjord, origin.timestamp);

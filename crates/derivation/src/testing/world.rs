@@ -8,7 +8,7 @@ use crate::{
     kona::{Batch, SingleBatch},
     upgrades::UpgradeBundles,
 };
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEnvelope, TxLegacy};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip4844, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, FixedBytes, TxKind, U256, address};
 use alloy_signer::SignerSync;
@@ -231,6 +231,19 @@ pub(crate) fn refused_transaction() -> Bytes {
         })
     };
     marked(super::el::REFUSED_NONCE).encoded_2718().into()
+}
+
+/// A signed transaction on L1 with blobs and input, and the account that signed it.
+pub(crate) fn blob_transaction(hashes: &[B256], input: Bytes) -> (Bytes, Address) {
+    let envelope = signed(TxEip4844 {
+        chain_id: 1,
+        to: Address::repeat_byte(0xff),
+        blob_versioned_hashes: hashes.to_vec(),
+        input,
+        ..TxEip4844::default()
+    });
+    let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).unwrap();
+    (envelope.encoded_2718().into(), signer.address())
 }
 
 fn transaction(nonce: u64) -> Bytes {

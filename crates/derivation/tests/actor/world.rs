@@ -179,7 +179,10 @@ impl World {
             Carrier::Calldata => InboxData::Calldata(data),
             Carrier::Blob => {
                 let hash = self.l1.push_blob(*blob_of(&data).unwrap());
-                InboxData::Blobs(vec![hash])
+                InboxData::Blobs {
+                    hashes: vec![hash],
+                    input: Bytes::new(),
+                }
             }
         };
         let sender = Address::ZERO;

@@ -161,9 +161,10 @@ pub(crate) fn body(json: &str, addresses: &Addresses, trusted: bool) -> Result<B
 fn inbox_transaction(transaction: &Envelope) -> Option<InboxTransaction> {
     let data = match transaction {
         EthereumTxEnvelope::Eip7702(_) => return None,
-        EthereumTxEnvelope::Eip4844(blobs) => {
-            InboxData::Blobs(blobs.tx().blob_versioned_hashes.clone())
-        }
+        EthereumTxEnvelope::Eip4844(blobs) => InboxData::Blobs {
+            hashes: blobs.tx().blob_versioned_hashes.clone(),
+            input: blobs.input().clone(),
+        },
         calldata => InboxData::Calldata(calldata.input().clone()),
     };
     let sender = transaction.recover_signer().ok()?;

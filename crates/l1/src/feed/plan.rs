@@ -117,7 +117,7 @@ impl L1Feed {
         let transactions = data.inbox.iter().filter(|one| one.sender == batcher);
         transactions
             .filter_map(|one| match &one.data {
-                InboxData::Blobs(hashes) => Some(hashes),
+                InboxData::Blobs { hashes, .. } => Some(hashes),
                 InboxData::Calldata(_) => None,
             })
             .flatten()

@@ -270,7 +270,7 @@ impl Store {
 fn weight(data: &L1Data) -> usize {
     let inbox = data.inbox.iter().map(|one| match &one.data {
         InboxData::Calldata(bytes) => bytes.len(),
-        InboxData::Blobs(hashes) => size_of_val(hashes.as_slice()),
+        InboxData::Blobs { hashes, input } => size_of_val(hashes.as_slice()) + input.len(),
     });
     let logs = data
         .logs

@@ -186,7 +186,10 @@ async fn transactions_to_the_inbox_are_read_in_order_with_their_senders() {
             calldata(0),
             calldata(1),
             calldata(2),
-            InboxData::Blobs(hashes),
+            InboxData::Blobs {
+                hashes,
+                input: vec![3; 40].into(),
+            },
         ];
         let found: Vec<_> = inbox.iter().map(|one| one.data.clone()).collect();
         assert_eq!(found, expected, "set-code transactions carry no batches");

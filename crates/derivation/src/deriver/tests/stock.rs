@@ -4,7 +4,7 @@ use super::*;
 use crate::kona::{Batch, PipelineErrorKind, stock};
 
 /// Blocks that kona's pipeline and ours derive of the same L1.
-async fn both(world: &World) -> (stock::StockRun, Driver) {
+pub(super) async fn both(world: &World) -> (stock::StockRun, Driver) {
     let stock = stock::run(world).await;
     let mut ours = Driver::new(world);
     ours.run().await;
@@ -27,7 +27,7 @@ fn words(derived: &DerivedAttributes) -> String {
 }
 
 /// Configs of honest chains before Jovian: forks at genesis up to this many.
-fn before_jovian(forks: usize) -> World {
+pub(super) fn before_jovian(forks: usize) -> World {
     World::with(|config| {
         config.channel_timeout = 20;
         config.jovian_time = None;
@@ -47,7 +47,7 @@ fn before_jovian(forks: usize) -> World {
 }
 
 /// Asserts that kona's pipeline derived what ours did.
-fn assert_same(stock: &stock::StockRun, ours: &Driver, case: &str) {
+pub(super) fn assert_same(stock: &stock::StockRun, ours: &Driver, case: &str) {
     assert!(stock.stopped.is_none(), "{case}: {:?}", stock.stopped);
     assert_eq!(stock.derived.len(), ours.derived.len(), "{case}");
     for ((number, transactions, rest), derived) in stock.derived.iter().zip(&ours.derived) {
@@ -172,7 +172,7 @@ async fn a_config_update_of_jovian_does_not_stop_us_as_it_stops_the_stock_pipeli
 }
 
 /// A chain of Isthmus with some blocks, on which the stock pipeline can derive.
-async fn isthmus(count: u64) -> (World, Vec<world::Sequenced>) {
+pub(super) async fn isthmus(count: u64) -> (World, Vec<world::Sequenced>) {
     let mut world = before_jovian(7);
     world.l1.push_empty(6);
     let blocks = world.sequence_many(count).await;

@@ -60,13 +60,14 @@ impl Place<'_> {
         let [current, next, ..] = self.origins else {
             return Verdict::Undecided;
         };
-        let origin = match batch.epoch_num.checked_sub(current.number) {
+        let steps = match batch.epoch_num.checked_sub(current.number) {
             _ if self.is_too_late(batch.epoch_num) => return Verdict::Drop("included too late"),
-            Some(0) => current,
-            Some(1) => next,
+            Some(0) => 0,
+            Some(1) => 1,
             None => return Verdict::Drop("epoch is too old"),
             Some(_) => return Verdict::Drop("epoch is too far ahead"),
         };
+        let origin = if steps == 0 { current } else { next };
         if batch.epoch_hash != origin.hash {
             return Verdict::Drop("epoch is not on this l1 chain");
         }
@@ -84,9 +85,16 @@ impl Place<'_> {
             if !batch.transactions.is_empty() {
                 return Verdict::Drop("transactions beyond the sequencer drift");
             }
-            // An empty block may stay behind as long as the next origin would be ahead of it.
-            if origin.number == current.number && batch.timestamp >= next.timestamp {
-                return Verdict::Drop("next l1 origin could have been adopted");
+            // Where the window of the parent's origin is over, all blocks on it are made, and one on the next origin stays behind,
+            // too. A block that stays behind may do so as long as the next origin would be ahead of it.
+            let advances = steps == 1 && !self.is_too_late(current.number);
+            match self.origins.get(steps + 1) {
+                _ if advances => {}
+                None => return Verdict::Undecided,
+                Some(following) if batch.timestamp >= following.timestamp => {
+                    return Verdict::Drop("next l1 origin could have been adopted");
+                }
+                Some(_) => {}
             }
         }
         self.check_transactions(batch)

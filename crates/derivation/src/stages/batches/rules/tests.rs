@@ -1,7 +1,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::testing::world::World;
+use crate::{
+    kona::{l2_block_info, rollup_config},
+    testing::world::World,
+};
 use alloy_primitives::{B256, FixedBytes};
 use light_node_protocol::BlockNumHash;
 
@@ -109,7 +112,7 @@ fn transactions_that_no_sequencer_may_batch_are_dropped() {
 }
 
 #[test]
-fn the_first_block_of_jovian_and_of_karst_takes_no_transactions() {
+fn the_first_block_of_jovian_and_of_karst_takes_no_transactions_where_the_stock_rules_do() {
     let time = batch().timestamp;
     for jovian in [true, false] {
         let config = World::with(|config| {
@@ -122,6 +125,9 @@ fn the_first_block_of_jovian_and_of_karst_takes_no_transactions() {
         .config;
         let origins = [l1(100), l1(101)];
         assert!(is_drop(check_on(&config, &origins, &batch())));
+        let stock = rollup_config(&config);
+        let stock = batch().check_batch(&stock, &origins, l2_block_info(&safe()), &l1(102));
+        assert!(stock.is_accept());
         let mut empty = batch();
         empty.transactions.clear();
         assert_eq!(check_on(&config, &origins, &empty), Verdict::Accept);
@@ -146,6 +152,27 @@ fn beyond_the_drift_only_empty_batches_may_wait_for_a_late_origin() {
     let verdict = check_on(&config, &[old, late(time + 1)], &empty);
     assert_eq!(verdict, Verdict::Accept);
     assert!(is_drop(check_on(&config, &[old, late(time)], &empty)));
+}
+
+/// Once the sequencing window of the parent's origin is over, the reference node has moved on to the next one.
+#[test]
+fn beyond_the_window_of_the_parents_origin_the_next_one_is_held_to_the_drift_as_well() {
+    let origins = [100, 101, 102].map(|number| BlockInfo {
+        timestamp: TIME - 5000 + number,
+        ..l1(number)
+    });
+    let mut empty = batch();
+    (empty.epoch_num, empty.epoch_hash) = (101, l1(101).hash);
+    empty.transactions.clear();
+    for (window, is_taken) in [(2, true), (1, false)] {
+        let config = World::with(|config| config.seq_window_size = window).config;
+        let verdict = check_on(&config, &origins, &empty);
+        assert_eq!(verdict == Verdict::Accept, is_taken, "{verdict:?}");
+    }
+    let config = World::with(|config| config.seq_window_size = 1).config;
+    let mut late = origins;
+    late[2].timestamp = empty.timestamp + 1;
+    assert_eq!(check_on(&config, &late, &empty), Verdict::Accept);
 }
 
 fn span(first_timestamp: u64, epochs: &[u64]) -> SpanBatch {
