@@ -26,6 +26,7 @@ pub(crate) use beside_both;
 
 pub(crate) mod behaviours;
 pub(crate) mod chain;
+pub(crate) mod derived;
 pub(crate) mod deriving;
 pub(crate) mod door;
 pub(crate) mod flags;

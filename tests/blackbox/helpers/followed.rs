@@ -114,17 +114,7 @@ impl Followed {
 
     /// Waits until `/readyz` is 503 with this reason among others, and returns its detail.
     pub(crate) async fn until_unready(&self, reason: &str) -> String {
-        let rpc = self.rpc();
-        until(reason, LIMIT, || async {
-            let (code, page) = rpc.page("/readyz").await;
-            let reasons = page["reasons"].as_array().cloned().unwrap_or_default();
-            let found = reasons.iter().find(|it| it["reason"] == reason);
-            match found {
-                Some(found) if code == 503 => Ok(found["detail"].to_string()),
-                _ => Err(page),
-            }
-        })
-        .await
+        self.rpc().until_unready(reason, LIMIT).await
     }
 
     /// How many polls have had this outcome.

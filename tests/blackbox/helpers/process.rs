@@ -233,6 +233,10 @@ impl NodeProcess {
         self.addr
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.child.id()
+    }
+
     pub(crate) fn rpc(&self) -> Rpc {
         Rpc::at(self.addr)
     }

@@ -74,6 +74,20 @@ impl Rpc {
         )
     }
 
+    /// Waits until `/readyz` is 503 with this reason among others, and returns its detail.
+    pub(crate) async fn until_unready(&self, reason: &str, limit: Duration) -> String {
+        until(reason, limit, || async {
+            let (code, page) = self.page("/readyz").await;
+            let reasons = page["reasons"].as_array().cloned().unwrap_or_default();
+            let found = reasons.iter().find(|it| it["reason"] == reason);
+            match found {
+                Some(found) if code == 503 => Ok(found["detail"].to_string()),
+                _ => Err(page),
+            }
+        })
+        .await
+    }
+
     /// Waits until `/readyz` says that safe is followed.
     pub(crate) async fn until_ready(&self, limit: Duration) {
         until("readiness", limit, || async {
