@@ -57,7 +57,12 @@ pub(crate) fn transaction(tx_type: u8, to: Address, input: &[u8]) -> MemoryTrans
             input,
             ..TxEip1559::default()
         }),
-        3 => blobs(to, vec![B256::with_last_byte(1), B256::with_last_byte(2)]),
+        3 => signed(TxEip4844 {
+            to,
+            input,
+            blob_versioned_hashes: vec![B256::with_last_byte(1), B256::with_last_byte(2)],
+            ..TxEip4844::default()
+        }),
         _ => signed(TxEip7702 {
             to,
             input,
