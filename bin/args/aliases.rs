@@ -5,7 +5,7 @@ mod table;
 
 use crate::args::words::Arity;
 use std::ffi::{OsStr, OsString};
-pub(crate) use table::{ALIASES, OF_DERIVATION, OF_FOLLOWING};
+pub(crate) use table::{ALIASES, NO_HISTORY, OF_DERIVATION, OF_FOLLOWING};
 
 /// Prefixes of other nodes' variables; the rest of the name is the same in all of them where they mean the same.
 pub(crate) const NODE_PREFIXES: [&str; 3] = ["OP_NODE_", "KONA_NODE_", "BASE_NODE_"];
@@ -123,6 +123,11 @@ impl Alias {
 
 /// How a switch is off.
 const OFF: &[&str] = &["false", "f", "0", "no", "off"];
+
+/// Whether a switch is given as off.
+pub(crate) fn is_off(value: Option<&OsString>) -> bool {
+    value.is_some_and(|value| is_one_of(value, OFF))
+}
 
 fn is_one_of(value: &OsStr, values: &[&str]) -> bool {
     let value = value.to_str().unwrap_or_default();

@@ -42,13 +42,15 @@ pub(crate) struct DeriveArgs {
     )]
     pub(crate) beacon_fallbacks: Vec<Endpoint>,
 
-    /// Calls a second to L1 at the most, a batch counting as many as it has; 0 is no limit.
+    /// Calls a second to L1 at the most for what derivation reads, a batch counting as many as it has; 0 is no limit. Of a
+    /// fraction the whole part counts.
     #[arg(
         id = "l1.rpc-rate-limit",
         long,
         value_name = "CALLS",
         env = "LIGHT_NODE_L1_RPC_RATE_LIMIT",
-        default_value_t = 0
+        default_value_t = 0,
+        value_parser = calls_per_second
     )]
     pub(crate) calls_per_second: u32,
 
@@ -115,11 +117,36 @@ pub(crate) struct DeriveArgs {
     pub(crate) offset_el_safe: Duration,
 }
 
+/// op-node takes fractions here.
+fn calls_per_second(typed: &str) -> Result<u32, String> {
+    let bounds = 1.0..=f64::from(u32::MAX);
+    match typed.parse::<f64>() {
+        Ok(0.0) => Ok(0),
+        Ok(calls) if bounds.contains(&calls) => Ok(calls as u32),
+        _ => Err("must be 0, for no limit, or at least 1".to_owned()),
+    }
+}
+
 impl From<SyncModeArg> for SyncMode {
     fn from(mode: SyncModeArg) -> Self {
         match mode {
             SyncModeArg::ConsensusLayer => Self::ConsensusLayer,
             SyncModeArg::ExecutionLayer => Self::ExecutionLayer,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_nothing_or_a_call_a_second_at_least() {
+        for (typed, calls) in [("0", 0), ("0.0", 0), ("1", 1), ("2.9", 2), ("50", 50)] {
+            assert_eq!(calls_per_second(typed), Ok(calls), "{typed}");
+        }
+        for refused in ["", "0.5", "-1", "1e300", "inf", "NaN", "many"] {
+            assert!(calls_per_second(refused).is_err(), "{refused}");
         }
     }
 }

@@ -52,8 +52,9 @@ pub(crate) struct L1Args {
     )]
     pub(crate) request_timeout: Duration,
 
-    /// Believe the block hashes that the endpoint announces instead of recomputing them from the headers: for an L1 whose
-    /// headers have fields that this version does not know.
+    /// Believe the block hashes that the endpoint announces instead of recomputing them from the headers, and ask for the
+    /// rollup's logs instead of all receipts: for an L1 node of your own, and for an L1 whose headers have fields that this version
+    /// does not know.
     #[arg(long = "l1.trust-rpc", env = "LIGHT_NODE_L1_TRUST_RPC", value_parser = BoolishValueParser::new())]
     pub(crate) trust_rpc: bool,
 }

@@ -397,6 +397,12 @@ impl Reader {
                 self.ignore(&given.origin, reason);
             }
         }
+        let is_on = |given: &Given| !aliases::is_off(given.values.last());
+        if given.get("safedb.disable").is_some_and(is_on)
+            && let Some(path) = given.get("safedb.path")
+        {
+            self.ignore(&path.origin, aliases::NO_HISTORY);
+        }
     }
 
     /// The highest layer that says something, for each flag.

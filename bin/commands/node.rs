@@ -144,8 +144,8 @@ pub(crate) fn beacons(
         |config: &Arc<RollupConfig>| config.activation_time(Hardfork::Ecotone).is_some();
     if derive.beacons.is_empty() && rollup_config.is_none_or(has_blobs) {
         return vec![Err(eyre!(
-            "--l1.beacon=URL is missing: without --l2.follow.source the node derives from L1, where batches are in blobs; give a \
-             beacon API, or name a rollup node to follow with --l2.follow.source=URL"
+            "--l1.beacon=URL is missing: without --l2.follow.source the node derives from L1, where batches are in blobs since Ecotone; \
+             give the beacon API of your L1, or name a rollup node to follow with --l2.follow.source=URL"
         ))];
     }
     let preferred = derive.beacons.iter().map(|url| url.url("--l1.beacon"));

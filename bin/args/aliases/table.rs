@@ -10,6 +10,7 @@ use crate::args::words::Arity::{self, Switch, Value};
 const NO_BLOBS: &str = "follow mode reads no blobs, so no beacon endpoint is asked";
 const NO_DERIVATION: &str = "nothing is derived from L1 in follow mode";
 const FEW_FOLLOWING: &str = "follow mode makes about one L1 request per L1 block, in batches";
+pub(crate) const NO_HISTORY: &str = "with --safedb.disable no history of safe heads is kept";
 const NO_FOLLOWING: &str = "without --l2.follow.source no other node is followed";
 const NEEDED_BLOBS: &str = "a beacon is asked for just the blobs that hold batches";
 const NO_INTEROP: &str = "no block of this build depends on another chain's messages";

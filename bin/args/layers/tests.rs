@@ -192,3 +192,14 @@ fn a_flag_without_its_value_is_left_to_the_parser() {
     let error = cli::parse(&layers).unwrap_err().to_string();
     assert!(error.contains("--rpc.port"), "{error}");
 }
+
+#[test]
+fn a_history_that_is_switched_off_needs_no_place() {
+    let path = "--safedb.path=/data/safedb";
+    let notices = |switch| layers(&["node", path, switch], &[]).notices;
+    let off = notices("--safedb.disable");
+    let about_path = |notice: &Notice| notice.names == ["--safedb.path"];
+    assert!(off.iter().any(about_path), "{off:?}");
+    let on = notices("--safedb.disable=false");
+    assert!(!on.iter().any(about_path), "{on:?}");
+}
