@@ -3,11 +3,13 @@
 
 use crate::helpers::{
     flags::Flags,
+    inbox::{blobs, inbox},
     process::{NodeProcess, Process, command},
     rpc::Rpc,
     wait::until,
 };
 use light_node_devnet::Endpoints;
+use light_node_protocol::SyncStatus;
 use nix::sys::signal::Signal;
 use serde_json::json;
 use std::{
@@ -27,6 +29,19 @@ struct DevnetProcess {
     endpoints: Endpoints,
     started: Instant,
     dir: TempDir,
+}
+
+/// Waits until the node's heads are so.
+async fn until_status(what: &str, rpc: &Rpc, is_so: impl Fn(&SyncStatus) -> bool) -> SyncStatus {
+    until(what, SAFE_LIMIT, || async {
+        let status = rpc.sync_status().await?;
+        if is_so(&status) {
+            Ok(status)
+        } else {
+            Err(json!(status))
+        }
+    })
+    .await
 }
 
 impl DevnetProcess {
@@ -63,16 +78,40 @@ impl DevnetProcess {
 
     /// Waits until the node at `rpc` has a safe head above genesis.
     async fn safe_advances(&self, rpc: &Rpc) -> Duration {
-        until("an advancing safe head", SAFE_LIMIT, || async {
-            let status = rpc.sync_status().await?;
-            if status.safe_l2.number > 0 {
-                Ok(())
-            } else {
-                Err(json!(status))
-            }
+        until_status("an advancing safe head", rpc, |status| {
+            status.safe_l2.number > 0
         })
         .await;
         self.started.elapsed()
+    }
+
+    /// Waits until the node at `rpc` has a finalized head above genesis, and has read and moved on since then.
+    async fn finalized_advances(&self, rpc: &Rpc) -> Duration {
+        let first = until_status("an advancing finalized head", rpc, |status| {
+            status.finalized_l2.number > 0
+        })
+        .await;
+        let after = self.started.elapsed();
+        until_status("heads that move on", rpc, |status| {
+            status.current_l1.number > first.current_l1.number
+                && status.unsafe_l2.number > first.unsafe_l2.number
+                && status.safe_l2.number > first.safe_l2.number
+        })
+        .await;
+        after
+    }
+
+    /// All that the batcher has sent is in blobs, and these are there to be read.
+    async fn sends_blobs(&self) {
+        let sent = inbox(&self.endpoints).await.unwrap();
+        assert!(!sent.is_empty());
+        for transaction in &sent {
+            assert_eq!(transaction["type"], "0x3", "{transaction}");
+        }
+        for blob in blobs(&self.endpoints, &sent[0]).await {
+            // Two digits for each byte, and 0x.
+            assert_eq!(blob.len(), 2 * 131_072 + 2);
+        }
     }
 
     fn stop(self) {
@@ -98,11 +137,13 @@ async fn the_readmes_two_commands_work() {
         assert!(devnet.dir.path().join(file).is_file(), "{file} is missing");
     }
     let endpoints = &devnet.endpoints;
+    let deriver = endpoints.deriver.as_ref().unwrap();
     let printed = devnet.process.printed().join("\n");
     let shown = [
         &endpoints.l1,
         &endpoints.source,
         &endpoints.sequencer.http,
+        &deriver.rpc,
         &endpoints.followers[0].rpc,
         &endpoints.spare.authrpc,
     ];
@@ -114,6 +155,9 @@ async fn the_readmes_two_commands_work() {
         "no funded account is shown: {printed}"
     );
 
+    let way = "sequencer EL -> batcher (span batches in blobs) -> L1 -> deriver -> light-node";
+    assert!(printed.contains(way), "{printed}");
+
     let by_hand = NodeProcess::start(&by_hand(endpoints));
     let follower = Rpc::url(&endpoints.followers[0].rpc);
     println!(
@@ -124,6 +168,18 @@ async fn the_readmes_two_commands_work() {
         "devnet: safe head of the node by hand after {:?}",
         devnet.safe_advances(&by_hand.rpc()).await
     );
+    devnet.sends_blobs().await;
+    // The deriver's execution layer has no peer: what it has came from those blobs.
+    let (deriver, source) = (Rpc::url(&deriver.rpc), Rpc::url(&endpoints.source));
+    for (name, rpc) in [
+        ("deriver", &deriver),
+        ("follower", &follower),
+        ("node by hand", &by_hand.rpc()),
+        ("source", &source),
+    ] {
+        let after = devnet.finalized_advances(rpc).await;
+        println!("devnet: {name}'s finalized head after {after:?}");
+    }
     drop(by_hand);
     devnet.stop();
 }
@@ -131,10 +187,12 @@ async fn the_readmes_two_commands_work() {
 /// The README's second command: the flags that the devnet prints.
 fn by_hand(endpoints: &Endpoints) -> Flags {
     Flags::default()
-        .with("--l2.follow.source", &endpoints.source)
+        .with("--l2.follow.source", endpoints.followed())
         .with("--l2", &endpoints.spare.authrpc)
         .with("--l2.jwt-secret", endpoints.files.jwt.display())
         .with("--l1", &endpoints.l1)
+        .with("--l1.slot-duration", "3s")
+        .with("--l1.epoch-poll-interval", "3s")
         .with("--rollup.config", endpoints.files.rollup.display())
         .with("--rpc.port", 0)
 }

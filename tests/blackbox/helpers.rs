@@ -31,6 +31,7 @@ pub(crate) mod deriving;
 pub(crate) mod door;
 pub(crate) mod flags;
 pub(crate) mod followed;
+pub(crate) mod inbox;
 pub(crate) mod invariants;
 pub(crate) mod manual;
 pub(crate) mod network;

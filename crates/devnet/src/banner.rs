@@ -1,6 +1,8 @@
 //! What a devnet says at its start: where everything listens, whose money there is, and how to join.
 
-use crate::{Devnet, DevnetConfig, Endpoints, accounts::BALANCE_ETHER};
+use crate::{
+    BatchKind, DataAvailability, Devnet, DevnetConfig, Endpoints, accounts::BALANCE_ETHER,
+};
 use std::fmt::Write;
 
 impl Devnet {
@@ -50,6 +52,7 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String
         config.block_time.as_secs(),
         config.l1_block_time.as_secs(),
     );
+    line(&mut text, format_args!("  {}\n", way_of_a_block(config)));
     for (name, value) in rows {
         line(&mut text, format_args!("  {name:<13} {value}"));
     }
@@ -78,6 +81,25 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String
         format_args!("  {}\n", join_command(config, endpoints, program)),
     );
     text
+}
+
+/// Who hands a block to whom until everybody has it.
+fn way_of_a_block(config: &DevnetConfig) -> String {
+    let batches = match config.batcher.batches {
+        BatchKind::Singular => "singular batches",
+        BatchKind::Span => "span batches",
+    };
+    let da = match config.batcher.da {
+        DataAvailability::Calldata => "calldata",
+        DataAvailability::Blobs => "blobs",
+    };
+    let safe_source = if config.deriver { "deriver" } else { "source" };
+    let followers = match config.followers {
+        0 => String::new(),
+        1 => " -> light-node".to_owned(),
+        many => format!(" -> {many} light-nodes"),
+    };
+    format!("sequencer EL -> batcher ({batches} in {da}) -> L1 -> {safe_source}{followers}")
 }
 
 /// The command that starts a light-node on the spare execution layer.
@@ -137,6 +159,7 @@ mod tests {
         let text = render(&config, &endpoints, "light-node");
         for expected in [
             "jovian from genesis, L2 block every 2 s, L1 block every 3 s",
+            "sequencer EL -> batcher (span batches in blobs) -> L1 -> deriver -> light-node\n",
             "beacon API    http://127.0.0.1:18545\n",
             "light-node    http://127.0.0.1:17645  EL http://127.0.0.1:19645  engine http://127.0.0.1:19651",
             "metrics http://127.0.0.1:17301/metrics\n",
@@ -147,5 +170,20 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_way_of_a_block_is_that_of_this_devnet() {
+        let mut config = DevnetConfig::new(PathBuf::from("/data"));
+        config.deriver = false;
+        config.followers = 3;
+        config.batcher.batches = BatchKind::Singular;
+        config.batcher.da = DataAvailability::Calldata;
+        assert_eq!(
+            way_of_a_block(&config),
+            "sequencer EL -> batcher (singular batches in calldata) -> L1 -> source -> 3 light-nodes"
+        );
+        config.followers = 0;
+        assert!(way_of_a_block(&config).ends_with("-> L1 -> source"));
     }
 }

@@ -1,11 +1,12 @@
 //! Effects of the devnet's flags, as they show on its L1.
 
 use crate::helpers::{
+    inbox::inbox,
     process::{Process, plain_command},
     rpc::Rpc,
     wait::until,
 };
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::Bytes;
 use flate2::read::ZlibDecoder;
 use light_node_devnet::Endpoints;
 use serde_json::{Value, json};
@@ -23,32 +24,6 @@ fn devnet(dir: &Path, args: &[&str]) -> (Process, Endpoints) {
     process.wait_for("the directory of the files", LIMIT, is_printed);
     let endpoints = fs::read(dir.join("endpoints.json")).unwrap();
     (process, serde_json::from_slice(&endpoints).unwrap())
-}
-
-/// Every transaction to the batch inbox so far, oldest first.
-async fn inbox(endpoints: &Endpoints) -> Result<Vec<Value>, Value> {
-    let rollup: Value =
-        serde_json::from_slice(&fs::read(&endpoints.files.rollup).unwrap()).unwrap();
-    let inbox: Address = rollup["batch_inbox_address"]
-        .as_str()
-        .unwrap()
-        .parse()
-        .unwrap();
-    let l1 = Rpc::url(&endpoints.l1);
-    let head = l1.call("eth_blockNumber", json!([])).await?;
-    let head = u64::from_str_radix(head.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
-    let mut found = Vec::new();
-    for number in 1..=head {
-        let params = json!([format!("{number:#x}"), true]);
-        let block = l1.call("eth_getBlockByNumber", params).await?;
-        for transaction in block["transactions"].as_array().unwrap() {
-            let to = transaction["to"].as_str().and_then(|to| to.parse().ok());
-            if to == Some(inbox) {
-                found.push(transaction.clone());
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// A channel as it was put together from frames, the longest of which, with everything around its data, has so many bytes.
