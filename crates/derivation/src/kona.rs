@@ -4,27 +4,23 @@
 
 pub(crate) use kona_derive::{
     AttributesProvider, BatchQueue, ChannelProvider, ChannelReaderProvider,
-    DataAvailabilityProvider, FrameQueue, L1Retrieval, L1RetrievalProvider, NextBatchProvider,
-    NextFrameProvider, OriginAdvancer, OriginProvider, PipelineError, PipelineErrorKind,
-    PipelineResult, ResetError, ResetSignal, Signal, SignalReceiver,
+    DataAvailabilityProvider, FrameQueue, L1Retrieval, L1RetrievalProvider, L2ChainProvider,
+    NextBatchProvider, NextFrameProvider, OriginAdvancer, OriginProvider, PipelineError,
+    PipelineErrorKind, PipelineResult, ResetError, ResetSignal, Signal, SignalReceiver,
 };
-pub(crate) use kona_genesis::RollupConfig as KonaRollupConfig;
+pub(crate) use kona_genesis::{RollupConfig as KonaRollupConfig, SystemConfig as KonaSystemConfig};
 pub(crate) use kona_protocol::{
-    Batch, BlockInfo, Frame, L2BlockInfo, SingleBatch, SpanBatch, SpanBatchElement,
+    Batch, BatchValidationProvider, BlockInfo, Frame, L2BlockInfo, SingleBatch, SpanBatch,
+    SpanBatchElement,
 };
 
-use crate::{cause::Causes, safe_block::SafeBlock};
+pub(crate) use op_alloy_consensus_v018::OpBlock;
+
 use alloy_eips_v1::eip2718::Decodable2718;
 use alloy_primitives::Bytes;
-use async_trait::async_trait;
-use kona_derive::L2ChainProvider;
 use kona_hardforks::{Hardfork as _, Hardforks};
-use kona_protocol::BatchValidationProvider;
-use light_node_engine_api::ElReader;
 use light_node_protocol::{BlockNumHash, Hardfork, L1BlockRef, L2BlockRef, RollupConfig};
-use op_alloy_consensus_v018::{OpBlock, OpTxEnvelope};
-use std::sync::Arc;
-use thiserror::Error;
+use op_alloy_consensus_v018::OpTxEnvelope;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -111,88 +107,22 @@ pub(crate) fn upgrade_transactions(fork: Hardfork) -> Option<Vec<Bytes>> {
     }
 }
 
-/// The safe L2 chain as kona's batch queue reads it. Only the rules before Holocene ask.
-#[derive(Clone, Debug)]
-pub(crate) struct KonaL2 {
-    el: Arc<dyn ElReader>,
-    config: Arc<RollupConfig>,
-    causes: Causes,
-}
-
-/// A block could not be read. Why is in [`Causes`], where the deriver looks for it.
-#[derive(Debug, Error)]
-#[error("the safe chain cannot be read")]
-pub(crate) struct L2Unread;
-
-impl From<L2Unread> for PipelineErrorKind {
-    fn from(error: L2Unread) -> Self {
-        PipelineError::Provider(error.to_string()).temp()
-    }
-}
-
-impl KonaL2 {
-    pub(crate) const fn new(
-        el: Arc<dyn ElReader>,
-        config: Arc<RollupConfig>,
-        causes: Causes,
-    ) -> Self {
-        Self { el, config, causes }
-    }
-
-    async fn read(&self, number: u64) -> Result<SafeBlock, L2Unread> {
-        if number < self.config.genesis.l2.number {
-            return Err(L2Unread);
-        }
-        let block = SafeBlock::read(&*self.el, &self.config, number).await;
-        block.map_err(|cause| {
-            self.causes.retry(cause);
-            L2Unread
-        })
-    }
-}
-
-#[async_trait]
-impl BatchValidationProvider for KonaL2 {
-    type Error = L2Unread;
-
-    async fn l2_block_info_by_number(&mut self, number: u64) -> Result<L2BlockInfo, L2Unread> {
-        let block = self.read(number).await?;
-        Ok(l2_block_info(&block.block_ref))
-    }
-
-    async fn block_by_number(&mut self, number: u64) -> Result<OpBlock, L2Unread> {
-        let block = self.read(number).await?;
-        let mut transactions = Vec::with_capacity(block.transactions.len());
-        for transaction in &block.transactions {
-            let decoded = OpTxEnvelope::decode_2718_exact(transaction).map_err(|_| L2Unread)?;
-            transactions.push(decoded);
-        }
-        // The queue compares transactions and the L1 origin in the first of them; the header it names in logs only.
-        let header = alloy_consensus_v1::Header {
-            number,
-            timestamp: block.block_ref.timestamp,
-            parent_hash: block.block_ref.parent_hash,
-            ..alloy_consensus_v1::Header::default()
-        };
-        let body = alloy_consensus_v1::BlockBody {
-            transactions,
-            ommers: Vec::new(),
-            withdrawals: None,
-        };
-        Ok(OpBlock::new(header, body))
-    }
-}
-
-#[async_trait]
-impl L2ChainProvider for KonaL2 {
-    type Error = L2Unread;
-
-    /// The stages that ask for it are ours.
-    async fn system_config_by_number(
-        &mut self,
-        _number: u64,
-        _config: Arc<KonaRollupConfig>,
-    ) -> Result<kona_genesis::SystemConfig, L2Unread> {
-        Err(L2Unread)
-    }
+/// A block of the safe chain as kona's batch queue compares it: by its transactions and the L1 origin in the first of them. The
+/// header it names in logs only. `None` if a transaction is of no type that it knows.
+pub(crate) fn block(block: &L2BlockRef, transactions: &[Bytes]) -> Option<OpBlock> {
+    let transactions = transactions
+        .iter()
+        .map(|transaction| OpTxEnvelope::decode_2718_exact(transaction).ok());
+    let header = alloy_consensus_v1::Header {
+        number: block.number,
+        timestamp: block.timestamp,
+        parent_hash: block.parent_hash,
+        ..alloy_consensus_v1::Header::default()
+    };
+    let body = alloy_consensus_v1::BlockBody {
+        transactions: transactions.collect::<Option<_>>()?,
+        ommers: Vec::new(),
+        withdrawals: None,
+    };
+    Some(OpBlock::new(header, body))
 }

@@ -18,11 +18,10 @@ use crate::{
     cause::Causes,
     epochs::Epochs,
     kona::{
-        self, BlockInfo, ChannelProvider, FrameQueue, KonaL2, KonaRollupConfig, L1Retrieval,
-        OriginProvider,
+        self, BlockInfo, ChannelProvider, FrameQueue, KonaRollupConfig, L1Retrieval, OriginProvider,
     },
 };
-use batches::Batches;
+use batches::{Batches, safe_chain::SafeChain};
 use data::BatcherData;
 use frame_guard::FrameGuard;
 use light_node_engine_api::ElReader;
@@ -81,7 +80,7 @@ pub(crate) fn stack(
     let guard = FrameGuard::new(frames, context.config.clone(), context.cursor.clone());
     let channels = ChannelProvider::new(context.kona.clone(), guard);
     let reader = ChannelReader::new(channels, context.config.clone(), context.cursor.clone());
-    let l2 = KonaL2::new(
+    let l2 = SafeChain::new(
         context.el.clone(),
         context.config.clone(),
         context.causes.clone(),

@@ -6,9 +6,10 @@ pub(crate) use kona_derive::{
 pub(crate) use kona_protocol::BatchReader;
 
 use super::{
-    BlockInfo, DataAvailabilityProvider, L1Retrieval, L2BlockInfo, L2Unread, PipelineError,
+    BlockInfo, DataAvailabilityProvider, L1Retrieval, L2BlockInfo, PipelineError,
     PipelineErrorKind, PipelineResult, ResetError, block_info, l2_block_info, rollup_config,
 };
+use crate::stages::batches::safe_chain::{SafeChain, Unread};
 use crate::testing::{driver::Driver, el::FakeEl, world::World};
 use alloy_consensus_v1::{Eip658Value, Header, Receipt, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes};
@@ -131,31 +132,31 @@ impl DataAvailabilityProvider for StockData {
 #[derive(Clone, Debug)]
 pub(crate) struct StockL2 {
     el: FakeEl,
-    inner: super::KonaL2,
+    inner: SafeChain,
 }
 
 #[async_trait]
 impl BatchValidationProvider for StockL2 {
-    type Error = L2Unread;
+    type Error = Unread;
 
-    async fn l2_block_info_by_number(&mut self, number: u64) -> Result<L2BlockInfo, L2Unread> {
+    async fn l2_block_info_by_number(&mut self, number: u64) -> Result<L2BlockInfo, Unread> {
         self.inner.l2_block_info_by_number(number).await
     }
 
-    async fn block_by_number(&mut self, number: u64) -> Result<OpBlock, L2Unread> {
+    async fn block_by_number(&mut self, number: u64) -> Result<OpBlock, Unread> {
         self.inner.block_by_number(number).await
     }
 }
 
 #[async_trait]
 impl L2ChainProvider for StockL2 {
-    type Error = L2Unread;
+    type Error = Unread;
 
     async fn system_config_by_number(
         &mut self,
         number: u64,
         _config: Arc<kona_genesis::RollupConfig>,
-    ) -> Result<kona_genesis::SystemConfig, L2Unread> {
+    ) -> Result<kona_genesis::SystemConfig, Unread> {
         let config = self.el.system_config(number);
         let params = config.eip1559_params.0;
         let word = |at: usize| u32::from_be_bytes(params[at..at + 4].try_into().unwrap());
@@ -194,7 +195,7 @@ pub(crate) async fn run_on(world: &World, el: FakeEl) -> StockRun {
     let l1 = StockL1::new(&world.l1);
     let l2 = StockL2 {
         el: el.clone(),
-        inner: super::KonaL2::new(
+        inner: SafeChain::new(
             Arc::new(el.clone()),
             world.config.clone(),
             crate::cause::Causes::default(),

@@ -1,10 +1,9 @@
 //! Single sources and decoders of kona's as they come, for tests that show what becomes of the same input in ours.
 
 use super::{
-    BlockInfo, DataAvailabilityProvider, KonaL2, L2BlockInfo, PipelineResult, rollup_config,
-    stock::Missing,
+    BlockInfo, DataAvailabilityProvider, L2BlockInfo, PipelineResult, rollup_config, stock::Missing,
 };
-use crate::{cause::Causes, testing::world::World};
+use crate::{cause::Causes, stages::batches::safe_chain::SafeChain, testing::world::World};
 use alloy_consensus_v1::{Header, Receipt, TxEnvelope};
 use alloy_eips_v1::{
     eip2718::Decodable2718,
@@ -99,7 +98,7 @@ pub(crate) fn reads_header(header: &alloy_consensus::Header) -> bool {
 /// Whether kona reads a reference, and whether it reads a system config, out of a block of the sequencer's with this extra data.
 pub(crate) async fn reads_block(world: &World, number: u64, extra_data: Bytes) -> (bool, bool) {
     let causes = Causes::default();
-    let mut l2 = KonaL2::new(Arc::new(world.el.clone()), world.config.clone(), causes);
+    let mut l2 = SafeChain::new(Arc::new(world.el.clone()), world.config.clone(), causes);
     let mut block = l2.block_by_number(number).await.unwrap();
     block.header.extra_data = extra_data;
     let config = rollup_config(&world.config);

@@ -10,14 +10,14 @@
 
 mod queue;
 mod rules;
+pub(crate) mod safe_chain;
 mod window;
 
 use super::Context;
 use crate::{
     cause::{ResetCause, RetryCause},
     kona::{
-        Batch, BlockInfo, KonaL2, PipelineError, PipelineErrorKind, PipelineResult, SingleBatch,
-        SpanBatch,
+        Batch, BlockInfo, PipelineError, PipelineErrorKind, PipelineResult, SingleBatch, SpanBatch,
     },
     safe_block::SafeBlock,
 };
@@ -27,6 +27,7 @@ use futures::future::try_join_all;
 use light_node_protocol::{Hardfork, L2BlockRef};
 use queue::{LegacyQueue, SharedSource};
 use rules::{Place, Verdict, overlaps};
+use safe_chain::SafeChain;
 use std::collections::VecDeque;
 use tracing::debug;
 use window::OriginWindow;
@@ -69,7 +70,7 @@ pub(crate) trait BatchSource: Debug + Send {
 pub(crate) struct Batches {
     source: SharedSource,
     context: Context,
-    l2: KonaL2,
+    l2: SafeChain,
     window: OriginWindow,
     /// Blocks of a valid span batch.
     span: VecDeque<SingleBatch>,
@@ -85,7 +86,7 @@ impl Batches {
     pub(crate) fn new(
         source: Box<dyn BatchSource>,
         context: Context,
-        l2: KonaL2,
+        l2: SafeChain,
         used_up: Option<u64>,
     ) -> Self {
         Self {

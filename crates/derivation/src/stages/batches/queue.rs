@@ -1,10 +1,10 @@
 //! Before Holocene: kona's batch queue, which keeps batches of the future and takes a span batch as a whole. It has the faults that
 //! its authors have found since; they concern history only.
 
-use super::{BatchSource, NextBatch};
+use super::{BatchSource, NextBatch, safe_chain::SafeChain};
 use crate::{
     kona::{
-        AttributesProvider, Batch, BatchQueue, BlockInfo, KonaL2, L2BlockInfo, NextBatchProvider,
+        AttributesProvider, Batch, BatchQueue, BlockInfo, L2BlockInfo, NextBatchProvider,
         OriginAdvancer, OriginProvider, PipelineError, PipelineResult, ResetSignal, Signal,
         SignalReceiver, l2_block_info,
     },
@@ -57,7 +57,7 @@ impl SharedSource {
 /// Kona's queue on our source.
 #[derive(Debug)]
 pub(super) struct LegacyQueue {
-    queue: BatchQueue<SharedSource, KonaL2>,
+    queue: BatchQueue<SharedSource, SafeChain>,
 }
 
 impl LegacyQueue {
@@ -65,7 +65,7 @@ impl LegacyQueue {
     pub(super) async fn new(
         context: &Context,
         source: &SharedSource,
-        l2: &KonaL2,
+        l2: &SafeChain,
         origin: BlockInfo,
     ) -> PipelineResult<Self> {
         let mut queue = BatchQueue::new(context.kona.clone(), source.clone(), l2.clone());
