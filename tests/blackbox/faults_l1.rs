@@ -18,6 +18,7 @@ beside_both!(
     reorgs_of_1_3_and_10_blocks_below_the_safe_origin_are_survived,
     a_reorg_while_nobody_answers_is_found_afterwards,
     one_that_does_not_answer_is_waited_for,
+    one_that_is_slow_is_followed,
     one_that_stands_still_holds_the_heads,
     one_of_two_that_fails_is_left_for_the_other,
     one_of_two_that_stands_still_is_left_for_the_other,
@@ -245,7 +246,13 @@ async fn one_that_does_not_answer_is_waited_for(behaviour: ElBehaviour) {
         it.chain.l1().clear_fault();
         it.in_step().await;
     }
-    // What is slow is not down.
+    it.follows_again().await;
+    it.finish().await;
+}
+
+/// With the usual deadlines: a check may take several requests, and a busy machine time.
+async fn one_that_is_slow_is_followed(behaviour: ElBehaviour) {
+    let it = Followed::start(behaviour).await;
     let errors = it.polls("l1_error").await;
     it.chain.l1().set_fault(lasting(FaultKind::Slow).by(100));
     goes_past_known_l1(&it).await;

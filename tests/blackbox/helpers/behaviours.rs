@@ -93,10 +93,12 @@ pub(crate) async fn unsafe_head_is(node: &Rpc, number: u64) {
 pub(crate) async fn payloads_lead_above_safe(topology: Topology, settings: Settings) {
     let network = Network::start(topology, settings).await;
     let chain = &network.chain;
-    let theirs = chain.step_until(|status| status.safe_l2.number >= 2).await;
-    unsafe_is_safe(&network, &theirs).await;
-
+    chain.step_until(|status| status.safe_l2.number >= 2).await;
+    chain.settle().await;
+    // Of what follows, this block becomes safe in the middle, and no other: its batch is sent when the batcher pauses.
+    let theirs = chain.build_and_send().await;
     chain.batcher().pause();
+    unsafe_is_safe(&network, &theirs).await;
     let safe = theirs.safe_l2.number;
     chain.build_up_to(safe + 8).await;
     for rpc in network.rpcs() {

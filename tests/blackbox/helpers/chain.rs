@@ -289,6 +289,30 @@ impl Chain {
         );
     }
 
+    /// On a chain on which all is safe: builds a block and waits until its batch is sent, and no other, so that the next L1 block
+    /// makes it safe.
+    pub(crate) async fn build_and_send(&self) -> SyncStatus {
+        for _ in 0..STEPS_MAX {
+            let next = self.source().status().unsafe_l2.number + 1;
+            self.build_up_to(next).await;
+            self.l1().mine(1).unwrap();
+            let status = self.source_at_l1_head().await;
+            // Mined already if the batcher had looked at the block before it.
+            if status.safe_l2.number < next {
+                let sent = tokio::time::timeout(STEP_LIMIT, self.until_batch_is_sent()).await;
+                sent.expect("the batcher sends");
+                return status;
+            }
+        }
+        panic!("no batch waits within {STEPS_MAX} L1 blocks");
+    }
+
+    async fn until_batch_is_sent(&self) {
+        while self.l1().with_chain(|chain| chain.pending_count()) == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Waits until the source has looked at the head of L1.
     pub(crate) async fn source_at_l1_head(&self) -> SyncStatus {
         let head = self.l1().heads().latest;
@@ -304,13 +328,8 @@ impl Chain {
         if status.safe_l2 == status.unsafe_l2 || self.batcher().is_paused() {
             return;
         }
-        let sent = async {
-            while self.l1().with_chain(|chain| chain.pending_count()) == 0 {
-                tokio::task::yield_now().await;
-            }
-        };
         // After a reorg the batcher may wait for more L1 blocks before it sends again.
-        let _ = tokio::time::timeout(SEND_LIMIT, sent).await;
+        let _ = tokio::time::timeout(SEND_LIMIT, self.until_batch_is_sent()).await;
     }
 
     async fn source_until(
