@@ -34,6 +34,10 @@ mod tests;
 /// Blocks that may be derived ahead of the parent whose hash is known. The engine's queue is shorter.
 const MAX_AHEAD: usize = 512;
 
+/// Blocks of one span, before Holocene, to whose parent derivation can go back. Half a day of blocks; what is longer is derived
+/// anew when one of its blocks is refused.
+const MAX_BEHIND: usize = 32_768;
+
 /// What a deriver is made for.
 #[derive(Clone, Debug)]
 pub struct DeriverConfig {
@@ -106,11 +110,22 @@ pub struct Deriver {
 struct Position {
     context: Context,
     batches: Batches,
-    /// The last parent whose hash is known, and what was derived after it, each with its system config.
-    blocks: VecDeque<(L2BlockRef, SystemConfig)>,
+    /// The last parent whose hash is known, and what was derived after it, each with its system config. Before Holocene also what
+    /// was derived before it since the last block that is safe: a refused block takes those of its span along.
+    blocks: VecDeque<Derived>,
+    /// Where the last known parent stands in it.
+    parent: usize,
     /// A batch of which the attributes could not be made yet.
     batch: Option<NextBatch>,
     flush_is_due: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Derived {
+    block: L2BlockRef,
+    system_config: SystemConfig,
+    /// It is safe once the engine has it, so that derivation never goes back beyond it.
+    is_safe_at_once: bool,
 }
 
 impl Deriver {
@@ -137,7 +152,12 @@ impl Deriver {
         };
         self.position = Some(Position {
             batches: stack(&context, point.origin_config, point.used_up),
-            blocks: VecDeque::from([(point.safe_head, point.safe_config)]),
+            blocks: VecDeque::from([Derived {
+                block: point.safe_head,
+                system_config: point.safe_config,
+                is_safe_at_once: true,
+            }]),
+            parent: 0,
             batch: None,
             flush_is_due: false,
             context,
@@ -220,15 +240,15 @@ impl Position {
     /// The parent with its system config. What lies beyond it is forgotten.
     fn resolve(&mut self, parent: Parent) -> Result<(BatchParent, SystemConfig), Step> {
         let Parent::Known(block) = parent else {
-            let (block, config) = self
+            let last = self
                 .blocks
                 .back()
                 .ok_or(Step::Reset(ResetCause::NoPosition))?;
             let parent = BatchParent {
-                block: *block,
-                is_known: !block.hash.is_zero(),
+                block: last.block,
+                is_known: !last.block.hash.is_zero(),
             };
-            return Ok((parent, *config));
+            return Ok((parent, last.system_config));
         };
         // Whatever became of the attributes, these parts of the block are as they were derived.
         let is_it = |derived: &L2BlockRef| {
@@ -237,22 +257,39 @@ impl Position {
                 && derived.l1_origin == block.l1_origin
                 && derived.sequence_number == block.sequence_number
         };
-        let index = self.blocks.iter().position(|(derived, _)| is_it(derived));
+        let index = self
+            .blocks
+            .iter()
+            .rposition(|derived| is_it(&derived.block));
         let unknown = || Step::Reset(ResetCause::UnknownParent { parent: block });
         let index = index.ok_or_else(unknown)?;
         if index + 1 < self.blocks.len() {
-            // Only a flush leads back; without one, what waits here is for a later block.
+            // Only a flush or a dropped span leads back; without one, what waits here is for a later block.
             self.batch = None;
         }
         self.blocks.truncate(index + 1);
-        self.blocks.drain(..index);
-        self.blocks[0].0 = block;
-        self.context.epochs.forget_below(block.l1_origin.number);
+        self.blocks[index].block = block;
+        self.parent = index;
+        let system_config = self.blocks[index].system_config;
+        self.forget();
         let parent = BatchParent {
             block,
             is_known: true,
         };
-        Ok((parent, self.blocks[0].1))
+        Ok((parent, system_config))
+    }
+
+    /// Forgets the blocks to which derivation does not go back.
+    fn forget(&mut self) {
+        let mut known = self.blocks.iter().take(self.parent + 1);
+        let safe = known.rposition(|derived| derived.is_safe_at_once);
+        let forgotten = safe
+            .unwrap_or_default()
+            .max(self.parent.saturating_sub(MAX_BEHIND));
+        self.blocks.drain(..forgotten);
+        self.parent -= forgotten;
+        let first = self.blocks[0].block.l1_origin.number;
+        self.context.epochs.forget_below(first);
     }
 
     /// There is no batch: what now?
@@ -310,8 +347,16 @@ impl Position {
             sequence_number: built.sequence_number,
             ..L2BlockRef::default()
         };
-        self.blocks.push_back((block, built.system_config));
-        let is_last_in_span = is_last || self.blocks.len() > MAX_AHEAD;
+        let is_last_in_span = is_last || self.blocks.len() - self.parent > MAX_AHEAD;
+        let is_of_holocene = self
+            .context
+            .config
+            .is_active(Hardfork::Holocene, block.timestamp);
+        self.blocks.push_back(Derived {
+            block,
+            system_config: built.system_config,
+            is_safe_at_once: is_last_in_span || is_of_holocene,
+        });
         Step::Attributes(Box::new(DerivedAttributes {
             attributes: built.attributes,
             parent: parent.is_known.then_some(parent.block.hash),

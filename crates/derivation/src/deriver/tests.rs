@@ -207,6 +207,37 @@ async fn a_refused_block_of_a_span_flushes_the_rest_of_it_also_when_it_was_run_a
 }
 
 #[tokio::test]
+async fn before_holocene_a_dropped_span_leads_back_to_the_block_before_it() {
+    // Six blocks stand on one L1 block: the span is of one epoch, or of two.
+    for first in [1, 5] {
+        let mut world = World::with(|config| {
+            config.holocene_time = None;
+            config.isthmus_time = None;
+            config.jovian_time = None;
+        });
+        world.l1.push_empty(6);
+        let blocks = world.sequence_many(9).await;
+        let (before, spanned) = blocks.split_at(first);
+        world.post(vec![batcher::post(BATCHER, 1, &singles(before))]);
+        world.post(vec![batcher::post(BATCHER, 2, &[span(spanned)])]);
+        let mut driver = Driver::new(&world);
+        let mut safe = driver.safe;
+        while driver.derived.len() < first + 3 {
+            driver.step().await;
+            if driver.safe.number <= first as u64 {
+                safe = driver.safe;
+            }
+        }
+        // The next one is refused: what was built of its span goes, too.
+        driver.el.rewind(safe.number);
+        driver.safe = safe;
+        driver.derived.truncate(first);
+        driver.run().await;
+        assert_eq!(driver.safe, safe, "the rest of the span is not read");
+    }
+}
+
+#[tokio::test]
 async fn blocks_without_batches_are_made_when_the_sequencing_window_is_over() {
     let world = World::with(|config| config.seq_window_size = 4);
     world.l1.push_empty(12);
