@@ -25,6 +25,9 @@ pub(crate) fn catalogue(
             derivation.metrics().register(&mut catalogue)
         }
     }
+    if let Some(history) = &peers.safe_db {
+        history.metrics().register(&mut catalogue);
+    }
     RequestMetrics::register_all(requests, &mut catalogue, with_op_node_names);
     rpc.register(&mut catalogue);
     ProcessMetrics::default().register(&mut catalogue);

@@ -18,7 +18,36 @@ pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), Registe
     module.register_async_method("admin_postUnsafePayload", |params, context, _| async move {
         post_unsafe_payload(&params, &context).await
     })?;
+    module.register_async_method(
+        "admin_resetDerivationPipeline",
+        |_, context, _| async move { reset_derivation(&context).await },
+    )?;
     Ok(())
+}
+
+/// `admin_resetDerivationPipeline()`: what was derived and is not safe yet is void, and derivation finds its start anew. Answers
+/// when the engine has done its part; heads hold meanwhile.
+async fn reset_derivation(context: &Arc<RpcContext>) -> Result<(), ErrorObjectOwned> {
+    if context.peers.safe_source.derivation().is_none() {
+        return Err(failed(
+            "this node follows another one: there is no derivation to reset",
+        ));
+    }
+    let engine = context.peers.engine.clone();
+    context
+        .turns
+        .ask(async move {
+            let mut states = engine.watch();
+            let before = states.borrow_and_update().reset_epoch;
+            let gone = |cause: &dyn std::fmt::Display| failed(cause.to_string());
+            engine
+                .restart_derivation()
+                .await
+                .map_err(|cause| gone(&cause))?;
+            let done = states.wait_for(|state| state.reset_epoch > before).await;
+            done.map(drop).map_err(|cause| gone(&cause))
+        })
+        .await
 }
 
 /// `admin_postUnsafePayload(envelope)`: checks the block hash, hands the payload to the engine and answers with its verdict.

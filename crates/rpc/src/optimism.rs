@@ -2,15 +2,16 @@
 
 use crate::{
     context::{RpcContext, RpcPeers},
-    error::{expected, internal, not_found},
+    error::{expected, failed, internal},
     safe_head::safe_head_at_l1_block,
 };
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{Address, B256, U64, address};
 use jsonrpsee::{RpcModule, core::RegisterMethodError, types::ErrorObjectOwned};
 use light_node_engine_api::{ElBlock, ElReader};
-use light_node_protocol::{OutputResponse, RollupConfig, WithdrawalsRoot};
+use light_node_protocol::{BlockNumHash, OutputResponse, RollupConfig, WithdrawalsRoot};
 use serde::Serialize;
+use std::fmt;
 
 /// The `L2ToL1MessagePasser` predeploy, whose storage root commits to all withdrawals.
 const MESSAGE_PASSER: Address = address!("4200000000000000000000000000000000000016");
@@ -60,12 +61,8 @@ async fn output_at_block(
         .reader
         .block(number.into())
         .await
-        .map_err(|cause| internal(format!("cannot read the block: {cause}")))?
-        .ok_or_else(|| {
-            not_found(format!(
-                "the execution layer has no block {number}: not found"
-            ))
-        })?;
+        .map_err(|cause| no_block(&cause))?
+        .ok_or_else(|| no_block(&"not found"))?;
     let withdrawals_root = withdrawals_root(&peers.rollup_config, &*peers.reader, &block).await?;
     Ok(OutputResponse::new(
         block.block_ref,
@@ -87,9 +84,23 @@ async fn withdrawals_root(
         Ok(WithdrawalsRoot::NeedsProof) => reader
             .storage_root(MESSAGE_PASSER, block.block_ref.hash)
             .await
-            .map_err(|cause| internal(format!("cannot prove the withdrawals root: {cause}"))),
-        Err(cause) => Err(internal(cause.to_string())),
+            .map_err(|cause| no_output(block, &cause)),
+        Err(cause) => Err(no_output(block, &cause)),
     }
+}
+
+/// In op-node's words, as the next one.
+fn no_block(cause: &dyn fmt::Display) -> ErrorObjectOwned {
+    failed(format!(
+        "failed to get L2 block ref with sync status: {cause}"
+    ))
+}
+
+fn no_output(block: &ElBlock, cause: &dyn fmt::Display) -> ErrorObjectOwned {
+    let BlockNumHash { number, hash } = block.block_ref.id();
+    failed(format!(
+        "failed to get L2 output at block {hash}:{number}: {cause}"
+    ))
 }
 
 fn encode<T: Serialize>(answer: &T) -> Result<serde_json::Value, ErrorObjectOwned> {

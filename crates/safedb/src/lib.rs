@@ -6,9 +6,11 @@
 
 mod codec;
 mod error;
+mod metrics;
 pub mod rules;
 mod store;
 
 pub use error::{OpenError, StoreError};
+pub use metrics::SafeDbMetrics;
 pub use rules::{Contradiction, Observation, Span};
 pub use store::{FILE_NAME, Observed, SafeDb, SafeDbConfig, SafeHeadAtL1};

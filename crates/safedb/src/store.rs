@@ -9,6 +9,7 @@ use crate::{
         CHAIN_BYTES, LAST_BYTES, SPAN_BYTES, decode_last, decode_span, encode_last, encode_span,
     },
     error::StoreError,
+    metrics::SafeDbMetrics,
     rules::{Contradiction, Last, Observation, Span, Step, step},
 };
 use door::Door;
@@ -54,15 +55,21 @@ pub struct SafeDb {
     door: Arc<Door>,
     /// Spans that are kept.
     spans_max: u64,
+    metrics: SafeDbMetrics,
 }
 
 impl SafeDb {
+    /// What the history measures, to be registered once.
+    pub const fn metrics(&self) -> &SafeDbMetrics {
+        &self.metrics
+    }
+
     /// Takes samples, oldest first, in one transaction. Those that say nothing new cost no write.
     ///
     /// # Errors
     /// The disk or the store fails. Nothing was taken.
     pub fn observe(&self, samples: &[Observation]) -> Result<Observed, StoreError> {
-        self.door.enter(|database| {
+        let taken = self.door.enter(|database| {
             let write = database.begin_write()?;
             let mut contradiction = None;
             let mut is_changed = false;
@@ -102,7 +109,8 @@ impl SafeDb {
                 write.abort()?;
             }
             Ok(contradiction.map_or(Observed::Taken, Observed::Contradicts))
-        })
+        });
+        self.written(taken)
     }
 
     /// Forgets everything about L1 blocks above `l1_block`, which is canonical: after an L1 reorg, or before a source derives
@@ -254,7 +262,7 @@ impl SafeDb {
         &self,
         change: impl FnOnce(&mut SpanTable<'_>, Option<Last>) -> Result<Option<Last>, StoreError>,
     ) -> Result<(), StoreError> {
-        self.door.enter(|database| {
+        let rewound = self.door.enter(|database| {
             let write = database.begin_write()?;
             {
                 let mut spans = write.open_table(SPANS)?;
@@ -267,7 +275,28 @@ impl SafeDb {
             }
             write.commit()?;
             Ok(())
-        })
+        });
+        if rewound.is_ok() {
+            self.metrics.truncated();
+        }
+        self.written(rewound)
+    }
+
+    /// Counts a change that failed, and measures what one that did not has left.
+    fn written<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.metrics.written(&outcome) {
+            // The change is on disk; whoever reads next finds out if the file is broken since.
+            let _ = self.measure();
+        }
+        outcome
+    }
+
+    fn measure(&self) -> Result<(), StoreError> {
+        let entries = self
+            .door
+            .enter(|database| Ok(database.begin_read()?.open_table(SPANS)?.len()?))?;
+        self.metrics.hold(entries, self.last()?.as_ref());
+        Ok(())
     }
 
     fn drop_oldest(&self, spans: &mut SpanTable<'_>) -> Result<(), StoreError> {

@@ -149,6 +149,7 @@ impl Gauges {
             .as_secs_f64();
         let heads = [
             ("unsafe", state.unsafe_head),
+            ("pending_safe", state.pending_safe_head),
             ("local_safe", state.local_safe_head),
             ("safe", state.safe_head),
             ("finalized", state.finalized_head),

@@ -5,6 +5,7 @@ use super::{CHAIN, LAST, SPANS, SafeDb, door::Door, guarded};
 use crate::{
     codec::{CHAIN_BYTES, describe_chain, encode_chain},
     error::{OpenError, StoreError},
+    metrics::SafeDbMetrics,
 };
 use light_node_protocol::RollupConfig;
 use redb::{Builder, Database, ReadableTable, backends::InMemoryBackend};
@@ -89,10 +90,14 @@ impl SafeDb {
     }
 
     pub(super) fn over(door: Door, config: &SafeDbConfig) -> Self {
-        Self {
+        let history = Self {
             door: Arc::new(door),
             spans_max: config.spans_max.max(1),
-        }
+            metrics: SafeDbMetrics::default(),
+        };
+        // A file that cannot be read is found by the first who asks it.
+        let _ = history.measure();
+        history
     }
 }
 
