@@ -1,6 +1,7 @@
 //! Which L2 block is final: the highest one that was derived from a finalized L1 block. Derivation notes each L1 block that it
 //! reads and each L2 block that it makes safe; when L1 finalizes, the answer is looked up by number and held against the hashes
-//! of what was really read. Pure.
+//! of what was really read. What was safe before the start comes from the history of safe heads, so that finality does not wait for
+//! something new after each restart. Pure.
 
 use light_node_protocol::{BlockNumHash, L1BlockRef, L2BlockRef};
 use std::collections::VecDeque;
@@ -40,24 +41,44 @@ pub(crate) enum Finding {
 #[derive(Debug, Default)]
 pub(crate) struct Finality {
     read: VecDeque<Read>,
+    /// Of the L1 blocks that are not read yet, what was derived from them before the start; the lowest first.
+    known: VecDeque<(BlockNumHash, BlockNumHash)>,
 }
 
 impl Finality {
-    /// Derivation starts over: what was read before says nothing any more.
-    pub(crate) fn reset(&mut self, origin: BlockNumHash) {
+    /// Derivation starts over and reads `origin`: what was read before says nothing any more. `known` are L1 blocks, the newest first
+    /// and canonical, each with the safe head that was derived up to it.
+    pub(crate) fn reset(&mut self, origin: BlockNumHash, known: &[(BlockNumHash, BlockNumHash)]) {
         self.read.clear();
-        self.read.push_back(Read {
-            l1: origin,
-            l2: None,
-        });
+        self.known = known.iter().rev().copied().collect();
+        while let Some((l1, l2)) = self.known.front().copied()
+            && l1.number < origin.number
+        {
+            self.known.pop_front();
+            self.push(Read { l1, l2: Some(l2) });
+        }
+        self.note_read(origin);
     }
 
     /// Derivation reads this block now, the child of the one before.
     pub(crate) fn note_read(&mut self, l1: BlockNumHash) {
+        let is_known = self.known.front().filter(|(known, _)| *known == l1);
+        let l2 = is_known.map(|(_, l2)| *l2);
+        while self
+            .known
+            .front()
+            .is_some_and(|(known, _)| known.number <= l1.number)
+        {
+            self.known.pop_front();
+        }
+        self.push(Read { l1, l2 });
+    }
+
+    fn push(&mut self, read: Read) {
         if self.read.len() == CAPACITY {
             self.read.pop_front();
         }
-        self.read.push_back(Read { l1, l2: None });
+        self.read.push_back(read);
     }
 
     /// `safe` is the safe head now, and was derived from `derived_from`.
@@ -147,7 +168,7 @@ mod tests {
     /// L1 blocks 10 to 20 were read; L2 block 2 n was the last one derived from L1 block n, but nothing was from 15 and 16.
     fn read() -> Finality {
         let mut finality = Finality::default();
-        finality.reset(id(10));
+        finality.reset(id(10), &[]);
         for number in 11..=20 {
             finality.note_read(id(number));
             if !(15..=16).contains(&number) {
@@ -213,7 +234,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_also_if_l1_never_finalizes() {
         let mut finality = Finality::default();
-        finality.reset(id(0));
+        finality.reset(id(0), &[]);
         for number in 1..=2 * CAPACITY as u64 {
             finality.note_read(id(number));
             finality.note_safe(id(number), id(number));
@@ -229,6 +250,40 @@ mod tests {
             finality.judge(&l1(late), &l2(9000), &l2(0)),
             Finding::Final(id(late))
         );
+    }
+
+    #[test]
+    fn what_was_safe_before_the_start_becomes_final() {
+        let other = BlockNumHash::new(13, B256::repeat_byte(0xee));
+        let known = [
+            (id(16), id(32)),
+            (other, id(26)),
+            (id(12), id(24)),
+            (id(10), id(20)),
+            (id(6), id(12)),
+        ];
+        let mut finality = Finality::default();
+        finality.reset(id(10), &known);
+        for number in 11..=14 {
+            finality.note_read(id(number));
+        }
+        let judge =
+            |finality: &Finality, l1_number| finality.judge(&l1(l1_number), &l2(40), &l2(5));
+        assert_eq!(judge(&finality, 5), Finding::Nothing);
+        for (l1_number, l2_number) in [(6, 12), (9, 12), (10, 20), (11, 20), (12, 24), (14, 24)] {
+            let expected = Finding::Final(id(l2_number));
+            assert_eq!(judge(&finality, l1_number), expected, "{l1_number}");
+        }
+        // What is not read yet may have left L1.
+        let behind = Finding::FinalIf {
+            l1: id(12),
+            l2: id(24),
+        };
+        assert_eq!(judge(&finality, 17), behind);
+        for number in 15..=17 {
+            finality.note_read(id(number));
+        }
+        assert_eq!(judge(&finality, 17), Finding::Final(id(32)));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const KNOWN_MAX: usize = 96;
 
 /// Of which L1 blocks the safe head is known to be the one of all of L1 up to there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Exact {
+pub(crate) enum Exact {
     /// Of none: the safe head is above what was derived up to the L1 block.
     #[default]
     None,
@@ -61,10 +61,10 @@ impl History {
         self.db.clone()
     }
 
-    /// Derivation starts. Of the history stays what is said up to the L1 block `base`, or nothing. Up to `used_up`, if that is
-    /// known, all of L1 is derived and the safe head is that of the start. What waits is of before.
-    pub(crate) fn restart(&mut self, base: Option<BlockNumHash>, used_up: Option<u64>) {
-        self.exact = used_up.map_or(Exact::None, Exact::Above);
+    /// Derivation starts. Of the history stays what is said up to the L1 block `base`, or nothing; `exact` says of what is read now.
+    /// What waits is of before.
+    pub(crate) fn restart(&mut self, base: Option<BlockNumHash>, exact: Exact) {
+        self.exact = exact;
         if self.db.is_some() {
             self.waiting.samples.clear();
             self.waiting.rewind = Some(base);
@@ -175,36 +175,38 @@ impl Batch {
     }
 }
 
-/// L1 blocks with the safe head that was derived up to them, newest first; empty if nothing is known.
-pub(crate) async fn newest(db: Option<SafeDb>) -> Vec<(BlockNumHash, BlockNumHash)> {
-    let spans = newest_spans(db, u64::MAX).await;
-    spans
-        .into_iter()
-        .map(|span| (span.from, span.safe))
-        .collect()
+/// An L1 block, and the safe head that was derived up to it.
+pub(crate) type Pair = (BlockNumHash, BlockNumHash);
+
+/// What is known, newest first; empty if nothing is.
+pub(crate) async fn newest(db: Option<SafeDb>) -> Vec<Pair> {
+    newest_up_to(db, u64::MAX).await
 }
 
-/// The newest L1 block up to which the history holds when derivation goes on after the L2 block `safe`: it is canonical, and what
-/// was derived up to it is not above `safe`.
+/// What holds of the history when derivation goes on after the L2 block `safe`, newest first: nothing above `safe`, and the first
+/// L1 block is canonical.
 ///
 /// # Errors
 /// If L1 could not be asked.
-pub(crate) async fn base(
+pub(crate) async fn bearing(
     db: Option<SafeDb>,
     l1: &dyn L1Source,
     safe: u64,
-) -> Result<Option<BlockNumHash>, L1DataError> {
-    for span in newest_spans(db, safe).await {
-        let canonical = l1.block_ref(span.from.number).await?;
-        if canonical.is_some_and(|block| block.hash == span.from.hash) {
-            return Ok(Some(span.from));
+) -> Result<Vec<Pair>, L1DataError> {
+    let mut pairs = newest_up_to(db, safe).await;
+    for (index, (block, _)) in pairs.iter().enumerate() {
+        let canonical = l1.block_ref(block.number).await?;
+        if canonical.is_some_and(|canonical| canonical.hash == block.hash) {
+            return Ok(pairs.split_off(index));
         }
     }
-    Ok(None)
+    Ok(Vec::new())
 }
 
-async fn newest_spans(db: Option<SafeDb>, safe: u64) -> Vec<Span> {
+async fn newest_up_to(db: Option<SafeDb>, safe: u64) -> Vec<Pair> {
     let Some(db) = db else { return Vec::new() };
     let spans = spawn_blocking(move || db.newest_up_to(safe, KNOWN_MAX)).await;
-    spans.ok().and_then(Result::ok).unwrap_or_default()
+    let spans = spans.ok().and_then(Result::ok).unwrap_or_default();
+    let pair = |span: Span| (span.from, span.safe);
+    spans.into_iter().map(pair).collect()
 }

@@ -6,7 +6,7 @@
 //! the sequencing window, or a pair of the safe-head history whose L1 block is canonical counts
 //! (`specs/protocol/derivation.md#finding-the-sync-starting-point`).
 
-use crate::{attributes::system_config_of, deriver::ResetPoint, search::Search};
+use crate::{attributes::system_config_of, deriver::ResetPoint, history::Pair, search::Search};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use light_node_engine::{ForkchoiceStart, ResetError};
 use light_node_engine_api::{ElError, ElReader};
@@ -89,10 +89,7 @@ impl<'a> SyncStart<'a> {
     }
 
     /// Finds it. `history` are pairs of an L1 block and the safe head derived up to it, newest first.
-    pub(crate) async fn find(
-        mut self,
-        history: &[(BlockNumHash, BlockNumHash)],
-    ) -> Result<Start, StartError> {
+    pub(crate) async fn find(mut self, history: &[Pair]) -> Result<Start, StartError> {
         let (latest, safe, finalized) = self.labels().await?;
         let origin = finalized.l1_origin;
         match self.origin(&finalized).await? {
@@ -204,7 +201,7 @@ impl<'a> SyncStart<'a> {
     /// `certain` and the execution layer has it.
     async fn known_safe(
         &mut self,
-        history: &[(BlockNumHash, BlockNumHash)],
+        history: &[Pair],
         certain: &L2BlockRef,
         highest: u64,
     ) -> Result<Option<(u64, L2BlockRef)>, StartError> {

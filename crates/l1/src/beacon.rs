@@ -72,6 +72,16 @@ struct State {
     timing: Option<Timing>,
     /// It does not serve `blobs`, but `blob_sidecars`.
     prefers_sidecars: bool,
+    /// The highest slot whose blobs it keeps no longer.
+    pruned_through: Option<u64>,
+}
+
+impl State {
+    /// The blobs of the block of `time` have been dropped here.
+    fn has_pruned(&self, time: u64) -> bool {
+        let slot = self.timing.and_then(|timing| timing.slot(time).ok());
+        slot.is_some_and(|slot| self.pruned_through.is_some_and(|pruned| slot <= pruned))
+    }
 }
 
 impl Beacon {
@@ -128,6 +138,7 @@ impl BeaconClient {
                 failed_at: None,
                 timing: None,
                 prefers_sidecars: false,
+                pruned_through: None,
             }),
         };
         Self {
@@ -145,7 +156,7 @@ impl BeaconClient {
     /// All of the wanted blobs, from the first beacon that has them.
     pub(crate) async fn blobs(&self, wanted: &Wanted) -> Result<Blobs, BlobError> {
         let mut verdicts = Vec::new();
-        for beacon in self.by_turn() {
+        for beacon in self.by_turn(wanted.slot_time) {
             let asked_at = Instant::now();
             match self.ask(beacon, wanted).await {
                 Ok(Ok(blobs)) => {
@@ -154,6 +165,10 @@ impl BeaconClient {
                 }
                 Ok(Err(verdict)) => {
                     succeeded(beacon, asked_at);
+                    if let Verdict::Pruned { slot } = verdict {
+                        let pruned = &mut beacon.state().pruned_through;
+                        *pruned = (*pruned).max(Some(slot));
+                    }
                     verdicts.push((beacon.transport.name(), verdict));
                 }
                 Err(error) => failed(beacon, asked_at, &error),
@@ -167,17 +182,19 @@ impl BeaconClient {
         Err(verdict::conclusion(wanted.block, &verdicts, &failures))
     }
 
-    /// Those that may be asked: in order of preference, those that were left for others last.
-    fn by_turn(&self) -> Vec<&Beacon> {
+    /// Those that may be asked for the blobs of the block of `time`: in order of preference, those that were left for others
+    /// later, and those that keep them no longer last.
+    fn by_turn(&self, time: u64) -> Vec<&Beacon> {
         let now = Instant::now();
-        let mut beacons: Vec<(bool, &Beacon)> = Vec::with_capacity(self.beacons.len());
+        let mut beacons = Vec::with_capacity(self.beacons.len());
         for beacon in &self.beacons {
             let state = beacon.state();
             if state.health.is_available(now) {
-                beacons.push((state.health.is_absent(now), beacon));
+                let place = (state.has_pruned(time), state.health.is_absent(now));
+                beacons.push((place, beacon));
             }
         }
-        beacons.sort_by_key(|(is_absent, _)| *is_absent);
+        beacons.sort_by_key(|(place, _)| *place);
         beacons.into_iter().map(|(_, beacon)| beacon).collect()
     }
 
@@ -289,6 +306,11 @@ impl BeaconClient {
             return Ok(timing);
         }
         let malformed = |cause| beacon.malformed(cause);
+        let unknown = |cause: String| {
+            beacon.malformed(format!(
+                "{cause}; --l1.slot-duration says how long a slot is"
+            ))
+        };
         let body = self
             .get(beacon, "beacon_genesis", api::GENESIS, SMALL_LIMIT_BYTES)
             .await?;
@@ -296,10 +318,12 @@ impl BeaconClient {
         let slot_duration = match self.slot_duration {
             Some(duration) => duration,
             None => {
-                let body = self
-                    .get(beacon, "config_spec", api::SPEC, SMALL_LIMIT_BYTES)
-                    .await?;
-                api::slot_duration(&body).map_err(malformed)?
+                let spec = self.get(beacon, "config_spec", api::SPEC, SMALL_LIMIT_BYTES);
+                let body = spec.await.map_err(|error| match refused_with(&error) {
+                    Some(_) => unknown(format!("it serves no config/spec ({})", words(&error))),
+                    None => error,
+                })?;
+                api::slot_duration(&body).map_err(unknown)?
             }
         };
         let timing = Timing::new(genesis_time, slot_duration).map_err(malformed)?;

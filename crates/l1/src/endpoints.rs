@@ -13,7 +13,7 @@ use crate::{
 };
 use light_node_protocol::BlockNumHash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use tracing::{error, info, warn};
 
 /// All endpoints, in order of preference. Clones are the same ones.
@@ -29,6 +29,8 @@ struct Shared {
     genesis_l1: BlockNumHash,
     trust_rpc: bool,
     metrics: L1Metrics,
+    /// Whose answer is longer than usual waits for its turn.
+    long_answers: Semaphore,
     state: Mutex<State>,
 }
 
@@ -85,6 +87,7 @@ impl Endpoints {
             genesis_l1: config.genesis_l1,
             trust_rpc: config.trust_rpc,
             metrics,
+            long_answers: Semaphore::new(1),
             state: Mutex::new(state),
         };
         Self {

@@ -25,7 +25,7 @@ pub use config::L1FeedConfig;
 use fetch::{Fetch, Want};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 pub use handle::L1FeedHandle;
-use light_node_actor::CancellationToken;
+use light_node_actor::{Backoff, CancellationToken};
 use light_node_protocol::BlockNumHash;
 use std::{
     collections::{HashMap, HashSet},
@@ -45,8 +45,9 @@ use crate::L1Source;
 
 /// Requests that may wait for the actor; derivation has one or two at a time.
 const REQUESTS: usize = 64;
-/// After a failure nothing is fetched ahead for so long at least; who asks is served all the same.
-const PAUSE: Duration = Duration::from_secs(1);
+/// After a failure nothing is fetched ahead for so long at least, longer with each until something is got; who asks is served
+/// all the same.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// Blobs beyond those of a full window that may be held for who asked.
 const SPARE_BLOBS: usize = 256;
 
@@ -108,6 +109,7 @@ pub struct L1Feed {
     given_up: HashSet<B256>,
     /// Nothing is fetched ahead before.
     paused_until: Instant,
+    pauses: Backoff,
 }
 
 impl L1Feed {
@@ -146,6 +148,7 @@ impl L1Feed {
             blobs: HashMap::new(),
             given_up: HashSet::new(),
             paused_until: Instant::now(),
+            pauses: Backoff::new(PAUSES.0, PAUSES.1),
         };
         (feed, L1FeedHandle::new(sender, cursor_sender))
     }
@@ -297,14 +300,23 @@ impl L1Feed {
         };
         if failure.is_some() || found.is_empty() && !matches!(want, Want::Hash(_)) {
             // None answers well, or none has what it was known to have.
-            let soon = Instant::now() + PAUSE;
-            self.paused_until = self.fetch.available_at().max(soon);
+            self.pause();
         }
         for number in want.numbers() {
             let data = found.remove(&number);
+            if data
+                .as_ref()
+                .is_some_and(|data| self.is_doubtful(want, data))
+            {
+                // Who waits for it goes on waiting.
+                self.start(Want::Confirmed { number });
+                continue;
+            }
             let waiting = match want {
                 Want::Hash(id) => self.hashes.remove(&id.hash),
-                Want::Number { .. } | Want::Range { .. } => self.numbers.remove(&number),
+                Want::Number { .. } | Want::Confirmed { .. } | Want::Range { .. } => {
+                    self.numbers.remove(&number)
+                }
             };
             if let Some(data) = data.clone() {
                 self.keep(want, data);
@@ -316,11 +328,28 @@ impl L1Feed {
         }
     }
 
+    /// Of several failures at the same time the first counts.
+    fn pause(&mut self) {
+        let now = Instant::now();
+        if self.paused_until <= now {
+            self.paused_until = now + self.pauses.next_delay();
+        }
+        self.paused_until = self.paused_until.max(self.fetch.available_at());
+    }
+
+    /// The block contradicts others. L1 was reorganised, or the endpoint has a block of another branch in its chain.
+    fn is_doubtful(&self, want: Want, data: &L1Data) -> bool {
+        let is_first_answer = matches!(want, Want::Number { .. } | Want::Range { .. });
+        is_first_answer && self.store.contradicts(data)
+    }
+
     fn keep(&mut self, want: Want, data: Arc<L1Data>) {
+        self.pauses.reset();
+        self.paused_until = self.paused_until.min(Instant::now());
         let block = data.id();
         match want {
             Want::Hash(_) => self.store.remember(data),
-            Want::Number { .. } | Want::Range { .. } => {
+            Want::Number { .. } | Want::Confirmed { .. } | Want::Range { .. } => {
                 if self.store.adopt(data) {
                     debug!(number = block.number, hash = %block.hash, "l1 data dropped by a reorg");
                 }

@@ -46,6 +46,15 @@ pub enum Fault {
     WrongReceipts,
     /// The true answer, so late.
     Slow(Duration),
+    /// The true answer after so many blanks.
+    Padded(usize),
+    /// For this height a block that is whole and on no chain: a sibling of the true one, or one of a parent that nobody has.
+    Orphan {
+        /// The height.
+        number: u64,
+        /// It stands on the true block's parent.
+        is_sibling: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -375,7 +384,13 @@ impl Chain {
             return Ok(Value::Null);
         };
         let is_full = params[1].as_bool().unwrap_or_default();
-        self.block_json(index, is_full, endpoint)
+        let block = self.block_json(index, is_full, endpoint)?;
+        match endpoint.fault {
+            Fault::Orphan { number, is_sibling } if index as u64 == number => {
+                self.orphan_of(index, is_sibling, block)
+            }
+            _ => Ok(block),
+        }
     }
 }
 
@@ -423,10 +438,12 @@ impl Transport for MemoryL1 {
         sleep(Duration::from_millis(20)).await;
         let answer = match fault {
             Fault::None
+            | Fault::Orphan { .. }
             | Fault::WrongHashes
             | Fault::NullBlocks
             | Fault::WrongTransactions
             | Fault::WrongReceipts => answer,
+            Fault::Padded(blanks) => [vec![b' '; blanks], answer].concat(),
             Fault::Slow(delay) => {
                 sleep(delay).await;
                 answer

@@ -6,7 +6,7 @@ use crate::{
     cause::RetryCause,
     confirmations::readable,
     deriver::{Deriver, Parent, Step},
-    history,
+    history::{self, Exact, Pair},
     status::{DerivationPhase, DerivationTrouble},
     sync_start::{Start, StartError, SyncStart},
     window::{Sent, Window},
@@ -49,8 +49,8 @@ pub(super) struct Started {
     start: Start,
     /// The engine's epoch.
     epoch: u64,
-    /// The L1 block up to which the history of safe heads holds.
-    history_base: Option<BlockNumHash>,
+    /// What holds of the history of safe heads, newest first.
+    history: Vec<Pair>,
 }
 
 /// One step.
@@ -76,8 +76,8 @@ pub(super) async fn start(
         Ok(start) => start,
         Err(error) => return (deriver, Done::NotStarted(error)),
     };
-    let history_base = match history::base(safe_db, &*l1, start.point.safe_head.number).await {
-        Ok(base) => base,
+    let history = match history::bearing(safe_db, &*l1, start.point.safe_head.number).await {
+        Ok(history) => history,
         Err(error) => return (deriver, Done::NotStarted(error.into())),
     };
     let epoch = match engine.reset(start.forkchoice).await {
@@ -89,7 +89,7 @@ pub(super) async fn start(
     let started = Started {
         start,
         epoch,
-        history_base,
+        history,
     };
     (deriver, Done::Started(Box::new(started)))
 }
@@ -158,10 +158,19 @@ impl DerivationActor {
         self.window = Window::at(point.safe_head);
         self.origin = point.origin;
         self.used_up = L1BlockRef::default();
-        self.finality.reset(point.origin.id());
+        let history = &started.history;
+        self.finality.reset(point.origin.id(), history);
         self.told_final = None;
         self.asked_final = (0, B256::ZERO);
-        self.history.restart(started.history_base, point.used_up);
+        let base = history.first().map(|(l1, _)| *l1);
+        // Before the first batch genesis is the safe head.
+        let is_genesis = point.safe_head.number == self.config.rollup_config.genesis.l2.number;
+        let exact = match point.used_up {
+            _ if is_genesis => Exact::All,
+            Some(used_up) => Exact::Above(used_up),
+            None => Exact::None,
+        };
+        self.history.restart(base, exact);
         self.flush_due = false;
         self.caught_up = false;
         self.go_on();

@@ -41,6 +41,22 @@ fn assert_whole(db: &SafeDb, reached: &[(u64, L2BlockRef)], last: u64) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn before_the_first_batch_genesis_is_the_safe_head() {
+    let (world, db) = world_with_history();
+    let node = world.start();
+    world.mine(5);
+    let mut reached = vec![(L1_GENESIS, world.builder.genesis().block_ref())];
+    recorded(&db, L1_GENESIS + 5, 0).await;
+    let safe = world.derive_span(&node, 12).await;
+    let head = world.l1.head().number;
+    reached.push((head, safe));
+    recorded(&db, head, 12).await;
+    assert_whole(&db, &reached, head);
+    assert_eq!(db.at_or_last(L1_GENESIS - 1).unwrap(), None);
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn blocks_without_batches_after_a_restart_leave_no_hole_in_the_history() {
     let (world, db) = world_with_history();
     let node = world.start();
@@ -128,6 +144,36 @@ async fn a_reorg_while_the_node_was_down_takes_what_stood_on_it_out_of_the_histo
     reached.push((head, safe));
     recorded(&db, head, 48).await;
     assert_whole(&db, &reached, head);
+    node.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_safe_before_a_restart_becomes_final_without_anything_new() {
+    let (world, db) = world_with_history();
+    let node = world.start();
+    let mut reached = Vec::new();
+    for _ in 0..4 {
+        let safe = world.derive_span(&node, 12).await;
+        reached.push((world.l1.head().number, safe));
+        world.mine(20);
+    }
+    let head = world.l1.head().number;
+    node.until_caught_up(head).await;
+    recorded(&db, head, 48).await;
+    world.finalize(reached[0].0);
+    node.until(|state| state.finalized_head == reached[0].1)
+        .await;
+    node.stop().await;
+    let node = world.start();
+    node.until_caught_up(head).await;
+    // The second is below the block at which reading begins.
+    for (l1, safe) in &reached[1..] {
+        world.finalize(l1 - 1);
+        sleep(Duration::from_secs(5)).await;
+        assert!(node.engine.state().finalized_head.number < safe.number);
+        world.finalize(*l1);
+        node.until(|state| state.finalized_head == *safe).await;
+    }
     node.stop().await;
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::feed::testing::{MemoryBeacon, blob, root};
+use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A beacon chain that began ten slots ago, or so long before that.
@@ -28,6 +29,11 @@ fn wanted(beacon: &MemoryBeacon, hashes: &[B256]) -> Wanted {
         parent_beacon_root: Some(root(1)),
         hashes: hashes.to_vec(),
     }
+}
+
+/// A blob with this byte in it, as beacons write it.
+fn hex_of(byte: u8) -> String {
+    alloy_primitives::hex::encode_prefixed(blob(byte).0)
 }
 
 fn found(blobs: &Blobs) -> Vec<B256> {
@@ -199,6 +205,87 @@ async fn blobs_of_long_ago_have_expired_unless_a_beacon_archives_them() {
     archive.state().is_silent = true;
     let error = both.blobs(&wanted).await.unwrap_err();
     assert!(matches!(error, BlobError::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beacon_that_keeps_no_old_blobs_is_not_asked_for_them_each_time() {
+    let long_ago = genesis_time(19 * 86_400);
+    let pruned = MemoryBeacon::new("pruned", long_ago);
+    let archive = MemoryBeacon::new("archive", long_ago);
+    let both = client(&[&pruned, &archive]);
+    for slot in (1..=20).rev() {
+        let hash = archive.put(slot, 1, root(1));
+        let mut wanted = wanted(&archive, &[hash]);
+        wanted.slot_time = archive.state().genesis_time + slot * 12;
+        assert_eq!(both.blobs(&wanted).await.unwrap().len(), 1);
+    }
+    assert_eq!(pruned.requests("/blobs/"), 1);
+    assert_eq!(archive.requests("/blobs/"), 20);
+    // Newer ones it may have.
+    let now = genesis_time(0) + 120;
+    let slot = (now - long_ago) / 12;
+    let hash = pruned.put(slot, 1, root(1));
+    let mut wanted = wanted(&archive, &[hash]);
+    wanted.slot_time = long_ago + slot * 12;
+    assert_eq!(both.blobs(&wanted).await.unwrap().len(), 1);
+    assert_eq!(archive.requests("/blobs/"), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beacon_without_a_spec_is_named_with_a_remedy() {
+    let beacon = MemoryBeacon::new("one", genesis_time(0));
+    let hash = beacon.put(7, 1, root(1));
+    for status in [404, 501] {
+        beacon.state().refused = vec![("/eth/v1/config/spec", status, None)];
+        let refused = client(&[&beacon]).blobs(&wanted(&beacon, &[hash])).await;
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains("--l1.slot-duration"), "{text}");
+        assert!(text.contains(&status.to_string()), "{text}");
+    }
+    let transport = Box::new(beacon.clone()) as Box<dyn BeaconTransport>;
+    let slot_duration = Some(Duration::from_secs(12));
+    let told = BeaconClient::with_transports(vec![transport], slot_duration);
+    let blobs = told.blobs(&wanted(&beacon, &[hash])).await.unwrap();
+    assert_eq!(blobs.len(), 1);
+    assert_eq!(beacon.requests("spec"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_hostile_beacon_answers_is_bounded_and_never_believed() {
+    let good = MemoryBeacon::new("good", genesis_time(0));
+    let hash = good.put(7, 1, root(1));
+    let (true_blob, other) = (hex_of(1), hex_of(2));
+    for data in [
+        json!([true_blob[..1000]]),
+        json!([format!("{true_blob}00")]),
+        json!([other, other]),
+        json!([]),
+        json!([[[]]]),
+        json!({"0": true_blob}),
+        json!(vec![&other; 200]),
+    ] {
+        let liar = MemoryBeacon::new("liar", good.state().genesis_time);
+        liar.put(7, 1, root(1));
+        let answer = json!({ "data": data }).to_string();
+        liar.state().answers = vec![
+            ("/eth/v1/beacon/blobs/", answer.clone()),
+            ("/eth/v1/beacon/blob_sidecars/", answer),
+        ];
+        let lone = client(&[&liar]).blobs(&wanted(&good, &[hash])).await;
+        assert!(
+            matches!(lone, Err(BlobError::Unavailable { .. })),
+            "{lone:?}"
+        );
+        let both = client(&[&liar, &good]);
+        let blobs = both.blobs(&wanted(&good, &[hash])).await.unwrap();
+        assert_eq!(blobs[0].1[1], 1);
+    }
+    // The same blob over and over is that blob.
+    let liar = MemoryBeacon::new("liar", good.state().genesis_time);
+    let answer = json!({ "data": vec![true_blob; 3] }).to_string();
+    liar.state().answers = vec![("/eth/v1/beacon/blobs/", answer)];
+    let blobs = client(&[&liar]).blobs(&wanted(&good, &[hash])).await;
+    assert_eq!(blobs.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

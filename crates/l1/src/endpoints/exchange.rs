@@ -12,6 +12,10 @@ use tokio::time::{Instant, timeout};
 /// A block without transaction bodies, with room for a list of some thousand transaction hashes.
 const BLOCK_LIMIT_BYTES: usize = 512 * 1024;
 
+/// Answers up to this size may come side by side, as those of all usual blocks do. Longer ones come one at a time, so that an
+/// endpoint cannot fill our memory by many at once.
+const USUAL_LIMIT_BYTES: usize = 8 << 20;
+
 impl Endpoints {
     /// Asks one endpoint, within `deadline`. With `verify`, or if it is not verified, it shows its identity in the same batch.
     /// The caller says what came of it: [`Self::accepted`] or [`Self::failed`].
@@ -109,10 +113,19 @@ impl Endpoints {
         }
         let sent_at = Instant::now();
         let body = rpc::encode_calls(calls);
-        let outcome = match self.post(index, body, limit_bytes, deadline).await {
+        let usual_bytes = limit_bytes.min(USUAL_LIMIT_BYTES);
+        let mut posted = self.post(index, body.clone(), usual_bytes, deadline).await;
+        let mut turn = None;
+        if usual_bytes < limit_bytes && posted.as_ref().is_err_and(is_too_large) {
+            // The semaphore is never closed. The turn lasts until the answer is decoded.
+            turn = self.shared.long_answers.acquire().await.ok();
+            posted = self.post(index, body, limit_bytes, deadline).await;
+        }
+        let outcome = match posted {
             Ok(body) => self.decoded(index, body, decode).await,
             Err(error) => Err(error),
         };
+        drop(turn);
         let method = match calls {
             [call] => call.method,
             _ => "batch",
@@ -179,6 +192,16 @@ impl Endpoints {
         };
         Err(L1Error::WrongChain { endpoint, detail })
     }
+}
+
+const fn is_too_large(error: &L1Error) -> bool {
+    matches!(
+        error,
+        L1Error::Http {
+            source: HttpError::TooLarge { .. },
+            ..
+        }
+    )
 }
 
 /// An error that makes the whole answer useless: only the tags may fail, because a young L1 does not have them.

@@ -1,37 +1,33 @@
 //! One question for blocks, from the endpoint that is asked to blocks that may be believed. Whose answer is not accepted is
 //! noted in the health that the watcher shares, and the next endpoint is asked.
 
+mod trusted;
+
 use super::{
-    decode::{self, Addresses, Body, LogsByBlock, malformed},
+    decode::{self, Addresses, Body, malformed},
     limiter::Limiter,
 };
 use crate::{
     L1Data, L1Error,
     endpoints::Endpoints,
-    rpc::{self, Call, DecodeError, Reply},
+    rpc::{self, Answer, Call, DecodeError, Question, Reply},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, Log};
-use futures::{StreamExt, TryStreamExt, stream};
 use light_node_protocol::BlockNumHash;
 use serde_json::{json, value::RawValue};
 use std::{
     ops::RangeInclusive,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 use tokio::time::Instant;
+use trusted::RangeLength;
 
 /// A block with whole transactions. Ethereum bounds its encoding to 10 MiB, which hexadecimal doubles.
 const BODY_LIMIT_BYTES: usize = 32 << 20;
 /// All receipts of a block: gas bounds them, and the cheapest logs are ten times larger in JSON than encoded.
 const RECEIPTS_LIMIT_BYTES: usize = 128 << 20;
-/// Logs of two contracts in [`MAX_RANGE`] blocks.
-const LOGS_LIMIT_BYTES: usize = 64 << 20;
-/// Blocks whose logs are asked for at once. Providers allow some hundred; more would not save much.
-const MAX_RANGE: u64 = 32;
-/// Bodies of one range that are asked for at the same time.
-const BODIES_AT_ONCE: usize = 8;
 /// Raw transactions of one batch.
 const RAW_PER_BATCH: usize = 20;
 
@@ -40,6 +36,9 @@ const RAW_PER_BATCH: usize = 20;
 pub(super) enum Want {
     /// The canonical block of a height. At the head everything is asked for at once, because nothing waits behind it.
     Number { number: u64, at_head: bool },
+    /// The canonical block of a height again, after an answer that contradicts others: from an endpoint whose blocks below and
+    /// above go with it.
+    Confirmed { number: u64 },
     /// Canonical blocks in a row, of a trusted endpoint.
     Range { first: u64, last: u64 },
     /// A block by its identity.
@@ -50,7 +49,7 @@ impl Want {
     /// The heights that it asks for.
     pub(super) const fn numbers(&self) -> RangeInclusive<u64> {
         match self {
-            Self::Number { number, .. } => *number..=*number,
+            Self::Number { number, .. } | Self::Confirmed { number } => *number..=*number,
             Self::Range { first, last } => *first..=*last,
             Self::Hash(id) => id.number..=id.number,
         }
@@ -112,7 +111,7 @@ pub(super) struct Fetch {
     deadline: Duration,
     /// Of the last 32 blocks, those whose blooms did not exclude our logs, as bits.
     blooms: AtomicU32,
-    range: AtomicU64,
+    range: RangeLength,
 }
 
 impl Fetch {
@@ -128,14 +127,14 @@ impl Fetch {
             limiter: Limiter::new(calls_per_second),
             deadline,
             blooms: AtomicU32::new(0),
-            range: AtomicU64::new(MAX_RANGE),
+            range: RangeLength::default(),
         }
     }
 
     /// How many blocks may be wanted at once; more than one only of trusted endpoints.
     pub(super) fn max_range(&self) -> u64 {
         if self.endpoints.trust_rpc() {
-            self.range.load(Ordering::Relaxed)
+            self.range.get()
         } else {
             1
         }
@@ -179,21 +178,39 @@ impl Fetch {
         let length = last.saturating_sub(first).saturating_add(1);
         let is_refusal = matches!(error, L1Error::Rpc { .. });
         if is_refusal && length > 1 {
-            self.range.fetch_min(length / 2, Ordering::Relaxed);
+            self.range.refused(length);
         }
         is_refusal && length > 1
     }
 
     async fn ask(&self, index: usize, want: Want) -> Result<Option<Vec<L1Data>>, L1Error> {
         let one = match want {
-            Want::Range { first, last } => return self.range(index, first, last).await,
+            Want::Range { first, last } => {
+                let blocks = self.range(index, first, last).await?;
+                self.range.answered(blocks.as_ref().map_or(0, Vec::len));
+                return Ok(blocks);
+            }
             Want::Number { number, at_head } => {
                 let id = Id::Number(number);
                 if self.endpoints.trust_rpc() {
-                    return self.range(index, number, number).await;
+                    let blocks = self.range(index, number, number).await?;
+                    self.range.answered(blocks.as_ref().map_or(0, Vec::len));
+                    return Ok(blocks);
                 }
                 let likely = self.blooms.load(Ordering::Relaxed).count_ones() > 16;
                 self.verified(index, id, at_head || likely).await?
+            }
+            Want::Confirmed { number } => {
+                let blocks = if self.endpoints.trust_rpc() {
+                    self.range(index, number, number).await?
+                } else {
+                    let one = self.verified(index, Id::Number(number), false).await?;
+                    one.map(|one| vec![one])
+                };
+                if let Some([block]) = blocks.as_deref() {
+                    self.check_neighbours(index, block).await?;
+                }
+                return Ok(blocks);
             }
             Want::Hash(id) if self.endpoints.trust_rpc() => {
                 let filter = json!({"blockHash": id.hash});
@@ -206,6 +223,29 @@ impl Fetch {
             Want::Hash(id) => self.verified(index, Id::Hash(id), false).await?,
         };
         Ok(one.map(|one| vec![one]))
+    }
+
+    /// An endpoint that has a block of another branch in its chain contradicts itself; after a reorg it does not.
+    async fn check_neighbours(&self, index: usize, block: &L1Data) -> Result<(), L1Error> {
+        let BlockNumHash { number, hash } = block.id();
+        let below = number.checked_sub(1).map(Question::Block);
+        let above = number.checked_add(1).map(Question::Block);
+        let questions: Vec<Question> = below.into_iter().chain(above).collect();
+        self.limiter.pass(questions.len()).await;
+        let answers = self
+            .endpoints
+            .exchange(index, &questions, self.deadline, false)
+            .await?;
+        let links = answers.iter().all(|answer| match answer {
+            Answer::Block(other) if other.number < number => other.hash == block.header.parent_hash,
+            Answer::Block(other) => other.parent_hash == hash,
+            _ => true,
+        });
+        if links {
+            Ok(())
+        } else {
+            Err(self.inconsistent(index, number))
+        }
     }
 
     /// One block whose header commits to all of it.
@@ -299,91 +339,6 @@ impl Fetch {
             raw.extend(self.call(index, &calls, BODY_LIMIT_BYTES, decode).await?);
         }
         Ok(raw)
-    }
-
-    /// Blocks in a row of a trusted endpoint: their logs by one question, which travels with the last block, so that the answer
-    /// is of the chain that the others must link up to.
-    async fn range(
-        &self,
-        index: usize,
-        first: u64,
-        last: u64,
-    ) -> Result<Option<Vec<L1Data>>, L1Error> {
-        let filter = json!({"fromBlock": hex(first), "toBlock": hex(last)});
-        let tip = self.body_and_logs(index, Id::Number(last), filter);
-        let lower = stream::iter(first..last)
-            .map(|number| self.trusted_body(index, number))
-            .buffered(BODIES_AT_ONCE)
-            .try_collect::<Vec<_>>();
-        let (tip, lower) = tokio::try_join!(tip, lower)?;
-        let (Some((tip, logs)), Some(mut bodies)) =
-            (tip, lower.into_iter().collect::<Option<Vec<_>>>())
-        else {
-            return Ok(None);
-        };
-        bodies.push(tip);
-        self.joined(index, bodies, logs).map(Some)
-    }
-
-    async fn body_and_logs(
-        &self,
-        index: usize,
-        id: Id,
-        mut filter: serde_json::Value,
-    ) -> Result<Option<(Body, LogsByBlock)>, L1Error> {
-        let addresses = self.addresses;
-        filter["address"] = json!([addresses.portal, addresses.system_config]);
-        let logs = Call {
-            method: "eth_getLogs",
-            params: json!([filter]),
-        };
-        let decode = move |bytes: &[u8]| {
-            let mut replies = rpc::replies(bytes, 2)?.into_iter();
-            let body = checked_body(replies.next(), id, &addresses, true)?;
-            let logs = result(replies.next())?;
-            let (Some(body), Some(logs)) = (body, logs) else {
-                return Ok(None);
-            };
-            Ok(Some((body, decode::logs(logs.get(), &addresses)?)))
-        };
-        let limit_bytes = BODY_LIMIT_BYTES + LOGS_LIMIT_BYTES;
-        self.call(index, &[id.body(), logs], limit_bytes, decode)
-            .await
-    }
-
-    async fn trusted_body(&self, index: usize, number: u64) -> Result<Option<Body>, L1Error> {
-        let (id, addresses) = (Id::Number(number), self.addresses);
-        let decode = move |bytes: &[u8]| {
-            let mut replies = rpc::replies(bytes, 1)?.into_iter();
-            checked_body(replies.next(), id, &addresses, true)
-        };
-        self.call(index, &[id.body()], BODY_LIMIT_BYTES, decode)
-            .await
-    }
-
-    /// Gives each block its logs. Blocks that do not link, and logs of others, are what a reorg leaves between two answers.
-    fn joined(
-        &self,
-        index: usize,
-        bodies: Vec<Body>,
-        mut logs: LogsByBlock,
-    ) -> Result<Vec<L1Data>, L1Error> {
-        let number = bodies.last().map_or(0, |body| body.header.number);
-        for pair in bodies.windows(2) {
-            if pair[1].header.parent_hash != pair[0].hash {
-                return Err(self.inconsistent(index, pair[0].header.number));
-            }
-        }
-        let blocks = bodies.into_iter().map(|body| {
-            let logs = logs.remove(&body.hash).unwrap_or_default();
-            data(body, logs)
-        });
-        let blocks = blocks.collect();
-        if logs.is_empty() {
-            Ok(blocks)
-        } else {
-            Err(self.inconsistent(index, number))
-        }
     }
 
     async fn call<T, F>(

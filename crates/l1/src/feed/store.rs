@@ -24,6 +24,7 @@ pub(super) struct Store {
     canonical: BTreeMap<u64, B256>,
     blobs: HashMap<B256, (u64, Arc<Blob>)>,
     cursor: u64,
+    /// At and below this finalized block nothing that is canonical can change.
     finalized: u64,
     ahead_bytes: usize,
     behind: usize,
@@ -49,6 +50,17 @@ impl Store {
     pub(super) fn by_id(&self, id: BlockNumHash) -> Option<&Arc<L1Data>> {
         let kept = self.blocks.get(&(id.number, id.hash));
         kept.map(|kept| &kept.data)
+    }
+
+    /// The block does not go with those that are canonical next to it.
+    pub(super) fn contradicts(&self, data: &L1Data) -> bool {
+        let number = data.header.number;
+        let below = number
+            .checked_sub(1)
+            .and_then(|below| self.canonical.get(&below));
+        let above = self.canonical(number.saturating_add(1));
+        below.is_some_and(|hash| *hash != data.header.parent_hash)
+            || above.is_some_and(|above| above.header.parent_hash != data.hash)
     }
 
     /// Takes in a block that was answered for its height. True if others are canonical no more.
@@ -90,7 +102,10 @@ impl Store {
                     child = parent;
                 }
                 None if is_reorg => {
-                    self.forget_from(self.finalized.saturating_add(1), number);
+                    // What does not link cannot be final, whatever is known of finality.
+                    let is_final = number <= self.finalized;
+                    let first = if is_final { 0 } else { self.finalized + 1 };
+                    self.forget_from(first, number);
                     return true;
                 }
                 None => return false,
@@ -142,7 +157,6 @@ impl Store {
 
     /// L1 has new heads. True if blocks are canonical no more.
     pub(super) fn set_heads(&mut self, heads: &L1Heads) -> bool {
-        self.finalized = heads.finalized.number;
         let head = heads.head;
         if head.is_zero() {
             return false;
@@ -154,19 +168,37 @@ impl Store {
             (head.number.checked_sub(1), head.parent_hash),
         ] {
             if let Some(number) = number
-                && self
-                    .canonical
-                    .get(&number)
-                    .is_some_and(|ours| *ours != hash)
+                && self.is_other(number, hash)
             {
                 drop(self.canonical.split_off(&number));
             }
         }
+        self.set_finalized(heads.finalized.id());
         let is_reorg = self.canonical.len() < before;
         if is_reorg {
             self.drop_stale();
         }
         is_reorg
+    }
+
+    /// What was final before stays so; what lies between is final only if it is of one chain with the new finalized block.
+    fn set_finalized(&mut self, finalized: BlockNumHash) {
+        let BlockNumHash { number, hash } = finalized;
+        if hash.is_zero() {
+            return;
+        }
+        if self.is_other(number, hash) {
+            drop(self.canonical.split_off(&self.finalized.saturating_add(1)));
+        }
+        if self.canonical.contains_key(&number) {
+            self.finalized = self.finalized.max(number);
+        }
+    }
+
+    /// Another block than this is canonical at its height.
+    fn is_other(&self, number: u64, hash: B256) -> bool {
+        let ours = self.canonical.get(&number);
+        ours.is_some_and(|ours| *ours != hash)
     }
 
     /// Nothing is known of heights above the block `kept`, or above the finalized one. True if something was.

@@ -123,6 +123,8 @@ pub(crate) struct BeaconState {
     /// All of the slot, whatever is asked for.
     pub(crate) ignores_filter: bool,
     pub(crate) is_silent: bool,
+    /// What is answered to paths that begin so, whatever is true.
+    pub(crate) answers: Vec<(&'static str, String)>,
     pub(crate) requests: Vec<String>,
 }
 
@@ -178,6 +180,11 @@ impl MemoryBeacon {
         for (refused, code, retry_after) in &state.refused {
             if path.starts_with(refused) {
                 return Err(status(*code, *retry_after));
+            }
+        }
+        for (begins, answer) in &state.answers {
+            if path.starts_with(begins) {
+                return Ok(answer.clone());
             }
         }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));

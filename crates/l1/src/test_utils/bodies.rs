@@ -159,6 +159,25 @@ impl Chain {
         Ok(block)
     }
 
+    /// The JSON of a block with another header around its body.
+    pub(super) fn orphan_of(
+        &self,
+        index: usize,
+        is_sibling: bool,
+        block: Value,
+    ) -> Result<Value, &'static str> {
+        let (header, _) = &self.headers[index];
+        let mut header = header.clone();
+        header.extra_data = Bytes::from_static(b"orphan");
+        if !is_sibling {
+            header.parent_hash = keccak256(header.parent_hash);
+        }
+        let mut orphan = serde_json::to_value(&header).map_err(|_| "cannot encode")?;
+        orphan["hash"] = json!(header.hash_slow());
+        orphan["transactions"] = block["transactions"].clone();
+        Ok(orphan)
+    }
+
     /// The methods that blocks have beside `eth_getBlockByNumber`.
     pub(super) fn answer_of_bodies(
         &self,

@@ -160,3 +160,42 @@ fn blobs_go_when_derivation_has_passed_their_block() {
         "the farthest goes"
     );
 }
+
+#[test]
+fn a_finalized_block_of_another_branch_takes_all_above_the_one_before_with_it() {
+    let (mut store, blocks) = store(60, 40, 54);
+    let other = branch(&blocks[53], 8, 1);
+    // 55 to 61 of the other branch, with 55 finalized at once.
+    let new_heads = L1Heads {
+        finalized: other[0].block_ref(),
+        ..heads(&other[6], 0)
+    };
+    assert!(store.set_heads(&new_heads));
+    store.reorg(Some(54));
+    assert_eq!(known(&store).last(), Some(&54));
+    store.adopt(other[0].clone());
+    assert_eq!(store.canonical(55).unwrap().hash, other[0].hash);
+}
+
+#[test]
+fn a_block_below_finality_that_does_not_link_makes_those_below_it_doubtful() {
+    // 50 to 52 are of a branch that left L1 while nobody looked; what came between was never fetched.
+    let blocks = branch(&genesis(), 60, 0);
+    let stale = branch(&blocks[48], 3, 1);
+    let mut store = Store::default();
+    for block in blocks[..49].iter().chain(&stale) {
+        store.adopt(block.clone());
+    }
+    store.adopt(blocks[54].clone());
+    store.set_heads(&L1Heads {
+        finalized: blocks[54].block_ref(),
+        ..heads(&blocks[59], 0)
+    });
+    for number in [53, 52, 51, 50] {
+        store.adopt(blocks[number - 1].clone());
+    }
+    for number in 50..=53_u64 {
+        let found = store.canonical(number).unwrap();
+        assert_eq!(found.hash, blocks[number as usize - 1].hash, "{number}");
+    }
+}

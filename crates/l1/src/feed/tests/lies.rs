@@ -144,3 +144,77 @@ async fn an_unknown_type_does_not_hide_a_transaction_from_us() {
     );
     world.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_with_an_orphan_in_its_chain_is_told_from_a_reorg_and_another_one_is_asked() {
+    for (is_sibling, trust_rpc) in [(true, false), (false, false), (true, true), (false, true)] {
+        let first = MemoryL1::new(CHAIN_ID, 100);
+        let second = first.another_endpoint("second");
+        let setup = Setup {
+            trust_rpc,
+            ..Setup::default()
+        };
+        let world = World::start(&[&first, &second], setup).await;
+        first.set_fault(Fault::Orphan {
+            number: 30,
+            is_sibling,
+        });
+        world.advance(0);
+        sleep(Duration::from_secs(60)).await;
+        for number in 1..=99 {
+            let data = world.block(number).await;
+            assert_eq!(data.hash, first.id(number).hash, "{number}");
+            world.advance(number);
+            sleep(Duration::from_millis(100)).await;
+        }
+        let asked = first.requests() + second.requests();
+        assert!(asked < 250, "{asked}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_endpoint_with_an_orphan_in_its_chain_is_named_and_not_hammered() {
+    for is_sibling in [true, false] {
+        let l1 = MemoryL1::new(CHAIN_ID, 100);
+        let world = World::start(&[&l1], Setup::default()).await;
+        l1.set_fault(Fault::Orphan {
+            number: 30,
+            is_sibling,
+        });
+        world.advance(0);
+        sleep(Duration::from_secs(2)).await;
+        let before = l1.requests();
+        let mut causes = Vec::new();
+        for _ in 0..12 {
+            for number in [30, 31] {
+                if let Err(error) = world.feed.block(number).await {
+                    causes.push(format!("{error:?}"));
+                }
+            }
+            sleep(Duration::from_secs(10)).await;
+        }
+        let asked = l1.requests() - before;
+        assert!(asked < 200, "{asked}");
+        let is_named = |cause: &String| cause.contains("Inconsistent");
+        assert!(causes.iter().any(is_named), "{causes:?}");
+        l1.set_fault(Fault::None);
+        sleep(Duration::from_secs(30)).await;
+        assert_eq!(world.block(30).await.hash, l1.id(30).hash);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_unusual_size_is_read_all_the_same_and_an_endless_one_is_refused() {
+    let l1 = l1_with_a_deposit();
+    let second = l1.another_endpoint("second");
+    let world = World::start(&[&l1, &second], Setup::default()).await;
+    l1.set_fault(Fault::Padded(20 << 20));
+    assert_eq!(world.block(10).await.logs.len(), 1);
+    assert_eq!(second.requests(), 0);
+    l1.set_fault(Fault::Padded(200 << 20));
+    assert_eq!(world.block(9).await.hash, l1.id(9).hash);
+    assert!(second.requests() > 0);
+    world.stop().await;
+}

@@ -16,7 +16,7 @@ impl Dice {
         self.0 % limit
     }
 
-    fn fault(&mut self) -> Fault {
+    fn fault(&mut self, head: u64) -> Fault {
         match self.below(12) {
             0 => Fault::Refused,
             1 => Fault::Silent,
@@ -28,6 +28,10 @@ impl Dice {
             7 => Fault::WrongTransactions,
             8 => Fault::NullBlocks,
             9 => Fault::Slow(Duration::from_secs(2)),
+            10 => Fault::Orphan {
+                number: head.saturating_sub(self.below(12)),
+                is_sibling: self.below(2) == 0,
+            },
             _ => Fault::None,
         }
     }
@@ -119,8 +123,8 @@ async fn storm(seed: u64) {
             }
             1 | 2 => mine(&first, dice.below(4)),
             // Who is trusted is believed, so it may fail, but not lie.
-            3 if !trusted => first.set_fault(dice.fault()),
-            4 if !trusted => second.set_fault(dice.fault()),
+            3 if !trusted => first.set_fault(dice.fault(first.head().number)),
+            4 if !trusted => second.set_fault(dice.fault(first.head().number)),
             3 => first.set_fault(Fault::Refused),
             _ => first.set_fault(Fault::None),
         }
