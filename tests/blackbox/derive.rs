@@ -42,19 +42,34 @@ async fn a_karst_chain_is_derived() {
     derives_and_finalizes(Hardfork::Karst).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_l1_reorg_is_derived_anew() {
+/// L1 reorgs of every depth, one after the other. What they take is sent anew, or mined again: then much of it means nothing on
+/// the new branch, on which its origins are not.
+async fn l1_reorgs_are_derived_anew(drop_transactions: bool) {
     let chain = Chain::start(Settings {
-        finalized_lag: 6,
+        l1_block_seconds: 1,
+        finalized_lag: 12,
         ..Settings::by_clock(Hardfork::Jovian)
     })
     .await;
     let node = NodeProcess::start(&deriving::flags(&chain));
-    let before = derives_up_to(&chain, &node, 6, 1).await;
-    // The batcher sends anew what was lost.
-    chain.l1().reorg(3, Some(3), true).unwrap();
-    let after = derives_up_to(&chain, &node, before.safe_l2.number + 6, 2).await;
-    assert!(after.finalized_l2.number >= before.finalized_l2.number);
+    let mut before = derives_up_to(&chain, &node, 12, 1).await;
+    for depth in [1, 3, 10] {
+        chain.l1().reorg(depth, None, drop_transactions).unwrap();
+        let beyond = before.safe_l2.number + 3;
+        let after = derives_up_to(&chain, &node, beyond, before.finalized_l2.number).await;
+        assert!(after.finalized_l2.number >= before.finalized_l2.number);
+        before = after;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l1_reorgs_that_drop_the_batches_are_derived_anew() {
+    l1_reorgs_are_derived_anew(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l1_reorgs_that_mine_the_batches_again_are_derived_anew() {
+    l1_reorgs_are_derived_anew(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -35,6 +35,7 @@ pub(crate) mod inbox;
 pub(crate) mod invariants;
 pub(crate) mod manual;
 pub(crate) mod network;
+pub(crate) mod posting;
 pub(crate) mod process;
 pub(crate) mod real_el;
 pub(crate) mod recorder;

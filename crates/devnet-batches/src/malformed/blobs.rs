@@ -8,8 +8,9 @@ use alloy_eips::eip4844::Blob;
 const VERSION_AT: usize = 1;
 const LENGTH_AT: std::ops::Range<usize> = 2..5;
 
-/// A bit that a field element can have, and its share of the data cannot.
+/// A bit that a field element can have, and its share of the data cannot. Readers look at all elements but the first.
 const STRAY_BIT: u8 = 0x40;
+const SECOND_ELEMENT_AT: usize = 32;
 
 impl Malformed {
     pub(super) fn bad_blob(
@@ -21,7 +22,7 @@ impl Malformed {
         match self {
             Self::BlobOfUnknownVersion => blob[VERSION_AT] = 1,
             Self::OverlongBlob => blob[LENGTH_AT].fill(0xff),
-            Self::BlobWithStrayBit => blob[0] |= STRAY_BIT,
+            Self::BlobWithStrayBit => blob[SECOND_ELEMENT_AT] |= STRAY_BIT,
             Self::BytesBehindBlob => {
                 if let Some(end) = blob.last_mut() {
                     *end = 1;

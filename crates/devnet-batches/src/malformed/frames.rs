@@ -34,8 +34,8 @@ impl Malformed {
     }
 
     fn bad_order(self, honest: &SingularBatch) -> Result<Option<Vec<Bytes>>, ChannelError> {
-        let [zero, one, two] = thirds(honest)?;
-        let [idle_zero, idle_one, idle_two] = thirds(&SingularBatch {
+        let [zero, one, two] = self.thirds(honest)?;
+        let [idle_zero, idle_one, idle_two] = self.thirds(&SingularBatch {
             parent_hash: !honest.parent_hash,
             ..honest.clone()
         })?;
@@ -63,19 +63,20 @@ impl Malformed {
         let each = frames.iter().map(|frame| batcher_data([*frame]));
         Ok(Some(each.collect()))
     }
+
+    /// A channel of the batch in three frames. Each kind has one of its own: pieces of two kinds must not make something good.
+    fn thirds(self, batch: &SingularBatch) -> Result<[Frame; 3], ChannelError> {
+        let mut channel = Channel::of_batches(&[batch.encoded()], Compression::Zlib)?;
+        channel.id[0] ^= self as u8;
+        let frames = channel.frames(channel.data.len().div_ceil(3))?;
+        Ok(frames
+            .try_into()
+            .expect("a channel with a hash in it has three bytes and more"))
+    }
 }
 
 fn spoil_end_mark(data: &mut [u8]) {
     if let Some(end) = data.last_mut() {
         *end = 2;
     }
-}
-
-/// A channel of the batch in three frames.
-fn thirds(batch: &SingularBatch) -> Result<[Frame; 3], ChannelError> {
-    let channel = Channel::of_batches(&[batch.encoded()], Compression::Zlib)?;
-    let frames = channel.frames(channel.data.len().div_ceil(3))?;
-    Ok(frames
-        .try_into()
-        .expect("a channel with a hash in it has three bytes and more"))
 }
