@@ -3,7 +3,7 @@
 
 use crate::args::{
     given::{Fault, Given, Origin, nearest},
-    setting::Setting,
+    setting::{Kind, Setting},
 };
 use std::{ffi::OsString, path::Path, sync::Arc};
 use toml::de::{DeTable, DeValue};
@@ -154,21 +154,23 @@ fn values(setting: &Setting, value: &DeValue<'_>) -> Result<Vec<OsString>, &'sta
     match value {
         DeValue::Array(items) if setting.is_list => items
             .iter()
-            .map(|item| word(item.get_ref()).ok_or("a list of strings"))
+            .map(|item| word(setting, item.get_ref()).ok_or("a list of strings"))
             .collect(),
-        value if setting.is_list => word(value)
+        value if setting.is_list => word(setting, value)
             .map(|word| vec![word])
             .ok_or("a string or a list of strings"),
-        value => word(value)
+        value => word(setting, value)
             .map(|word| vec![word])
             .ok_or("one string, number or boolean"),
     }
 }
 
-fn word(value: &DeValue<'_>) -> Option<OsString> {
+fn word(setting: &Setting, value: &DeValue<'_>) -> Option<OsString> {
     let word = match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) => number.to_string(),
+        // Which numbers may have a fraction is known where they are parsed.
+        DeValue::Float(number) if setting.kind == Kind::Number => number.to_string(),
         DeValue::Boolean(is) => is.to_string(),
         DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
             return None;

@@ -105,3 +105,10 @@ fn the_file_cannot_name_a_file() {
     let words = fault("config = \"other.toml\"\n");
     assert!(words.contains("`config` means nothing"), "{words}");
 }
+
+#[test]
+fn a_number_may_have_a_fraction() {
+    let (given, faults) = parsed("[l1]\nrpc-rate-limit = 2.5\n");
+    assert_eq!(faults, Vec::<String>::new());
+    assert_eq!(given[0].values, ["2.5"]);
+}

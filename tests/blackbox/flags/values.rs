@@ -3,8 +3,9 @@
 
 use crate::helpers::{
     flags::{DEAD, Flags},
-    process::run_to_end,
+    process::{plain_command, run_to_end},
 };
+use serde_json::Value;
 use std::fs;
 use tempfile::TempDir;
 
@@ -168,9 +169,7 @@ fn flags_of_the_other_mode_are_named_and_change_nothing() {
             &flags.args()[..],
         ]
         .concat();
-        let output = crate::helpers::process::plain_command(&args)
-            .output()
-            .unwrap();
+        let output = plain_command(&args).output().unwrap();
         let answer = [output.stdout, output.stderr].concat();
         let answer = String::from_utf8(answer).unwrap();
         assert_eq!(output.status.code(), Some(0), "{answer}");
@@ -179,4 +178,139 @@ fn flags_of_the_other_mode_are_named_and_change_nothing() {
             assert!(answer.lines().any(is_warned), "{name}: {answer}");
         }
     }
+}
+
+/// Flags of derivation with a value, our variable without its prefix, and how other nodes call it: variables without the
+/// prefix of a node, flags with their dashes.
+const NAMES: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "l1.beacon",
+        "http://b",
+        "L1_BEACON",
+        &["L1_BEACON", "--l1-beacon"],
+    ),
+    (
+        "l1.beacon-fallbacks",
+        "http://f",
+        "L1_BEACON_FALLBACKS",
+        &[
+            "L1_BEACON_FALLBACKS",
+            "L1_BEACON_ARCHIVER",
+            "--l1.beacon-archiver",
+        ],
+    ),
+    (
+        "l1.rpc-rate-limit",
+        "2.5",
+        "L1_RPC_RATE_LIMIT",
+        &["L1_RPC_RATE_LIMIT"],
+    ),
+    (
+        "l1.max-concurrency",
+        "10",
+        "L1_MAX_CONCURRENCY",
+        &["L1_MAX_CONCURRENCY"],
+    ),
+    (
+        "l1.chain-config",
+        "/l1.json",
+        "L1_CHAIN_CONFIG",
+        &[
+            "L1_CHAIN_CONFIG",
+            "ROLLUP_L1_CHAIN_CONFIG",
+            "--rollup.l1-chain-config",
+        ],
+    ),
+    (
+        "verifier.l1-confs",
+        "4",
+        "VERIFIER_L1_CONFS",
+        &["VERIFIER_L1_CONFS"],
+    ),
+    (
+        "rollup.upgrade-bundle",
+        "/a.json,/b.json",
+        "ROLLUP_UPGRADE_BUNDLE",
+        &[],
+    ),
+    ("syncmode", "execution-layer", "SYNCMODE", &["SYNCMODE"]),
+    (
+        "syncmode.offset-el-safe",
+        "12h0m0s",
+        "SYNCMODE_OFFSET_EL_SAFE",
+        &["SYNCMODE_OFFSET_EL_SAFE"],
+    ),
+    ("safedb.path", "/safedb", "SAFEDB_PATH", &["SAFEDB_PATH"]),
+    ("safedb.disable", "true", "SAFEDB_DISABLE", &[]),
+];
+
+/// Asserts that a run with one thing given shows it as this flag's value, and where it comes from.
+fn is_shown(flag: &str, value: &str, given: &str) {
+    let mut command = plain_command(&["config", "show", "--json", "--with-credentials"]);
+    if given.starts_with("--") {
+        command.arg(format!("{given}={value}"));
+    } else {
+        command.env(given, value);
+    }
+    let output = command.output().unwrap();
+    let answer = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{given}={value}: {answer}");
+    let all: Vec<Value> = serde_json::from_str(&answer).unwrap();
+    let name = format!("--{flag}");
+    let shown = all.iter().find(|one| one["flag"] == name).unwrap();
+    let is_value = match &shown["value"] {
+        Value::Array(all) => value
+            .split(',')
+            .eq(all.iter().map(|one| one.as_str().unwrap())),
+        one => one == value,
+    };
+    assert!(is_value, "{given}: {shown}");
+    assert_eq!(shown["origin"]["name"], given, "{shown}");
+}
+
+#[test]
+fn each_flag_of_derivation_has_its_variable_and_is_known_by_its_names_elsewhere() {
+    for (flag, value, env, elsewhere) in NAMES {
+        is_shown(flag, value, &format!("--{flag}"));
+        is_shown(flag, value, &format!("LIGHT_NODE_{env}"));
+        for name in *elsewhere {
+            if name.starts_with("--") {
+                is_shown(flag, value, name);
+                continue;
+            }
+            for node in ["OP_NODE", "KONA_NODE"] {
+                is_shown(flag, value, &format!("{node}_{name}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_dumped_of_a_node_that_derives_is_understood_again() {
+    let (dir, mut flags) = lonely_deriver();
+    for (flag, value, ..) in NAMES {
+        // What needs files that are right, and URLs.
+        if !matches!(*flag, "l1.chain-config" | "rollup.upgrade-bundle") {
+            flags = flags.with(&format!("--{flag}"), value);
+        }
+    }
+    let dump = |args: &[String]| {
+        let output = plain_command(args).arg("--dump-config").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{text}");
+        text
+    };
+    let first = dump(&flags.args());
+    for word in [
+        "http://f",
+        "2.5",
+        "execution-layer",
+        "12h0m0s",
+        "l1-confs = 4",
+    ] {
+        assert!(first.contains(word), "`{word}` is missing in: {first}");
+    }
+    let file = dir.path().join("node.toml");
+    fs::write(&file, &first).unwrap();
+    assert_eq!(dump(&[format!("--config={}", file.display())]), first);
 }
