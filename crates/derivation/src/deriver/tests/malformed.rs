@@ -209,3 +209,26 @@ async fn frames_of_two_channels_may_not_be_mixed() {
     assert_eq!(driver.hashes(), world.el.hashes());
     assert_eq!(derived_from(&driver)[0], 8, "the younger one is read");
 }
+
+#[tokio::test]
+async fn a_span_whose_ground_nobody_knows_yet_is_passed_over_and_its_channel_goes_on() {
+    for begins_with_genesis in [false, true] {
+        let (world, blocks) = sequenced(12).await;
+        let mut unknown = blocks.clone();
+        for (number, block) in (1..).zip(&mut unknown) {
+            if begins_with_genesis {
+                // It stands on a block before genesis.
+                block.batch.timestamp -= world::L2_BLOCK_TIME;
+            } else {
+                // Its last block is on an L1 block that comes later.
+                block.batch.epoch_num = number;
+            }
+        }
+        let mut batches = vec![span(&unknown)];
+        batches.extend(singles(&blocks));
+        let bad = vec![batcher::post(BATCHER, 1, &batches)];
+        let driver = derive_behind(&world, bad, Vec::new()).await;
+        assert_eq!(driver.hashes(), world.el.hashes());
+        assert_eq!(derived_from(&driver), [8; 12]);
+    }
+}
