@@ -30,7 +30,7 @@ pub(crate) struct Derived {
     pub finalized: L2BlockRef,
     /// One that shall be, and has not been looked for yet.
     pub finalize: Option<BlockNumHash>,
-    /// The EL has lost even what is final, and gets it anew from L1. What is published holds until it is there again.
+    /// The EL has lost what is safe, and gets it anew from L1. What is published holds until it is there again.
     pub is_replay: bool,
     current_l1: L1BlockRef,
     pace: Pace,

@@ -25,7 +25,7 @@ impl Context {
         self.config.safe_source == SafeSourceKind::Derive
     }
 
-    /// True while an EL that lost even what is final gets it anew from L1.
+    /// True while an EL that lost what is safe gets it anew from L1.
     pub(crate) fn replays(&self) -> bool {
         self.derived
             .as_ref()

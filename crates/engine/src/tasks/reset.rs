@@ -7,7 +7,7 @@ use crate::{
     follow_case::next_finalized,
     reads::Reads,
     request::{FollowOutcome, FollowRefusal, FollowUpdate, ForkchoiceStart, ResetError},
-    state::DerivationState,
+    state::{DerivationState, EngineState},
     target::TargetOrigin,
     tasks::{follow, lost},
 };
@@ -27,8 +27,13 @@ pub(crate) async fn reset(
         ctx.restart_derivation();
     }
     let epoch = ctx.state.reset_epoch;
-    let finalized = ctx.state.finalized_head;
-    if !finalized.is_zero() && start.safe.number < finalized.number {
+    let EngineState {
+        safe_head: safe,
+        finalized_head: finalized,
+        ..
+    } = ctx.state;
+    let lost_safe = ctx.is_lost() && start.safe.number < safe.number;
+    if lost_safe || start.safe.number < finalized.number {
         return replay(el, ctx, start).await;
     }
     let is_ours = |origin| origin != TargetOrigin::Payload;
@@ -76,7 +81,8 @@ pub(crate) async fn reset(
     Ok(Ok(epoch))
 }
 
-/// The start lies below what is final. If the EL has lost that, it gets it anew from L1, and what is published holds.
+/// The start lies below what the EL has lost, or below what is final. If it has lost that, it gets it anew from L1, and what is
+/// published holds.
 async fn replay(
     el: &dyn EngineApi,
     ctx: &mut Context,
@@ -100,8 +106,9 @@ async fn replay(
     warn!(
         number = start.safe.number,
         hash = %start.safe.hash,
+        safe_number = ctx.state.safe_head.number,
         finalized_number = finalized.number,
-        "the execution layer has lost final blocks; they are derived from L1 again, heads hold"
+        "the execution layer has lost safe blocks; they are derived from L1 again, heads hold"
     );
     Ok(Ok(ctx.state.reset_epoch))
 }

@@ -18,7 +18,7 @@ under_each_el! {
     an_el_without_payload_bodies_builds_the_same_block,
     a_busy_el_is_waited_for,
     an_el_that_lost_unsafe_blocks_goes_on,
-    an_el_that_lost_safe_blocks_wants_a_reset,
+    an_el_that_lost_safe_blocks_gets_them_again_while_heads_hold,
     final_blocks_that_were_lost_are_derived_again_while_heads_hold,
     a_head_of_gossip_is_waited_for_and_yields_when_nobody_serves_it,
     the_sequencers_reorg_below_what_is_derived_is_undone,
@@ -224,7 +224,7 @@ async fn an_el_that_lost_unsafe_blocks_goes_on(kind: MemoryElKind) {
     harness.stop().await;
 }
 
-async fn an_el_that_lost_safe_blocks_wants_a_reset(kind: MemoryElKind) {
+async fn an_el_that_lost_safe_blocks_gets_them_again_while_heads_hold(kind: MemoryElKind) {
     let (mut harness, chain) = at(kind, 10).await;
     let before = harness.state();
     harness.el.restart(6);
@@ -237,13 +237,18 @@ async fn an_el_that_lost_safe_blocks_wants_a_reset(kind: MemoryElKind) {
     assert_eq!(state.el_sync, ElSyncState::LostBlocks);
     assert_eq!(state.safe_head, before.safe_head, "heads hold");
     assert!(state.reset_epoch > before.reset_epoch);
-    harness.safe_may_fall = true;
     let epoch = harness.reset_to(&chain[3]).await;
     assert_eq!(epoch, Ok(state.reset_epoch));
-    assert_eq!(harness.state().unsafe_head, chain[3].block_ref());
-    assert_eq!(harness.state().el_sync, ElSyncState::Synced);
-    let outcomes = harness.consolidate_all(span(&chain[4..14])).await;
-    assert_eq!(outcomes, chain[4..14].iter().map(safe).collect::<Vec<_>>());
+    for block in &chain[4..10] {
+        assert_eq!(harness.consolidate(derived(block)).await, safe(block));
+        assert_eq!(harness.state().safe_head, before.safe_head, "they still do");
+        harness.pass(seconds(1)).await;
+    }
+    let state = harness.state();
+    assert_eq!(state.el_sync, ElSyncState::Synced);
+    assert_eq!(state.unsafe_head, chain[9].block_ref());
+    let outcomes = harness.consolidate_all(span(&chain[10..14])).await;
+    assert_eq!(outcomes, chain[10..14].iter().map(safe).collect::<Vec<_>>());
     harness.pass(seconds(1)).await;
     assert_eq!(harness.el.safe(), chain[13].block_ref());
     harness.stop().await;

@@ -1,11 +1,12 @@
-//! Random histories of derivation: L1 that goes on and reorgs, blocks that ran ahead, gossip of any branch, an EL that loses,
-//! refuses, lags and goes down. The invariants hold throughout, and when the faults end the engine arrives where L1 is.
+//! Random histories of derivation, before Holocene and after: L1 that goes on and reorgs, blocks that ran ahead, batches that
+//! cannot be executed, resets in the middle, gossip of any branch, an EL that loses, wanders off, refuses, lags and goes down. The
+//! invariants hold throughout, and when the faults end the engine arrives where L1 is.
 
 use super::{
     deriving::{derived, span, with_transaction},
     *,
 };
-use crate::request::{ConsolidateOutcome, DerivedAttributes, ForkchoiceStart};
+use crate::request::{ConsolidateOutcome, ForkchoiceStart};
 use light_node_engine_api::memory::Scripted;
 use proptest::prelude::*;
 
@@ -23,8 +24,14 @@ enum Event {
     Derive(usize),
     /// A span of so many is handed over at once.
     Span(usize),
-    /// The batch of the next block cannot be executed.
-    BadBatch,
+    /// A span of which one batch cannot be executed: after so many good ones, and before so many.
+    BadBatch(usize, usize),
+    /// Derivation is to begin anew while so many blocks are under way.
+    RestartInSpan(usize),
+    /// It begins anew by itself, without waiting for what is under way.
+    ResetInSpan(usize),
+    /// The EL loses so many blocks while so many are under way.
+    LoseInSpan(usize, usize),
     /// L1 leaves its branch so many blocks below what was derived.
     Reorg(usize),
     /// So many blocks behind what is derived are final.
@@ -39,6 +46,8 @@ enum Event {
     Peers(usize),
     Lose(usize),
     Kill(usize),
+    /// The EL comes back without its last blocks, and on another branch, if it has one there.
+    Elsewhere(usize, usize),
     Backfill(bool),
     Foreign(bool),
     Down(bool),
@@ -54,7 +63,10 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => (1usize..4).prop_map(Event::Derive),
         6 => (1usize..6).prop_map(Event::Span),
-        1 => Just(Event::BadBatch),
+        2 => (0usize..4, 1usize..3).prop_map(|(good, after)| Event::BadBatch(good, after)),
+        1 => (1usize..6).prop_map(Event::RestartInSpan),
+        1 => (1usize..6).prop_map(Event::ResetInSpan),
+        1 => (1usize..8, 1usize..6).prop_map(|(lost, ahead)| Event::LoseInSpan(lost, ahead)),
         1 => (1usize..6).prop_map(Event::Reorg),
         2 => (0usize..6).prop_map(Event::Finalize),
         2 => Just(Event::Cursor),
@@ -63,6 +75,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (0usize..1_000).prop_map(Event::Peers),
         1 => (1usize..20).prop_map(Event::Lose),
         1 => (0usize..20).prop_map(Event::Kill),
+        1 => (0usize..8, 0usize..1_000).prop_map(|(lost, onto)| Event::Elsewhere(lost, onto)),
         1 => any::<bool>().prop_map(Event::Backfill),
         1 => any::<bool>().prop_map(Event::Foreign),
         1 => any::<bool>().prop_map(Event::Down),
@@ -97,8 +110,12 @@ struct World {
 }
 
 impl World {
-    async fn new(kind: MemoryElKind) -> Self {
-        let mut harness = Harness::deriving_beside(kind, |_, _| {}).await;
+    async fn new(kind: MemoryElKind, is_holocene: bool) -> Self {
+        let mut harness = if is_holocene {
+            Harness::deriving_beside(kind, |_, _| {}).await
+        } else {
+            Harness::deriving_before_holocene(kind, 1_000_000).await
+        };
         harness.safe_may_fall = true;
         harness.el.leave_out_transactions(true);
         let chain = harness.chain(MAIN);
@@ -182,30 +199,65 @@ impl World {
         self.next = done.then_some(next + blocks.len());
     }
 
-    /// What remains of the block is its deposits, which is the block of the chain.
-    async fn derive_bad_batch(&mut self) {
-        let Some(next) = self.next.filter(|next| next + 2 < MAIN) else {
+    /// What remains of the refused block is its deposits, which is the block of the chain. Before Holocene it is dropped.
+    async fn derive_bad_batch(&mut self, good: usize, after: usize) {
+        let end = |next: usize| next + good + 1 + after;
+        let Some(next) = self.next.filter(|next| end(*next) < MAIN) else {
             return;
         };
-        let (bad, after) = (&self.chain[next], &self.chain[next + 1]);
-        let after = DerivedAttributes {
-            parent: None,
-            ..derived(after)
+        let blocks = self.chain[next..end(next)].to_vec();
+        let mut attributes = span(&blocks);
+        attributes[good].attributes = with_transaction(&blocks[good]).attributes;
+        let calls = attributes
+            .into_iter()
+            .map(|it| self.harness.engine.consolidate(self.epoch, it));
+        let answers = tokio::time::timeout(PATIENCE, futures::future::join_all(calls)).await;
+        self.next = None;
+        let Ok(answers) = answers else {
+            return;
+        };
+        let deposits = ConsolidateOutcome::DepositsOnly(blocks[good].block_ref());
+        let next_after = match &answers[good] {
+            Ok(outcome) if *outcome == deposits => Some(next + good + 1),
+            Ok(ConsolidateOutcome::Dropped(safe)) => {
+                let number = usize::try_from(safe.number).unwrap();
+                assert_eq!(*safe, self.block(number).block_ref(), "not what is safe");
+                Some(number)
+            }
+            _ => None,
+        };
+        if next_after.is_some() {
+            let is_stale = |answer: &Result<_, _>| *answer == Ok(ConsolidateOutcome::Stale);
+            let ahead = &answers[good + 1..];
+            assert!(
+                ahead.iter().all(is_stale),
+                "it ran ahead in vain: {ahead:?}"
+            );
+            self.next = next_after;
+        }
+    }
+
+    /// Hands over a span, and has something happen before anybody looks at the answers.
+    async fn in_span(&mut self, count: usize, then: impl AsyncFnOnce(&mut Self)) {
+        let Some(next) = self.next.filter(|next| next + count < MAIN) else {
+            return;
         };
         let engine = self.harness.engine.clone();
-        let calls = [with_transaction(bad), after].map(|it| engine.consolidate(self.epoch, it));
-        let answers = tokio::time::timeout(PATIENCE, futures::future::join_all(calls)).await;
-        let deposits = Ok(ConsolidateOutcome::DepositsOnly(bad.block_ref()));
+        let attributes = span(&self.chain[next..next + count]);
+        let calls: Vec<_> = attributes
+            .into_iter()
+            .map(|it| engine.consolidate(self.epoch, it))
+            .collect();
+        // Some of them are done by then.
+        tokio::task::yield_now().await;
         self.next = None;
-        if let Ok([answer, ahead]) = answers.as_deref()
-            && *answer == deposits
-        {
-            assert_eq!(
-                *ahead,
-                Ok(ConsolidateOutcome::Stale),
-                "it ran ahead in vain"
-            );
-            self.next = Some(next + 1);
+        then(self).await;
+        let answers = tokio::time::timeout(PATIENCE, futures::future::join_all(calls)).await;
+        let is_taken = |answer: &Result<_, _>| matches!(answer, Ok(ConsolidateOutcome::Safe(_)));
+        if let Ok(answers) = answers {
+            let taken = answers.iter().take_while(|answer| is_taken(answer)).count();
+            let late = answers[taken..].iter().any(is_taken);
+            assert!(!late, "a block stands on one that was refused: {answers:?}");
         }
     }
 
@@ -215,7 +267,16 @@ impl World {
         match event {
             Event::Derive(count) => self.derive(count, false).await,
             Event::Span(count) => self.derive(count, true).await,
-            Event::BadBatch => self.derive_bad_batch().await,
+            Event::BadBatch(good, after) => self.derive_bad_batch(good, after).await,
+            Event::RestartInSpan(count) => {
+                let restart = async |_: &mut Self| engine.restart_derivation().await.unwrap();
+                self.in_span(count, restart).await;
+            }
+            Event::ResetInSpan(count) => self.in_span(count, Self::begin).await,
+            Event::LoseInSpan(lost, count) => {
+                self.in_span(count, async |_: &mut Self| el.restart(lost))
+                    .await;
+            }
             Event::Reorg(depth) => {
                 self.salt += 1;
                 let top = self.next.unwrap_or_default().max(self.finalized);
@@ -250,6 +311,13 @@ impl World {
             Event::Peers(index) => el.add(&self.all[index % self.all.len()..][..1]),
             Event::Lose(count) => el.lose_last(count),
             Event::Kill(lost) => el.restart(lost),
+            Event::Elsewhere(lost, onto) => {
+                el.restart(lost);
+                let other = self.all[onto % self.all.len()].hash();
+                if el.known(other).is_some() {
+                    el.set_head(other);
+                }
+            }
             Event::Backfill(on) => el.set_backfilling(on),
             Event::Foreign(foreign) => el.set_chain_id(if foreign { 10 } else { OUR_CHAIN }),
             Event::Down(down) => el.set_down(down),
@@ -314,6 +382,7 @@ proptest! {
     #[test]
     fn whatever_happens_the_invariants_hold_and_the_engine_arrives_where_l1_is(
         kind in proptest::sample::select(MemoryElKind::ALL.to_vec()),
+        is_holocene in proptest::bool::weighted(0.7),
         events in proptest::collection::vec(event(), 1..60),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -322,7 +391,7 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut world = World::new(kind).await;
+            let mut world = World::new(kind, is_holocene).await;
             for event in events {
                 world.step(event).await;
             }
