@@ -33,6 +33,8 @@ const SMALL_LIMIT_BYTES: usize = 1 << 20;
 const BLOBS_LIMIT_BYTES: usize = 34 << 20;
 /// One block's blobs may take some seconds on a slow line.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// One that failed before is not waited for so long, if another one works.
+const TRIAL_DEADLINE: Duration = Duration::from_secs(3);
 /// Blobs that were asked for at once in vain are asked for again after a time of this order.
 const SLOT: Duration = Duration::from_secs(12);
 
@@ -339,9 +341,12 @@ impl BeaconClient {
         limit_bytes: usize,
     ) -> Result<Vec<u8>, L1Error> {
         let sent_at = Instant::now();
-        let answer = timeout(DEADLINE, beacon.transport.get(path, limit_bytes))
+        let works = |one: &Beacon| one.state().health.last_error().is_none();
+        let is_trial = !works(beacon) && self.beacons.iter().any(works);
+        let deadline = if is_trial { TRIAL_DEADLINE } else { DEADLINE };
+        let answer = timeout(deadline, beacon.transport.get(path, limit_bytes))
             .await
-            .unwrap_or(Err(HttpError::Timeout { deadline: DEADLINE }))
+            .unwrap_or(Err(HttpError::Timeout { deadline }))
             .map_err(|source| beacon.http(source));
         self.requests.observe(method, result(&answer), sent_at);
         answer

@@ -15,6 +15,8 @@ pub(super) const SPEC: &str = "/eth/v1/config/spec";
 
 /// Epochs for which beacons must serve blobs, and slots of an epoch (`MIN_EPOCHS_FOR_BLOB_SIDECARS_REQUESTS`).
 const RETENTION_SLOTS: u32 = 4096 * 32;
+/// With more hashes than these a path would be longer than some servers take, and all blobs of the slot are asked for.
+const MAX_FILTERED: usize = 48;
 /// More blobs than a slot can have.
 const MAX_BLOBS: usize = 256;
 /// A slot of an hour is a configuration of nobody.
@@ -91,7 +93,8 @@ impl Source {
         match self {
             Self::Blobs => {
                 let mut path = format!("/eth/v1/beacon/blobs/{slot}");
-                for (index, hash) in hashes.iter().enumerate() {
+                let filter = hashes.iter().filter(|_| hashes.len() <= MAX_FILTERED);
+                for (index, hash) in filter.enumerate() {
                     let separator = if index == 0 { '?' } else { '&' };
                     // Writing to a string cannot fail.
                     let _ = write!(path, "{separator}versioned_hashes={hash}");
@@ -293,6 +296,9 @@ mod tests {
             hashes[0], hashes[1]
         );
         assert_eq!(path, expected);
+        let many = [B256::ZERO; MAX_FILTERED + 1];
+        assert_eq!(Source::Blobs.path(9, &many), "/eth/v1/beacon/blobs/9");
+        assert!(Source::Blobs.path(9, &many[1..]).len() < 6000);
         assert_eq!(
             Source::Sidecars.path(9, &hashes),
             "/eth/v1/beacon/blob_sidecars/9"

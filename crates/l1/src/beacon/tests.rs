@@ -289,6 +289,50 @@ async fn what_a_hostile_beacon_answers_is_bounded_and_never_believed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_silent_first_beacon_holds_blobs_up_once_and_then_for_moments() {
+    let first = MemoryBeacon::new("first", genesis_time(0));
+    let second = MemoryBeacon::new("second", first.state().genesis_time);
+    let hash = second.put(7, 1, root(1));
+    first.state().is_silent = true;
+    let client = client(&[&first, &second]);
+    let wanted = wanted(&second, &[hash]);
+    let mut longest = Duration::ZERO;
+    for turn in 0..100 {
+        let asked_at = Instant::now();
+        client.blobs(&wanted).await.unwrap();
+        if turn > 0 {
+            longest = longest.max(asked_at.elapsed());
+        }
+        tokio::time::sleep(Duration::from_secs(12)).await;
+    }
+    assert!(longest < Duration::from_secs(4), "{longest:?}");
+    first.state().is_silent = false;
+    first.put(7, 1, root(1));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    client.blobs(&wanted).await.unwrap();
+    assert_eq!(first.requests("/blobs/"), 1, "it serves again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_beacons_that_all_failed_get_their_time() {
+    let first = MemoryBeacon::new("first", genesis_time(0));
+    let second = MemoryBeacon::new("second", first.state().genesis_time);
+    let hash = first.put(7, 1, root(1));
+    let client = client(&[&first, &second]);
+    let wanted = wanted(&first, &[hash]);
+    for beacon in [&first, &second] {
+        beacon.state().is_silent = true;
+    }
+    client.blobs(&wanted).await.unwrap_err();
+    for beacon in [&first, &second] {
+        let mut state = beacon.state();
+        (state.is_silent, state.delay) = (false, Duration::from_secs(8));
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(client.blobs(&wanted).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_beacon_whose_sidecars_are_broken_still_says_what_became_of_a_slot() {
     let beacon = MemoryBeacon::new("one", genesis_time(0));
     beacon.put(8, 1, root(1));

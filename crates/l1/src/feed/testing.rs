@@ -123,6 +123,7 @@ pub(crate) struct BeaconState {
     /// All of the slot, whatever is asked for.
     pub(crate) ignores_filter: bool,
     pub(crate) is_silent: bool,
+    pub(crate) delay: Duration,
     /// What is answered to paths that begin so, whatever is true.
     pub(crate) answers: Vec<(&'static str, String)>,
     pub(crate) requests: Vec<String>,
@@ -224,7 +225,8 @@ impl MemoryBeacon {
 #[async_trait]
 impl BeaconTransport for MemoryBeacon {
     async fn get(&self, path: &str, limit_bytes: usize) -> Result<Vec<u8>, HttpError> {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let delay = self.state().delay.max(Duration::from_millis(20));
+        tokio::time::sleep(delay).await;
         let is_silent = self.state().is_silent;
         if is_silent {
             std::future::pending::<()>().await;
