@@ -12,6 +12,10 @@ pub const MNEMONIC: &str = "test test test test test test test test test test te
 /// Balance of every account on L1 and on L2, in ether.
 pub const BALANCE_ETHER: u64 = 10_000;
 
+/// Fees that are high enough for an L1 on which hardly anything happens, in wei per gas.
+pub(crate) const L1_MAX_FEE_PER_GAS: u128 = 100_000_000_000;
+pub(crate) const L1_MAX_PRIORITY_FEE_PER_GAS: u128 = 1_000_000_000;
+
 /// An account with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DevAccount {

@@ -1,6 +1,8 @@
 //! What people do to a rollup on L1, on command: deposits, and changes of the system config by its owner.
 
-use crate::accounts::{DEV_ACCOUNTS, DevAccount, SYSTEM_CONFIG_OWNER};
+use crate::accounts::{
+    DEV_ACCOUNTS, DevAccount, L1_MAX_FEE_PER_GAS, L1_MAX_PRIORITY_FEE_PER_GAS, SYSTEM_CONFIG_OWNER,
+};
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
@@ -17,10 +19,6 @@ use thiserror::Error;
 
 /// Enough for a call of an emulated contract, and for the longest deposit.
 const GAS_LIMIT: u64 = 8_000_000;
-
-/// Fees that are high enough for an L1 on which hardly anything happens, in wei.
-const MAX_FEE_PER_GAS: u128 = 100_000_000_000;
-const MAX_PRIORITY_FEE_PER_GAS: u128 = 1_000_000_000;
 
 /// Why a command is not carried out.
 #[derive(Debug, Error)]
@@ -227,8 +225,8 @@ impl L1Commands {
             chain_id,
             nonce,
             gas_limit: GAS_LIMIT,
-            max_fee_per_gas: MAX_FEE_PER_GAS,
-            max_priority_fee_per_gas: MAX_PRIORITY_FEE_PER_GAS,
+            max_fee_per_gas: L1_MAX_FEE_PER_GAS,
+            max_priority_fee_per_gas: L1_MAX_PRIORITY_FEE_PER_GAS,
             to: TxKind::Call(to),
             value,
             input,

@@ -2,7 +2,7 @@
 
 use crate::{
     accounts::DevAccount,
-    batcher::{Batcher, Ledger},
+    batcher::{BatchKind, Batcher, BatcherConfig, DataAvailability, Ledger},
     config::{Blocks, DevnetConfig},
     deploy::Deployment,
     l2_chain::L2Chain,
@@ -14,6 +14,7 @@ use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use light_node_actor::CancellationToken;
+use light_node_devnet_batches::Compression;
 use light_node_devnet_el::{ElConfig, EmbeddedEl, InProcessEngine};
 use light_node_devnet_l1::{DEVNET_L1_CHAIN_ID, EmbeddedL1};
 use light_node_protocol::{Hardfork, SyncStatus};
@@ -41,6 +42,24 @@ pub(crate) fn config(fork: Hardfork) -> DevnetConfig {
 /// The deployment of [`config`] on the default fork.
 pub(crate) fn deployment() -> Deployment {
     Deployment::new(&config(Hardfork::Jovian), GENESIS_TIME).expect("the test's config is valid")
+}
+
+/// Every way to write, in small frames.
+pub(crate) fn writers() -> Vec<BatcherConfig> {
+    let mut writers = Vec::new();
+    for batches in [BatchKind::Span, BatchKind::Singular] {
+        for compression in [Compression::Brotli, Compression::Zlib] {
+            for da in [DataAvailability::Blobs, DataAvailability::Calldata] {
+                writers.push(BatcherConfig {
+                    batches,
+                    compression,
+                    da,
+                    frame_bytes: Some(1_000),
+                });
+            }
+        }
+    }
+    writers
 }
 
 /// A transaction on L1 with ample fees.

@@ -4,7 +4,7 @@ use super::{
     BatcherError,
     config::{BatchKind, BatcherConfig, DataAvailability},
 };
-use crate::accounts::DevAccount;
+use crate::accounts::{DevAccount, L1_MAX_FEE_PER_GAS, L1_MAX_PRIORITY_FEE_PER_GAS};
 use alloy_consensus::{
     EthereumTxEnvelope, SignableTransaction, TxEip1559, TxEip4844, TxEip4844WithSidecar, TxEnvelope,
 };
@@ -17,9 +17,7 @@ use light_node_devnet_batches::{
 };
 use light_node_protocol::{L2BlockRef, RollupConfig};
 
-/// Fees that are high enough for an L1 on which hardly anything happens, in wei.
-const MAX_FEE_PER_GAS: u128 = 100_000_000_000;
-const MAX_PRIORITY_FEE_PER_GAS: u128 = 1_000_000_000;
+/// High enough for an L1 on which hardly anybody posts blobs, in wei.
 const MAX_FEE_PER_BLOB_GAS: u128 = 100_000_000_000;
 
 /// Blobs of one transaction; some L1 nodes take no more (Osaka).
@@ -154,8 +152,8 @@ fn calldata(
         nonce,
         // The most that calldata can cost (EIP-7623), so that no estimate is needed.
         gas_limit: 21_000 + 40 * input.len() as u64,
-        max_fee_per_gas: MAX_FEE_PER_GAS,
-        max_priority_fee_per_gas: MAX_PRIORITY_FEE_PER_GAS,
+        max_fee_per_gas: L1_MAX_FEE_PER_GAS,
+        max_priority_fee_per_gas: L1_MAX_PRIORITY_FEE_PER_GAS,
         to: TxKind::Call(inbox),
         input,
         ..TxEip1559::default()
@@ -179,8 +177,8 @@ fn in_blobs(
         chain_id,
         nonce,
         gas_limit: 21_000,
-        max_fee_per_gas: MAX_FEE_PER_GAS,
-        max_priority_fee_per_gas: MAX_PRIORITY_FEE_PER_GAS,
+        max_fee_per_gas: L1_MAX_FEE_PER_GAS,
+        max_priority_fee_per_gas: L1_MAX_PRIORITY_FEE_PER_GAS,
         max_fee_per_blob_gas: MAX_FEE_PER_BLOB_GAS,
         to: inbox,
         blob_versioned_hashes: sidecar.versioned_hashes().collect(),

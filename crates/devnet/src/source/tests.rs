@@ -5,13 +5,13 @@
 
 use super::*;
 use crate::{
+    DevnetConfig,
     accounts::{BATCHER, DEV_ACCOUNTS, SYSTEM_CONFIG_OWNER},
-    batcher::{BatchKind, BatcherConfig, BatcherError, DataAvailability},
-    testing::{FORKS, Rig, config, l1_call},
+    batcher::{BatchKind, BatcherError, DataAvailability},
+    testing::{self, FORKS, Rig, config, l1_call},
 };
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Address, Bytes, TxKind, keccak256};
-use light_node_devnet_batches::Compression;
 use light_node_devnet_l1::contracts::abi::ISystemConfig::setBatcherHashCall;
 use light_node_protocol::Hardfork;
 
@@ -250,24 +250,17 @@ async fn send_noise(rig: &mut Rig) {
 
 #[tokio::test]
 async fn however_the_batcher_writes_the_chain_becomes_safe() {
-    for batches in [BatchKind::Singular, BatchKind::Span] {
-        for compression in [Compression::Zlib, Compression::Brotli] {
-            for da in [DataAvailability::Calldata, DataAvailability::Blobs] {
-                let mut config = config(Hardfork::Jovian);
-                config.batcher = BatcherConfig {
-                    batches,
-                    compression,
-                    da,
-                    frame_bytes: Some(1_000),
-                };
-                let mut rig = Rig::with(config).await;
-                rig.advance(3).await;
-                rig.settle();
-                let status = rig.status();
-                assert_eq!(status.safe_l2, status.unsafe_l2);
-                assert!(status.safe_l2.number >= 3);
-            }
-        }
+    for batcher in testing::writers() {
+        let mut rig = Rig::with(DevnetConfig {
+            batcher,
+            ..config(Hardfork::Jovian)
+        })
+        .await;
+        rig.advance(3).await;
+        rig.settle();
+        let status = rig.status();
+        assert_eq!(status.safe_l2, status.unsafe_l2, "{batcher:?}");
+        assert!(status.safe_l2.number >= 3);
     }
 }
 

@@ -4,9 +4,9 @@
 
 use super::*;
 use crate::{
-    BatchKind, BatcherConfig, Compression, DataAvailability, ElBehaviour, SourceFault,
-    SourceFaultKind,
+    ElBehaviour, SourceFault, SourceFaultKind,
     config::{Blocks, EngineKind},
+    testing,
 };
 use light_node_devnet_el::{ElFault, ElFaultKind};
 use light_node_protocol::Hardfork;
@@ -41,28 +41,6 @@ async fn safe_at_least(follower: &Follower, number: u64) {
 /// Sequencer, batcher, L1, a node that derives, a node that follows it: nothing else says what is safe.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_chain_is_derived_from_l1_however_the_batcher_writes_and_followed_from_there() {
-    let writers = [
-        (
-            BatchKind::Span,
-            Compression::Brotli,
-            DataAvailability::Blobs,
-        ),
-        (
-            BatchKind::Singular,
-            Compression::Zlib,
-            DataAvailability::Calldata,
-        ),
-        (
-            BatchKind::Span,
-            Compression::Zlib,
-            DataAvailability::Calldata,
-        ),
-        (
-            BatchKind::Singular,
-            Compression::Brotli,
-            DataAvailability::Blobs,
-        ),
-    ];
     let datadir = tempfile::tempdir().unwrap();
     let config = DevnetConfig {
         deriver: true,
@@ -73,22 +51,15 @@ async fn the_chain_is_derived_from_l1_however_the_batcher_writes_and_followed_fr
         .unwrap();
     let deriver = devnet.deriver().unwrap();
     let follower = &devnet.followers()[0];
-    for (batches, compression, da) in writers {
-        devnet.batcher().set_config(BatcherConfig {
-            batches,
-            compression,
-            da,
-            frame_bytes: Some(1_000),
-        });
-        let next = deriver.node.engine.state().safe_head.number + 8;
+    for writer in testing::writers() {
+        devnet.batcher().set_config(writer);
+        // What was written in the way before comes first.
+        let next = deriver.node.engine.state().safe_head.number + 5;
         safe_at_least(deriver, next).await;
         let safe = deriver.node.engine.state().safe_head;
         let view = devnet.sequencer_el().view();
         let sequenced = view.block_by_number(safe.number).unwrap();
-        assert_eq!(
-            safe.hash, sequenced.hash,
-            "{batches:?} {compression:?} {da:?}"
-        );
+        assert_eq!(safe.hash, sequenced.hash, "{writer:?}");
         safe_at_least(follower, next).await;
     }
     let mut state = follower.node.engine.watch();
