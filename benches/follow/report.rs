@@ -9,7 +9,16 @@ pub(crate) struct Report {
 impl Report {
     /// A figure that must not be above `limit`.
     pub(crate) fn at_most(&mut self, what: &str, figure: f64, limit: f64, unit: &str) {
-        let holds = figure <= limit;
+        self.judge(what, figure, limit, unit, figure <= limit);
+    }
+
+    /// A figure that must not be below `limit`.
+    #[allow(dead_code)] // not every bench has one
+    pub(crate) fn at_least(&mut self, what: &str, figure: f64, limit: f64, unit: &str) {
+        self.judge(what, figure, limit, unit, figure >= limit);
+    }
+
+    fn judge(&mut self, what: &str, figure: f64, limit: f64, unit: &str, holds: bool) {
         let verdict = if holds { "ok" } else { "BROKEN" };
         println!("{what:<58} {figure:>9.3} {unit:<9} limit {limit:>7.2}  {verdict}");
         if !holds {

@@ -22,6 +22,8 @@ use kona_hardforks::{Hardfork as _, Hardforks};
 use light_node_protocol::{BlockNumHash, Hardfork, L1BlockRef, L2BlockRef, RollupConfig};
 use op_alloy_consensus_v018::OpTxEnvelope;
 
+#[cfg(feature = "test-utils")]
+pub(crate) mod online;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(crate) mod stock;
@@ -63,6 +65,27 @@ pub(crate) fn rollup_config(config: &RollupConfig) -> KonaRollupConfig {
         deposit_contract_address: config.deposit_contract_address,
         l1_system_config_address: config.l1_system_config_address,
         ..KonaRollupConfig::default()
+    }
+}
+
+/// The system config as kona's stages read it.
+#[cfg(any(test, feature = "test-utils"))]
+pub(crate) fn system_config(config: &light_node_protocol::SystemConfig) -> KonaSystemConfig {
+    let [denominator, elasticity] = [0, 4].map(|at| {
+        let params = config.eip1559_params.0;
+        u32::from_be_bytes([params[at], params[at + 1], params[at + 2], params[at + 3]])
+    });
+    let fee = config.operator_fee();
+    KonaSystemConfig {
+        batcher_address: config.batcher_address,
+        overhead: config.overhead.into(),
+        scalar: config.scalar.into(),
+        gas_limit: config.gas_limit,
+        eip1559_denominator: Some(denominator),
+        eip1559_elasticity: Some(elasticity),
+        operator_fee_scalar: Some(fee.scalar),
+        operator_fee_constant: Some(fee.constant),
+        ..KonaSystemConfig::default()
     }
 }
 

@@ -42,6 +42,8 @@ pub use cause::{ResetCause, RetryCause};
 pub use config::DerivationConfig;
 pub use deriver::{Deriver, DeriverConfig, Parent, ResetPoint, Step};
 pub use handle::DerivationHandle;
+#[cfg(feature = "test-utils")]
+pub use kona::online::{StockL2, StockWire, decompress, decompress_stock, derive_stock};
 pub use metrics::DerivationMetrics;
 pub use status::{DerivationCounters, DerivationPhase, DerivationStatus, DerivationTrouble};
 pub use upgrades::{UpgradeBundleError, UpgradeBundles};

@@ -157,21 +157,7 @@ impl L2ChainProvider for StockL2 {
         number: u64,
         _config: Arc<kona_genesis::RollupConfig>,
     ) -> Result<kona_genesis::SystemConfig, Unread> {
-        let config = self.el.system_config(number);
-        let params = config.eip1559_params.0;
-        let word = |at: usize| u32::from_be_bytes(params[at..at + 4].try_into().unwrap());
-        let fee = config.operator_fee();
-        Ok(kona_genesis::SystemConfig {
-            batcher_address: config.batcher_address,
-            overhead: config.overhead.into(),
-            scalar: config.scalar.into(),
-            gas_limit: config.gas_limit,
-            eip1559_denominator: Some(word(0)),
-            eip1559_elasticity: Some(word(4)),
-            operator_fee_scalar: Some(fee.scalar),
-            operator_fee_constant: Some(fee.constant),
-            ..kona_genesis::SystemConfig::default()
-        })
+        Ok(super::system_config(&self.el.system_config(number)))
     }
 }
 
