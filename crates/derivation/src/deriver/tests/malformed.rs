@@ -232,3 +232,28 @@ async fn a_span_whose_ground_nobody_knows_yet_is_passed_over_and_its_channel_goe
         assert_eq!(derived_from(&driver), [8; 12]);
     }
 }
+
+/// Kona's queue, which decides before Holocene, counts back from the safe head unchecked, and knows no post-exec transactions.
+#[tokio::test]
+async fn before_holocene_a_batch_that_begins_with_genesis_or_brings_later_transactions_is_dropped()
+{
+    for begins_with_genesis in [true, false] {
+        let mut world = stock::before_jovian(5);
+        world.l1.push_empty(6);
+        let blocks = world.sequence_many(4).await;
+        let bad = if begins_with_genesis {
+            let mut early = blocks.clone();
+            for block in &mut early {
+                block.batch.timestamp -= world::L2_BLOCK_TIME;
+            }
+            span(&early)
+        } else {
+            edited(&blocks[0], |batch| {
+                batch.transactions = vec![Bytes::from_static(&[0x7d, 1])];
+            })
+        };
+        let bad = vec![batcher::post(BATCHER, 1, &[bad, span(&blocks)])];
+        let driver = derive_behind(&world, bad, Vec::new()).await;
+        assert_eq!(driver.hashes(), world.el.hashes());
+    }
+}

@@ -1,7 +1,7 @@
 //! Before Holocene: kona's batch queue, which keeps batches of the future and takes a span batch as a whole. It has the faults that
 //! its authors have found since; they concern history only.
 
-use super::{BatchSource, NextBatch, safe_chain::SafeChain};
+use super::{BatchSource, NextBatch, rules::POST_EXEC, safe_chain::SafeChain};
 use crate::{
     kona::{
         AttributesProvider, Batch, BatchQueue, BlockInfo, L2BlockInfo, NextBatchProvider,
@@ -10,6 +10,7 @@ use crate::{
     },
     stages::{Context, Cursor},
 };
+use alloy_primitives::Bytes;
 use async_trait::async_trait;
 use light_node_protocol::L2BlockRef;
 use std::sync::Arc;
@@ -39,17 +40,23 @@ impl SharedSource {
         self.source.lock().await
     }
 
-    /// True unless a batch names numbers that no chain has. Kona's queue adds to them unchecked.
+    /// True unless a batch names numbers that no chain has, begins with genesis, which no batch makes, or brings transactions of a
+    /// later fork than Holocene. Kona's queue computes with the numbers unchecked and does not know the transactions.
     fn is_sane(&self, batch: &Batch) -> bool {
-        let is_sane = |epoch: u64, timestamp: u64| {
-            epoch < LATEST && (self.genesis_time..LATEST).contains(&timestamp)
+        let is_sane = |epoch: u64, timestamp: u64, transactions: &[Bytes]| {
+            epoch < LATEST
+                && timestamp > self.genesis_time
+                && timestamp < LATEST
+                && transactions
+                    .iter()
+                    .all(|transaction| transaction.first() != Some(&POST_EXEC))
         };
         match batch {
-            Batch::Single(batch) => is_sane(batch.epoch_num, batch.timestamp),
+            Batch::Single(batch) => is_sane(batch.epoch_num, batch.timestamp, &batch.transactions),
             Batch::Span(span) => span
                 .batches
                 .iter()
-                .all(|block| is_sane(block.epoch_num, block.timestamp)),
+                .all(|block| is_sane(block.epoch_num, block.timestamp, &block.transactions)),
         }
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 /// Type byte of deposits, which derivation alone makes.
 const DEPOSIT: u8 = 0x7e;
 /// Type byte of post-exec transactions, which Lagoon brings.
-const POST_EXEC: u8 = 0x7d;
+pub(super) const POST_EXEC: u8 = 0x7d;
 /// Type byte of EIP-7702 transactions, which Isthmus brings.
 const SET_CODE: u8 = 4;
 
