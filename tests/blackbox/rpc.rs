@@ -198,6 +198,17 @@ async fn admin_exists_only_where_it_was_enabled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_follows_has_no_derivation_to_reset() {
+    let (_dir, node) = lonely_node(|flags| flags.with_switch("--rpc.enable-admin"));
+    let rpc = node.rpc();
+    let answer = rpc.call("admin_resetDerivationPipeline", json!([])).await;
+    let error = answer.unwrap_err();
+    assert_eq!(error["code"], -32000, "{error}");
+    let words = error["message"].as_str().unwrap();
+    assert!(words.contains("follows another one"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unsafe_payload_with_another_hash_is_refused_before_anybody_sees_it() {
     let (node, chain) = following_node(|flags| flags.with_switch("--rpc.enable-admin")).await;
     let before = node.rpc().sync_status().await.unwrap();
