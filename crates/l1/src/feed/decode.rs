@@ -150,9 +150,11 @@ pub(crate) fn body(json: &str, addresses: &Addresses, trusted: bool) -> Result<B
     if trusted {
         return Ok(body);
     }
-    match encoded.iter().cloned().collect::<Result<Vec<_>, _>>() {
-        Ok(whole) => check_transactions(&body.header, &whole)?,
-        Err(_) => body.unchecked = Some(Unchecked { encoded }),
+    let unchecked = Unchecked { encoded };
+    if unchecked.encoded.iter().all(Result::is_ok) {
+        unchecked.check(&body.header, Vec::new())?;
+    } else {
+        body.unchecked = Some(unchecked);
     }
     Ok(body)
 }

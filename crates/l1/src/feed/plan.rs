@@ -8,8 +8,10 @@ use tokio::time::Instant;
 
 /// Questions for blobs that may be under way; each is verified on all cores.
 const BLOB_REQUESTS: usize = 4;
-/// What a block under way counts as: few are larger.
+/// What a block under way counts as at the least: most are smaller.
 const EXPECTED_BLOCK_BYTES: usize = 64 << 10;
+/// Under way a block or blob takes more than when it is there: its JSON is twice as long, and is decoded and checked beside it.
+const TIMES_ON_ITS_WAY: usize = 4;
 
 impl L1Feed {
     /// Starts what may be started now.
@@ -79,7 +81,9 @@ impl L1Feed {
     /// The bytes of the window are taken, or will be by what is under way.
     fn is_full(&self) -> bool {
         let blobs: usize = self.blobs.values().map(|(count, _)| *count).sum();
-        let coming = self.numbers.len() * EXPECTED_BLOCK_BYTES + blobs * BLOB_BYTES;
+        // Where blocks are full of inbox data, the next ones will be, too.
+        let block = (TIMES_ON_ITS_WAY * self.store.mean_bytes()).max(EXPECTED_BLOCK_BYTES);
+        let coming = self.numbers.len() * block + blobs * TIMES_ON_ITS_WAY * BLOB_BYTES;
         self.store.window_bytes() + coming >= self.config.window_bytes
     }
 

@@ -291,6 +291,13 @@ impl Store {
         self.ahead_bytes + self.blobs.len() * BLOB_BYTES
     }
 
+    /// What a block ahead of the cursor takes on average; zero if none is there.
+    pub(super) fn mean_bytes(&self) -> usize {
+        self.ahead_bytes
+            .checked_div(self.window_blocks())
+            .unwrap_or_default()
+    }
+
     /// How many canonical blocks ahead of the cursor are held.
     pub(super) fn window_blocks(&self) -> usize {
         let ahead = self.cursor.saturating_add(1)..;
