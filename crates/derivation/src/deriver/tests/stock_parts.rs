@@ -357,3 +357,39 @@ async fn a_span_far_ahead_of_l1_gives_what_the_stock_pipeline_makes_of_it() {
     assert!((850..1000).contains(&derived), "{derived}");
     stock::assert_same(&stock, &ours, "a span far ahead");
 }
+
+#[tokio::test]
+async fn beyond_a_sequencing_window_drifting_batches_cost_their_channel_as_with_the_stock_pipeline()
+{
+    let mut world = World::with(|config| {
+        config.jovian_time = None;
+        config.seq_window_size = 5;
+    });
+    // L1 blocks a second apart, so that L2 is soon half an hour ahead of them.
+    let post = |world: &World, inbox: Vec<InboxTransaction>| {
+        let timestamp = world.l1.head().timestamp + 1;
+        let at = |header: &mut alloy_consensus::Header| header.timestamp = timestamp;
+        world.l1.push_with(inbox, Vec::new(), at);
+    };
+    post(&world, Vec::new());
+    post(&world, Vec::new());
+    let mut blocks = Vec::new();
+    for number in 0..900 {
+        blocks.push(world.sequence_on(1, world::transactions(number, 1)).await);
+    }
+    post(&world, vec![batcher::post(BATCHER, 1, &[span(&blocks)])]);
+    let mut late = Vec::new();
+    for epoch in [2, 3] {
+        late.push(world.sequence_on(epoch, Vec::new()).await);
+    }
+    // Here the window of the first epoch ends, and no block is left to be made on it.
+    post(&world, Vec::new());
+    post(&world, Vec::new());
+    post(&world, vec![batcher::post(BATCHER, 2, &singles(&late))]);
+    let (stock, ours) = stock::both(&world).await;
+    assert_eq!(
+        ours.safe.number, 901,
+        "made without its batch, and none after it"
+    );
+    stock::assert_same(&stock, &ours, "beyond a window");
+}
