@@ -348,10 +348,10 @@ impl Position {
             ..L2BlockRef::default()
         };
         let is_last_in_span = is_last || self.blocks.len() - self.parent > MAX_AHEAD;
-        let is_of_holocene = self
-            .context
-            .config
-            .is_active(Hardfork::Holocene, block.timestamp);
+        let derived_from = kona::l1_block_ref(&self.context.cursor.get());
+        // As in the engine: the L1 block decides by which rules.
+        let config = &self.context.config;
+        let is_of_holocene = config.is_active(Hardfork::Holocene, derived_from.timestamp);
         self.blocks.push_back(Derived {
             block,
             system_config: built.system_config,
@@ -363,7 +363,7 @@ impl Position {
             number: block.number,
             l1_origin,
             sequence_number: built.sequence_number,
-            derived_from: kona::l1_block_ref(&self.context.cursor.get()),
+            derived_from,
             is_last_in_span,
         }))
     }
