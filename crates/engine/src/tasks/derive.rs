@@ -86,7 +86,9 @@ async fn start(
     attributes: &OpPayloadAttributes,
 ) -> Result<Result<PayloadId, Built>, ElError> {
     let unlabelled = without_labels(parent.hash);
-    let labelled = if ctx.is_lost() {
+    // What is derived again lies below the labels, or on another branch.
+    let is_below = parent.number < ctx.state.safe_head.number;
+    let labelled = if ctx.is_lost() || is_below {
         unlabelled
     } else {
         of_heads(parent, &ctx.state.safe_head, &ctx.state.finalized_head)

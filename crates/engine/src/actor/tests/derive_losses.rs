@@ -17,6 +17,7 @@ under_each_el! {
     a_forkchoice_that_calls_an_executed_block_invalid_says_nothing_of_its_batch,
     a_restart_of_derivation_leaves_no_target_of_ours,
     a_refused_block_whose_replacement_got_lost_is_replaced_once,
+    what_came_back_by_itself_is_left_for_another_branch_of_l1,
 }
 
 fn lost() -> ConsolidateOutcome {
@@ -224,5 +225,30 @@ async fn a_refused_block_whose_replacement_got_lost_is_replaced_once(kind: Memor
     assert_eq!((state.epoch, state.reset_epoch), (1, 1));
     assert_eq!(state.safe_head, chain[4].block_ref());
     assert_eq!(harness.el.safe(), chain[4].block_ref());
+    harness.stop().await;
+}
+
+async fn what_came_back_by_itself_is_left_for_another_branch_of_l1(kind: MemoryElKind) {
+    let (mut harness, chain) = at(kind, 10).await;
+    harness.el.restart(6);
+    assert_eq!(harness.consolidate(derived(&chain[10])).await, lost());
+    assert!(harness.reset_to(&chain[1]).await.is_ok());
+    assert_eq!(
+        harness.consolidate(derived(&chain[2])).await,
+        safe(&chain[2])
+    );
+    // The peers of the EL bring all of it back before derivation is there; then L1 turns out to say something else.
+    harness.el.add_canonical(&chain[..12]);
+    harness.insert(&chain[12]).await;
+    harness.pass(seconds(70)).await;
+    let other = harness.branch(&chain[2], 10, 1);
+    let outcome = harness.consolidate(derived(&other[0])).await;
+    let is_contradicted = matches!(
+        outcome,
+        ConsolidateOutcome::Reset(ResetReason::Contradicted(_)) | ConsolidateOutcome::Safe(_)
+    );
+    assert!(is_contradicted, "{outcome:?}");
+    let branch = [&chain[..3], &other[..]].concat();
+    harness.derive_on(&branch, 2).await;
     harness.stop().await;
 }

@@ -308,6 +308,16 @@ impl World {
                 let taken = engine.try_insert_unsafe(block.envelope.clone());
                 assert_eq!(taken, Ok(()));
             }
+            Event::Wait(millis) => self.harness.pass(Duration::from_millis(millis)).await,
+            fault => self.befall(fault),
+        }
+        self.harness.check();
+    }
+
+    /// Something happens to the EL.
+    fn befall(&self, event: Event) {
+        let el = &self.harness.el;
+        match event {
             Event::Peers(index) => el.add(&self.all[index % self.all.len()..][..1]),
             Event::Lose(count) => el.lose_last(count),
             Event::Kill(lost) => el.restart(lost),
@@ -338,9 +348,8 @@ impl World {
                 let syncing = alloy_rpc_types_engine::PayloadStatusEnum::Syncing;
                 el.script(CallKind::ForkchoiceUpdated, Scripted::Status(syncing));
             }
-            Event::Wait(millis) => self.harness.pass(Duration::from_millis(millis)).await,
+            other => panic!("{other:?} is no fault of the EL"),
         }
-        self.harness.check();
     }
 
     /// The faults end, but for those already on their way. Derivation goes on until all of L1 is derived.
