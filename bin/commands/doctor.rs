@@ -2,7 +2,9 @@
 //! changed anywhere. First facts are gathered, then judged by rules that know no network.
 
 mod ages;
+mod beacon;
 mod clock;
+mod derive;
 mod el;
 mod finding;
 mod l1;
@@ -11,12 +13,13 @@ mod source;
 mod words;
 
 use crate::{
-    args::{doctor::DoctorArgs, layers::Notice, node::NodeArgs},
+    args::{doctor::DoctorArgs, l1::SLOT_DURATION, layers::Notice, node::NodeArgs},
     commands::{healthcheck::reachable, node, print_line},
 };
 use finding::{Check, Finding, Report, Severity};
 use light_node_follow::{FollowSource, HttpSource};
 use light_node_l1::L1Config;
+use light_node_node::UpgradeBundles;
 use light_node_protocol::{RollupConfig, network_name};
 use std::{
     net::SocketAddr,
@@ -63,6 +66,10 @@ struct Setup {
     l1: Vec<Url>,
     el: Option<Url>,
     source: Option<Url>,
+    /// Empty where a source is followed.
+    beacons: Vec<Url>,
+    /// None where a source is followed.
+    bundles: Option<UpgradeBundles>,
     jwt: Option<PathBuf>,
     listen: SocketAddr,
     /// Where metrics are served, if they are.
@@ -78,6 +85,8 @@ struct Facts {
     own_path: Option<Vec<String>>,
     l1: Vec<l1::L1Facts>,
     el: Option<el::ElFacts>,
+    samples: Option<beacon::Samples>,
+    beacons: Vec<beacon::BeaconFacts>,
     source: Option<source::SourceFacts>,
 }
 
@@ -159,11 +168,24 @@ fn read(args: &NodeArgs) -> (Setup, Vec<Finding>) {
         findings.push(faulty(missing.to_owned()));
     }
     kept(node::ports(args), &mut findings);
+    let (mut beacons, mut bundles) = (Vec::new(), None);
+    if args.follow.source.is_none() {
+        let named = node::beacons(args, rollup.as_ref());
+        beacons.extend(named.into_iter().filter_map(|url| kept(url, &mut findings)));
+        if let Some(rollup) = &rollup {
+            let (found, read) = derive::look(args, rollup);
+            findings.extend(found);
+            bundles = Some(read);
+        }
+        findings.push(derive::look_at_safedb(args));
+    }
     let setup = Setup {
         rollup,
         l1,
         el,
         source,
+        beacons,
+        bundles,
         jwt,
         listen: args.rpc.listen(),
         metrics: args
@@ -206,7 +228,8 @@ async fn gather(args: &NodeArgs, setup: &Setup) -> Facts {
     let l1_urls = setup.l1.iter().map(|url| ("--l1", url));
     let el_url = setup.el.iter().map(|url| ("--l2", url));
     let source_url = setup.source.iter().map(|url| ("--l2.follow.source", url));
-    let urls = l1_urls.chain(el_url).chain(source_url);
+    let beacon_urls = setup.beacons.iter().map(|url| (beacon::FLAG, url));
+    let urls = l1_urls.chain(beacon_urls).chain(el_url).chain(source_url);
     let names = futures::future::join_all(urls.map(|(flag, url)| local::resolve(flag, url)));
     let l1_config = setup.rollup.as_ref().map(|rollup| {
         let mut config = L1Config::new(Vec::new(), rollup.l1_chain_id, rollup.genesis.l1);
@@ -226,11 +249,23 @@ async fn gather(args: &NodeArgs, setup: &Setup) -> Facts {
         setup.rollup.as_ref()?;
         source::ask(setup.source.clone()?).await
     };
+    let beacons = async {
+        if setup.beacons.is_empty() {
+            return (None, Vec::new());
+        }
+        let slot = args.l1.slot_duration;
+        let slot = (slot != SLOT_DURATION).then_some(slot);
+        let samples = beacon::sample(&setup.l1).await;
+        let urls = setup.beacons.iter().cloned();
+        let asked = urls.map(|url| beacon::ask(url, slot, samples.as_ref()));
+        let said = futures::future::join_all(asked).await;
+        (samples, said)
+    };
     let metrics_port = async {
         let listen = setup.metrics?;
         Some(local::look_at_port(listen, local::METRICS_PAGE).await)
     };
-    let (names, rpc_port, metrics_port, own_path, l1, el, source) = tokio::join!(
+    let (names, rpc_port, metrics_port, own_path, l1, el, source, beacons) = tokio::join!(
         names,
         local::look_at_port(setup.listen, "healthz"),
         metrics_port,
@@ -238,7 +273,9 @@ async fn gather(args: &NodeArgs, setup: &Setup) -> Facts {
         l1,
         el,
         source,
+        beacons,
     );
+    let (samples, beacons) = beacons;
     Facts {
         names,
         rpc_port,
@@ -246,6 +283,8 @@ async fn gather(args: &NodeArgs, setup: &Setup) -> Facts {
         own_path,
         l1: l1.unwrap_or_default(),
         el,
+        samples,
+        beacons,
         source,
     }
 }
@@ -266,6 +305,13 @@ fn judge(args: &NodeArgs, setup: &Setup, rollup: &RollupConfig, facts: &Facts) -
         now,
     };
     let mut findings = l1::judge_all(&facts.l1, expected);
+    findings.extend(beacon::judge_all(&facts.beacons, facts.samples.as_ref()));
+    if let Some(bundles) = &setup.bundles {
+        // Without an execution layer the forks that are still to come are known all the same.
+        let from = facts.el.as_ref().and_then(el::ElFacts::derives_from);
+        let from = from.unwrap_or_else(|| ages::seconds(now));
+        findings.push(derive::judge_bundles(bundles, rollup, from, now));
+    }
     if let Some(el) = &facts.el {
         findings.extend(el::judge(el, el::Expected { rollup, now }));
     }

@@ -155,7 +155,10 @@ pub(crate) fn beacons(
 }
 
 /// The blob schedule of L1.
-fn l1_chain(args: &NodeArgs, rollup_config: &RollupConfig) -> eyre::Result<L1ChainConfig> {
+pub(crate) fn l1_chain(
+    args: &NodeArgs,
+    rollup_config: &RollupConfig,
+) -> eyre::Result<L1ChainConfig> {
     let l1_chain_id = rollup_config.l1_chain_id;
     let Some(path) = &args.derive.l1_chain_config else {
         return L1ChainConfig::by_chain_id(l1_chain_id).ok_or_else(|| {
@@ -170,7 +173,7 @@ fn l1_chain(args: &NodeArgs, rollup_config: &RollupConfig) -> eyre::Result<L1Cha
     L1ChainConfig::from_json(&json).wrap_err_with(|| format!("{} has no blob schedule", name()))
 }
 
-fn upgrades(args: &NodeArgs) -> eyre::Result<UpgradeBundles> {
+pub(crate) fn upgrades(args: &NodeArgs) -> eyre::Result<UpgradeBundles> {
     let mut bundles = UpgradeBundles::default();
     for path in &args.derive.upgrade_bundles {
         let name = || format!("--rollup.upgrade-bundle={}", path.display());
@@ -183,7 +186,7 @@ fn upgrades(args: &NodeArgs) -> eyre::Result<UpgradeBundles> {
 }
 
 /// Chains that can only be followed.
-fn derivable(rollup_config: &RollupConfig) -> eyre::Result<()> {
+pub(crate) fn derivable(rollup_config: &RollupConfig) -> eyre::Result<()> {
     if rollup_config.alt_da.is_some() {
         bail!(
             "this chain keeps its batches outside of L1 (alt_da in its rollup.json), which is not derived: name a rollup node to \

@@ -3,9 +3,11 @@
 
 use crate::helpers::{
     chain::{Chain, Settings},
+    deriving,
     flags::{DEAD, Flags},
     process::{NodeProcess, plain_command},
 };
+use light_node_devnet_l1::{Fault, FaultKind};
 use light_node_protocol::Hardfork;
 use serde_json::{Value, json};
 use std::{
@@ -230,6 +232,107 @@ async fn endpoints_of_another_chain_are_named() {
     config("/genesis/l1/hash", hash("34")).assert_errors(&["L1_GENESIS", "SOURCE_CHAIN"]);
     config("/l2_chain_id", json!(902)).assert_errors(&["EL_CHAIN_ID", "SOURCE_CHAIN"]);
     config("/genesis/l2/hash", hash("12")).assert_errors(&["EL_GENESIS", "SOURCE_CHAIN"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_healthy_set_up_of_a_node_that_derives_is_healthy() {
+    let chain = Chain::start(Settings::by_clock(Hardfork::Jovian)).await;
+    let mut statuses = chain.source().subscribe();
+    // The newest L1 block is not asked about, and the batches are in one before it.
+    let begun = statuses.wait_for(|status| status.finalized_l2.number >= 1);
+    drop(tokio::time::timeout(LIMIT, begun).await.unwrap().unwrap());
+    let flags = deriving::flags(&chain);
+    let examined = Examined::of(&flags);
+    assert_eq!(examined.ids("error"), [""; 0], "{:#}", examined.report);
+    assert_eq!(examined.ids("warning"), [""; 0], "{:#}", examined.report);
+    for id in [
+        "L1_CHAIN_CONFIG",
+        "BEACON_REACHABLE",
+        "BEACON_CHAIN",
+        "BEACON_BLOBS",
+        "UPGRADE_BUNDLE",
+        "SAFEDB_PATH",
+    ] {
+        assert!(examined.ids("ok").contains(&id), "{:#}", examined.report);
+    }
+    assert!(!chain.dir().join("safedb").exists(), "the doctor made it");
+    // Who follows needs none of it.
+    let examined = Examined::of(&chain.flags());
+    assert!(!examined.report.to_string().contains("BEACON"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_fault_of_a_beacon_is_named() {
+    let chain = begun().await;
+    // The newest L1 block is not asked about.
+    chain.l1().mine(1).unwrap();
+    let flags = deriving::flags(&chain);
+    let beacon = |url: &str| Examined::of(&flags.clone().with("--l1.beacon", url));
+    beacon(DEAD).assert_errors(&["BEACON_REACHABLE"]);
+    beacon(&website().await).assert_errors(&["BEACON_ANSWER"]);
+    let other = Chain::start(Settings {
+        fork: Hardfork::Isthmus,
+        l1_block_seconds: 3,
+        ..Settings::on_command()
+    })
+    .await;
+    // However far the first one has come.
+    other.l1().mine(400).unwrap();
+    beacon(&other.endpoints().beacon).assert_errors(&["BEACON_CHAIN"]);
+    for kind in [FaultKind::WithheldBlobs, FaultKind::MissedSlot] {
+        let l1 = chain.l1();
+        l1.set_fault(Fault::until_cleared(kind));
+        let id = match kind {
+            FaultKind::WithheldBlobs => "BEACON_BLOBS",
+            _ => "BEACON_CHAIN",
+        };
+        Examined::of(&flags).assert_errors(&[id]);
+        l1.clear_fault();
+    }
+    // One that is down is no error beside one that works.
+    let both = [DEAD, &chain.endpoints().beacon].join(",");
+    let examined = beacon(&both);
+    assert_eq!(examined.ids("error"), [""; 0], "{:#}", examined.report);
+    // Blocks on command may be ahead of the clock, which is another warning.
+    assert!(examined.ids("warning").contains(&"BEACON_REACHABLE"));
+    Examined::of(&flags.without("--l1.beacon")).assert_errors(&["CONFIG"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_derivation_needs_are_examined() {
+    let chain = begun().await;
+    let flags = deriving::flags(&chain);
+    let file = |name: &str, content: String| {
+        let path = chain.dir().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let genesis = fs::read(&chain.endpoints().files.l1_genesis).unwrap();
+    let mut genesis: Value = serde_json::from_slice(&genesis).unwrap();
+    genesis["config"]["chainId"] = json!(1);
+    let foreign = file("foreign.json", genesis.to_string());
+    let config = |path: &str| Examined::of(&flags.clone().with("--l1.chain-config", path));
+    config(foreign.to_str().unwrap()).assert_errors(&["L1_CHAIN_CONFIG"]);
+    config("/nowhere/genesis.json").assert_errors(&["L1_CHAIN_CONFIG"]);
+    let bundle = file("bundle.json", r#"{ "transactions": [] }"#.to_owned());
+    let bundle = flags
+        .clone()
+        .with("--rollup.upgrade-bundle", bundle.display());
+    let examined = Examined::of(&bundle);
+    examined.assert_errors(&["UPGRADE_BUNDLE"]);
+    let below_a_file = chain.rollup_config().join("safedb");
+    let safedb = flags.clone().with("--safedb.path", below_a_file.display());
+    Examined::of(&safedb).assert_errors(&["SAFEDB_PATH"]);
+
+    let mut rollup: Value =
+        serde_json::from_slice(&fs::read(chain.rollup_config()).unwrap()).unwrap();
+    let begun = rollup["genesis"]["l2_time"].as_u64().unwrap();
+    rollup["karst_time"] = json!(begun + 10 * 86_400);
+    let karst = file("karst.json", rollup.to_string());
+    let examined = Examined::of(&flags.with("--rollup.config", karst.display()));
+    assert!(examined.ids("warning").contains(&"UPGRADE_BUNDLE"));
+    let detail = examined.detail("UPGRADE_BUNDLE");
+    assert!(detail.contains("karst activates in"), "{detail}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,11 @@ pub(crate) fn since(timestamp: u64, now: SystemTime) -> Result<Duration, Duratio
         .ok_or_else(|| then.saturating_sub(now))
 }
 
+/// Seconds since 1970.
+pub(crate) fn seconds(now: SystemTime) -> u64 {
+    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// The age in words.
 pub(crate) fn shown(age: Result<Duration, Duration>) -> String {
     let whole = |age: Duration| humantime::format_duration(Duration::from_secs(age.as_secs()));

@@ -138,6 +138,15 @@ async fn details(engine: &HttpEngine, genesis: BlockNumHash) -> Details {
 }
 
 impl ElFacts {
+    /// Time (seconds) of the block from which derivation goes on, if it is known.
+    pub(crate) fn derives_from(&self) -> Option<u64> {
+        let details = self.with_token.as_ref()?.details.as_ref()?;
+        let [_, safe, finalized] = &details.heads;
+        let label = |head: &Result<Option<ElBlock>, ElError>| head.as_ref().ok().copied().flatten();
+        let block = label(safe).or_else(|| label(finalized))?;
+        Some(block.block_ref.timestamp)
+    }
+
     /// Whether it has the block that the source calls finalized.
     pub(crate) async fn compare_with(&self, finalized: L2BlockRef) -> Option<Finding> {
         let with_token = self.with_token.as_ref()?;

@@ -35,6 +35,20 @@ pub(crate) enum Check {
     L1Head,
     /// It serves `safe` and `finalized`.
     L1Tags,
+    /// The blob schedule of the L1 is built in, or in the file that the flags name.
+    L1ChainConfig,
+    /// A beacon answers.
+    BeaconReachable,
+    /// Its answers are those of a beacon.
+    BeaconAnswer,
+    /// It is of our L1.
+    BeaconChain,
+    /// It has the blobs of a recent L1 block.
+    BeaconBlobs,
+    /// No fork ahead needs a bundle that is not there.
+    UpgradeBundle,
+    /// The history of safe heads can be written.
+    SafedbPath,
     /// The execution layer answers.
     ElReachable,
     /// `--l2` is its authenticated port.
@@ -94,7 +108,7 @@ pub(crate) enum Severity {
     Info,
     /// The node works, but not as well as it could, or not for long.
     Warning,
-    /// The node will not follow like this.
+    /// The node will not work like this.
     Error,
 }
 
@@ -235,9 +249,9 @@ impl Report {
         match (errors, warnings) {
             (None, None) => "\nNothing is wrong.".to_owned(),
             (None, Some(warnings)) => format!("\nNo error, {warnings}."),
-            (Some(errors), None) => format!("\nThe node will not follow like this: {errors}."),
+            (Some(errors), None) => format!("\nThe node will not work like this: {errors}."),
             (Some(errors), Some(warnings)) => {
-                format!("\nThe node will not follow like this: {errors}, {warnings}.")
+                format!("\nThe node will not work like this: {errors}, {warnings}.")
             }
         }
     }

@@ -135,7 +135,7 @@ pub(crate) fn without_consequences(findings: &[Finding]) -> Vec<Finding> {
 fn is_reach_of(one: &Finding, lookup: &Finding) -> bool {
     let is_about_reach = matches!(
         one.check,
-        Check::L1Reachable | Check::ElReachable | Check::SourceReachable
+        Check::L1Reachable | Check::BeaconReachable | Check::ElReachable | Check::SourceReachable
     );
     let url = one.subject.as_deref().and_then(|url| Url::parse(url).ok());
     is_about_reach && url.is_some_and(|url| url.host_str() == lookup.subject.as_deref())
