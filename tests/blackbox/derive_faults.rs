@@ -243,11 +243,20 @@ async fn an_l1_that_reorganises_while_it_is_read_is_derived_anew() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reorgs_below_safe_and_down_to_finalized_are_derived_anew() {
-    let it = Derived::start(settings(), |_, flags| flags).await;
+    let far_finality = Settings {
+        finalized_lag: 20,
+        ..settings()
+    };
+    let it = Derived::start(far_finality, |_, flags| flags).await;
     it.expect_reorg();
     for drop_batches in [false, true] {
+        // After a reorg L2 is so far behind L1, and a step takes both on.
+        let theirs = it.chain.source().status();
+        let behind = theirs.head_l1.number - theirs.unsafe_l2.l1_origin.number;
+        let near = theirs.unsafe_l2.number + behind;
+        it.chain.build_up_to(near).await;
         it.chain
-            .step_until(|status| status.safe_l2.number >= status.finalized_l2.number + 4)
+            .step_until(|status| status.safe_l2.l1_origin.number > status.finalized_l1.number + 1)
             .await;
         let before = it.in_step().await;
         let heads = it.chain.l1().heads();
