@@ -94,6 +94,8 @@ pub struct DerivationActor {
     was_lost: bool,
     /// The L1 block after the one that is read now was not given so often, although the L1 head is above it.
     lacking: u32,
+    /// At which L1 block the pipeline last asked for a start, and how often it did there.
+    stuck_at: (u64, u32),
     /// The L1 head at which it was last looked whether what was read is still on L1, while nothing more can be derived.
     looked_at: B256,
     /// What the engine was last told to be final.
@@ -143,6 +145,7 @@ impl DerivationActor {
             last_reset: None,
             was_lost: false,
             lacking: 0,
+            stuck_at: (0, 0),
             looked_at: B256::ZERO,
             told_final: None,
             asked_final: (0, B256::ZERO),

@@ -25,6 +25,9 @@ use tracing::{debug, info, warn};
 /// So often the next L1 block may be missing, in some four seconds, before that is called a trouble.
 const LACKING_TOLERATED: u32 = 4;
 
+/// So many starts at one L1 block are more than a reorg takes.
+const STUCK_AFTER: u32 = 3;
+
 /// Work under way, with the pipeline.
 pub(super) type WorkCall = Pin<Box<dyn Future<Output = (Deriver, Done)> + Send>>;
 
@@ -212,7 +215,11 @@ impl DerivationActor {
             Step::NeedsParent => self.window.note_needs_parent(),
             Step::CaughtUp => self.handle_caught_up(engine, answers),
             Step::Retry(cause) => self.pause_for(trouble_of(&cause)),
-            Step::Reset(cause) => self.start_over(with_causes(&cause), answers),
+            Step::Reset(cause) => {
+                let cause = with_causes(&cause);
+                self.note_stuck(&cause);
+                self.start_over(cause, answers);
+            }
             Step::MissingUpgradeBundle(fork) => {
                 self.stage = Stage::Stopped;
                 self.report.set_phase(DerivationPhase::Stopped);
@@ -285,11 +292,32 @@ impl DerivationActor {
         self.not_before = Some(Instant::now() + self.retry.next_delay());
     }
 
+    /// L1 that says at one place again and again what cannot be is no reorg, but a trouble.
+    fn note_stuck(&mut self, cause: &str) {
+        let here = self.origin.number;
+        let (place, times) = self.stuck_at;
+        let times = if place == here { times + 1 } else { 1 };
+        self.stuck_at = (here, times);
+        if self.is_stuck() {
+            let cause = format!("derivation comes no further than block {here}: {cause}");
+            self.report
+                .note_trouble(DerivationTrouble::L1Unreachable { cause });
+        }
+    }
+
+    /// Derivation has not got beyond the place at which it started over several times.
+    const fn is_stuck(&self) -> bool {
+        let (place, times) = self.stuck_at;
+        times >= STUCK_AFTER && self.origin.number <= place
+    }
+
     /// Nothing is wrong.
     fn go_on(&mut self) {
         self.lacking = 0;
         self.retry.reset();
-        self.report.note_well();
+        if !self.is_stuck() {
+            self.report.note_well();
+        }
     }
 
     /// Something could not be asked: it is asked again after a while.

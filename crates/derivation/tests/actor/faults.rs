@@ -1,9 +1,15 @@
 //! What L1, beacons and the execution layer do to derivation, and that it comes back by itself.
 
 use super::*;
-use alloy_primitives::Bytes;
-use light_node_l1::BlobError;
+use alloy_primitives::{Address, B256, Bytes};
+use async_trait::async_trait;
+use light_node_l1::{Blob, BlobError, L1Data, L1DataError, L1Source, MemoryL1Source};
+use light_node_protocol::BlockNumHash;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 fn trouble(node: &world::Node) -> Option<&'static str> {
     let status = node.derivation.status();
@@ -219,6 +225,78 @@ async fn an_l1_block_that_no_endpoint_has_below_the_head_is_named() {
     world.mine(6);
     node.until_caught_up(world.l1.head().number).await;
     assert_eq!(trouble(&node), None);
+    node.stop().await;
+}
+
+/// An L1 that has for one height a block of no chain.
+#[derive(Debug)]
+struct WithOrphan {
+    l1: MemoryL1Source,
+    /// The height; zero is none.
+    number: AtomicU64,
+}
+
+#[async_trait]
+impl L1Source for WithOrphan {
+    async fn block(&self, number: u64) -> Result<Option<Arc<L1Data>>, L1DataError> {
+        let block = self.l1.block(number).await?;
+        if number != self.number.load(Ordering::Relaxed) {
+            return Ok(block);
+        }
+        let orphan = |block: Arc<L1Data>| {
+            let mut header = block.header.clone();
+            header.parent_hash = B256::repeat_byte(0xee);
+            Arc::new(L1Data::with_header(header, Vec::new(), Vec::new()))
+        };
+        Ok(block.map(orphan))
+    }
+
+    async fn block_by_hash(&self, id: BlockNumHash) -> Result<Option<Arc<L1Data>>, L1DataError> {
+        self.l1.block_by_hash(id).await
+    }
+
+    async fn blobs(
+        &self,
+        _block: BlockNumHash,
+        _slot_time: u64,
+        _parent_beacon_root: Option<B256>,
+        _hashes: &[B256],
+    ) -> Result<Vec<Arc<Blob>>, BlobError> {
+        Ok(Vec::new())
+    }
+
+    fn advance(&self, cursor: BlockNumHash, batcher: Address) {
+        self.l1.advance(cursor, batcher);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_l1_at_which_derivation_starts_over_again_and_again_is_named() {
+    let mut world = World::new();
+    let source = Arc::new(WithOrphan {
+        l1: world.l1.clone(),
+        number: AtomicU64::new(0),
+    });
+    world.l1_source = Some(source.clone());
+    let node = world.start();
+    let safe = world.derive_span(&node, 12).await;
+    let head = world.l1.head().number;
+    node.until_caught_up(head).await;
+    source.number.store(head + 1, Ordering::Relaxed);
+    world.mine(1);
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(not_ready(&node), Some("l1_unreachable"));
+    let status = node.derivation.status();
+    let cause = status.trouble.clone().unwrap().to_string();
+    assert!(
+        cause.contains(&format!("no further than block {head}")),
+        "{cause}"
+    );
+    assert!((4..30).contains(&status.counters.resets), "{status:?}");
+    assert_eq!(node.safe(), safe);
+    source.number.store(0, Ordering::Relaxed);
+    node.until_caught_up(head + 1).await;
+    assert_eq!((trouble(&node), not_ready(&node)), (None, None));
     node.stop().await;
 }
 

@@ -13,7 +13,7 @@ use light_node_devnet_batches::{
 };
 use light_node_engine::{EngineActor, EngineConfig, EngineHandle, EngineState, SafeSourceKind};
 use light_node_engine_api::memory::{ChainBuilder, MemoryEl};
-use light_node_l1::{InboxData, InboxTransaction, L1Heads, MemoryL1Source};
+use light_node_l1::{InboxData, InboxTransaction, L1Heads, L1Source, MemoryL1Source};
 use light_node_protocol::{BlockNumHash, L1ChainConfig, L2BlockRef, RollupConfig};
 use light_node_safedb::SafeDb;
 use std::{sync::Arc, time::Duration};
@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) config: RollupConfig,
     pub(crate) confirmations: u64,
     pub(crate) safe_db: Option<SafeDb>,
+    /// What nodes take for L1; else it is `l1` itself.
+    pub(crate) l1_source: Option<Arc<dyn L1Source>>,
 }
 
 impl World {
@@ -77,6 +79,7 @@ impl World {
             builder,
             confirmations: 0,
             safe_db: None,
+            l1_source: None,
         }
     }
 
@@ -98,7 +101,9 @@ impl World {
         let (actor, derivation) = DerivationActor::new(
             config,
             deriver_config,
-            Arc::new(self.l1.clone()),
+            self.l1_source
+                .clone()
+                .unwrap_or_else(|| Arc::new(self.l1.clone())),
             self.heads.subscribe(),
             self.safe_db.clone(),
         );
