@@ -17,7 +17,8 @@ mod tests;
 const SINGULAR: u8 = 0;
 /// Type byte of a batch of many blocks.
 const SPAN: u8 = 1;
-/// Above this size a channel is decoded off the async threads: about a millisecond of work.
+/// A channel of more bytes, and a batch of more bytes in whatever channel, is decoded off the async threads: about a millisecond of
+/// work.
 const LARGE: usize = 32 << 10;
 
 /// What the next place in a channel holds.
@@ -83,9 +84,10 @@ impl ChannelBatches {
         })
     }
 
-    /// True if reading on may take long enough to be done elsewhere.
-    pub(crate) fn is_large(&self) -> bool {
+    /// True if reading on may take long enough to be done elsewhere. What a channel says in a few bytes may be a million of them.
+    pub(crate) fn is_large(&mut self) -> bool {
         self.inflater.compressed_len() > LARGE
+            || matches!(self.next_head(), Ok((_, length)) if length > LARGE)
     }
 
     /// What comes next. After [`ChannelItem::End`] the channel is of no more use.
@@ -103,6 +105,19 @@ impl ChannelBatches {
 
     /// Length of the RLP head and of the string behind it, which is there and within the limit.
     fn next_string(&mut self) -> Result<(usize, usize), ChannelEnd> {
+        let (head, length) = self.next_head()?;
+        let bytes = self.inflater.peek(head + length);
+        if bytes.len() < head + length {
+            return Err(ChannelEnd::Cut);
+        }
+        if head == 1 && length == 1 && bytes[1] < 0x80 {
+            return Err(ChannelEnd::NotAString);
+        }
+        Ok((head, length))
+    }
+
+    /// Length of the RLP head and of the string that it announces, within the limit.
+    fn next_head(&mut self) -> Result<(usize, usize), ChannelEnd> {
         let too_long = ChannelEnd::TooLong { limit: self.limit };
         let Some(first) = self.inflater.peek(1).first().copied() else {
             // At the limit nothing comes any more, whether or not there is more.
@@ -117,13 +132,6 @@ impl ChannelBatches {
         };
         if head as u64 + length as u64 > self.remaining {
             return Err(too_long);
-        }
-        let bytes = self.inflater.peek(head + length);
-        if bytes.len() < head + length {
-            return Err(ChannelEnd::Cut);
-        }
-        if head == 1 && length == 1 && bytes[1] < 0x80 {
-            return Err(ChannelEnd::NotAString);
         }
         Ok((head, length))
     }

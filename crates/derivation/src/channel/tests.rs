@@ -231,3 +231,15 @@ fn a_string_that_claims_more_than_there_is_reserves_nothing() {
     let (_, end) = items(batcher::zlib(&claim), LIMIT, CHAIN);
     assert_eq!(end, ChannelEnd::Cut);
 }
+
+#[test]
+fn a_small_channel_with_a_large_batch_is_much_work() {
+    let is_large = |batch: &[u8]| {
+        let channel = batcher::brotli(&batcher::rlp_string(batch));
+        assert!(channel.len() < 1000);
+        let channel = ChannelBatches::new(channel.into(), LIMIT, true, CHAIN);
+        channel.unwrap().is_large()
+    };
+    assert!(!is_large(&[0; 100]));
+    assert!(is_large(&vec![0; 1_000_000]));
+}

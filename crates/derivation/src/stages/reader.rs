@@ -125,18 +125,23 @@ where
     }
 }
 
-/// The next item, read on a thread of its own if it is much work. `None` if the decoder panicked.
+/// The next item, read on a thread of its own if it is much work. `None` if a decoder panicked.
 async fn next_item(mut channel: ChannelBatches) -> Option<(ChannelBatches, ChannelItem)> {
-    if channel.is_large() {
-        let read = tokio::task::spawn_blocking(move || {
-            let item = channel.next_item();
-            (channel, item)
-        });
-        return read.await.ok();
-    }
-    let read = std::panic::AssertUnwindSafe(move || {
+    let (mut channel, is_large) = caught(move || {
+        let is_large = channel.is_large();
+        (channel, is_large)
+    })?;
+    let read = move || {
         let item = channel.next_item();
         (channel, item)
-    });
-    std::panic::catch_unwind(read).ok()
+    };
+    if is_large {
+        tokio::task::spawn_blocking(read).await.ok()
+    } else {
+        caught(read)
+    }
+}
+
+fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
 }
