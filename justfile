@@ -16,6 +16,10 @@ test:
 test-one name:
     cargo test {{name}}
 
+# Derives beside real execution layers: LIGHT_NODE_TEST_EL_OP_GETH and LIGHT_NODE_TEST_EL_OP_RETH name the programs.
+test-el:
+    cargo test -p light-node --test blackbox real_el
+
 # Rewrites the generated pages and tables under docs/.
 docs:
     UPDATE_DOCS=1 cargo test generated_docs
