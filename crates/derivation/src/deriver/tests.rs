@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod holocene;
 mod malformed;
 mod property;
 mod stock;
