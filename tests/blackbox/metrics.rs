@@ -13,7 +13,7 @@ use light_node_l1::{L1Config, L1FeedConfig};
 use light_node_metrics::Entry;
 use light_node_node::{
     DeriveSettings, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig,
-    NodeHandle, SafeSource, SyncMode, UpgradeBundles,
+    NodeHandle, SafeDbConfig, SafeSource, SyncMode, UpgradeBundles,
 };
 use light_node_protocol::{L1ChainConfig, RollupConfig};
 use light_node_rpc::RpcConfig;
