@@ -90,7 +90,8 @@ pub struct DerivationActor {
     not_before: Option<Instant>,
     retry: Backoff,
     resets: Backoff,
-    last_reset: Option<Instant>,
+    /// When derivation last started over, and at which L1 block.
+    last_reset: Option<(Instant, u64)>,
     was_lost: bool,
     /// The L1 block after the one that is read now was not given so often, although the L1 head is above it.
     lacking: u32,
@@ -326,17 +327,14 @@ impl DerivationActor {
         self.stage = Stage::Starting;
         self.flush_due = false;
         self.caught_up = false;
-        let now = Instant::now();
-        let is_first = self
-            .last_reset
-            .is_none_or(|last| now.duration_since(last) > RESETS_FORGOTTEN);
-        self.last_reset = Some(now);
-        if is_first {
+        let (now, here) = (Instant::now(), self.origin.number);
+        let last = self.last_reset.replace((now, here));
+        let last = last.filter(|(at, _)| now.duration_since(*at) <= RESETS_FORGOTTEN);
+        // What happens again and again at one place waits longer each time.
+        if last.is_none_or(|(_, place)| place != here) {
             self.resets.reset();
-            self.not_before = None;
-        } else {
-            self.not_before = Some(now + self.resets.next_delay());
         }
+        self.not_before = last.map(|_| now + self.resets.next_delay());
     }
 
     /// What L1's finality means for us, if that is not known yet.

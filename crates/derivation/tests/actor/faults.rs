@@ -345,6 +345,25 @@ async fn an_l1_that_lags_behind_the_finalized_head_is_waited_for() {
     node.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn reorgs_at_ever_new_heights_do_not_wait_longer_and_longer() {
+    let world = World::new();
+    let node = world.start();
+    world.derive_span(&node, 12).await;
+    for count in 1..=8 {
+        world.mine(3);
+        node.until_caught_up(world.l1.head().number).await;
+        world.l1.reorg(1);
+        let started = tokio::time::Instant::now();
+        world.mine(2);
+        let head = world.l1.head().number;
+        let status = node.until_caught_up(head).await;
+        assert_eq!(status.counters.resets, count);
+        assert!(started.elapsed() < Duration::from_secs(2), "reorg {count}");
+    }
+    node.stop().await;
+}
+
 /// Numbers out of a seed, which is said.
 pub(crate) fn dice() -> (u64, StdRng) {
     let seed =
