@@ -42,7 +42,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Run the node (also without a subcommand).
     Node(Box<RunArgs>),
-    /// Run an L1, an execution layer, a sequencer and followers in this process.
+    /// Run an L1, a sequencer, a batcher, a deriver and followers in this process.
     #[cfg(feature = "devnet")]
     Devnet(crate::args::devnet::DevnetArgs),
     /// Examine a set-up: configuration, ports, secret, clocks, and each endpoint. Takes the flags of `node`, changes nothing, and

@@ -25,7 +25,8 @@ pub(crate) struct RpcArgs {
     )]
     pub(crate) port: u16,
 
-    /// Serve the admin namespace. Whoever reaches the port can then post unsafe blocks.
+    /// Serve the admin namespace. Whoever reaches the port can then post unsafe blocks and
+    /// reset derivation.
     #[arg(long = "rpc.enable-admin", env = "LIGHT_NODE_RPC_ENABLE_ADMIN", value_parser = BoolishValueParser::new())]
     pub(crate) enable_admin: bool,
 }
