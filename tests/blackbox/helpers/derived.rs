@@ -13,8 +13,12 @@ use super::{
 use light_node_protocol::{L2BlockRef, SyncStatus};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, time::Duration};
 use tokio::{sync::watch, time::Instant};
+
+/// How long a node may take to what L1 has. Most of it is the first blob of a process: in a build without optimisation it takes
+/// seconds, and many times that where every core has ten other things to do.
+const CATCH_UP_LIMIT: Duration = Duration::from_secs(180);
 
 /// More L1 blocks than a node that is ready may lie behind.
 const TOO_FAR_BLOCKS: u64 = 12;
@@ -99,7 +103,7 @@ impl Derived {
     /// Waits until all that L1 has is derived and the execution layer has the sequencer's blocks.
     pub(crate) async fn in_step(&self) -> SyncStatus {
         let theirs = self.chain.source().status();
-        let ours = until("all that L1 has", LIMIT, || async {
+        let ours = until("all that L1 has", CATCH_UP_LIMIT, || async {
             let ours = self.rpc().sync_status().await?;
             if ours.safe_l2 == theirs.safe_l2 && ours.current_l1 == theirs.current_l1 {
                 Ok(ours)
