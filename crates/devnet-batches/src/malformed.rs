@@ -90,7 +90,7 @@ kinds! {
     LongBatch,
     /// One batch that says that it is longer than a channel may be.
     OverlongBatch,
-    /// A batch of twenty million transactions without a byte.
+    /// A batch of ten million transactions without a byte.
     CrowdedBatch,
     /// A batch of a type that does not exist.
     UnknownBatchType,
@@ -120,7 +120,7 @@ kinds! {
     SpanOfTooManyBlocks,
     /// A span that says it has as many blocks as it may, of which none is there.
     SpanOfMissingBlocks,
-    /// A span that has as many blocks as it may, on another parent.
+    /// A span that has half as many blocks as it may, on another parent.
     CrowdedSpan,
     /// A span with an origin bit beyond its blocks.
     SpanWithStrayBits,

@@ -12,7 +12,7 @@ const BOMB_BYTES: usize = 104 * 1024 * 1024;
 const LONG_BATCH_BYTES: usize = 100_000_000 - 5;
 
 /// Transactions of a crowd. Each is one byte long, and a pointer and more in memory.
-const CROWD: usize = 20_000_000;
+const CROWD: usize = 10_000_000;
 
 /// Begins a zlib stream that needs a dictionary, and names it.
 const DICTIONARY_HEAD: [u8; 6] = [0x78, 0xbb, 1, 2, 3, 4];

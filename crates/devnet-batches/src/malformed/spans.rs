@@ -105,8 +105,9 @@ fn crowded(honest: &Honest) -> Vec<u8> {
         ..honest.batch.clone()
     };
     let mut span = prefix(&foreign, honest.genesis_time);
-    put_varint(&mut span, BLOCKS_MAX);
-    let (origin_bits, counts) = (BLOCKS_MAX.div_ceil(8), BLOCKS_MAX);
+    let blocks = BLOCKS_MAX / 2;
+    put_varint(&mut span, blocks);
+    let (origin_bits, counts) = (blocks.div_ceil(8), blocks);
     span.resize(span.len() + (origin_bits + counts) as usize, 0);
     span
 }
