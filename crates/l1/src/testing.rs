@@ -1,10 +1,12 @@
-//! A watcher that runs over endpoints in memory, and the lines that it logs.
+//! A watcher that runs over endpoints in memory, and the lines that it logs. Real data.
 #![allow(clippy::unwrap_used)]
 
 use crate::{BoxTransport, L1Config, L1Fatal, L1Handle, L1Watcher, test_utils::MemoryL1};
 use light_node_actor::CancellationToken;
 use std::{
-    io,
+    env, fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -105,4 +107,16 @@ impl io::Write for Written {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A file of the real data that `LIGHT_NODE_TESTDATA` names, or word that the test is skipped.
+pub(crate) fn real_data(name: &str) -> Option<Vec<u8>> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata");
+    let root = env::var_os("LIGHT_NODE_TESTDATA").map_or_else(default, PathBuf::from);
+    let read = fs::read(root.join(name)).ok();
+    if read.is_none() {
+        // Not by `eprintln`, which says nothing where a test passes.
+        let _ = writeln!(io::stderr(), "skipped: no {name} in {}", root.display());
+    }
+    read
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::feed::testing::{MemoryBeacon, blob, root};
+use alloy_eips::eip4844::kzg_to_versioned_hash;
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -375,4 +376,28 @@ async fn a_time_within_a_slot_is_another_chain_s_and_no_beacon_at_all_is_named()
         error.to_string().contains("no beacon is configured"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn answers_of_real_beacons_are_read_and_a_real_sidecar_is_verified() {
+    let real = |name: &str| crate::testing::real_data(&format!("derivation/beacon/{name}.json"));
+    let (Some(genesis), Some(spec)) = (real("genesis"), real("spec")) else {
+        return;
+    };
+    assert_eq!(api::genesis_time(&genesis), Ok(1_606_824_023));
+    assert_eq!(api::slot_duration(&spec), Ok(Duration::from_secs(12)));
+    let sidecars = real("blob_sidecars-goerli-7422094-first").unwrap();
+    let given = Source::Sidecars.decode(&sidecars).unwrap();
+    let hash = kzg_to_versioned_hash(&given[0].commitment.unwrap());
+    let verified = |body, hash| async move {
+        let verifier = kzg::Verifier::default();
+        let found = verifier.verified(Source::Sidecars, body, &[hash]).await;
+        found.map(|found| found.map(|blobs| blobs[0].0))
+    };
+    assert_eq!(verified(sidecars.clone(), hash).await, Ok(Some(hash)));
+    let mut other: serde_json::Value = serde_json::from_slice(&sidecars).unwrap();
+    let blob = other["data"][0]["blob"].as_str().unwrap();
+    other["data"][0]["blob"] = format!("0x0000{}", &blob[6..]).into();
+    let forged = serde_json::to_vec(&other).unwrap();
+    assert!(verified(forged, hash).await.is_err());
 }

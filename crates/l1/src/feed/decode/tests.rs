@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::testing::real_data;
 use alloy_primitives::address;
-use std::{env, fs, io::Read, path::PathBuf};
+use std::io::Read;
 
 const NOBODY: Addresses = Addresses {
     inbox: Address::ZERO,
@@ -10,17 +11,9 @@ const NOBODY: Addresses = Addresses {
     system_config: Address::ZERO,
 };
 
-/// A file of real data; `None`, said so, where there is none.
+/// A block or receipts of mainnet; `None`, said so, where there is no real data.
 fn real(name: &str) -> Option<Vec<u8>> {
-    let folder = env::var_os("LIGHT_NODE_TESTDATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata"),
-        PathBuf::from,
-    );
-    let read = fs::read(folder.join("execution/l1").join(name)).ok();
-    if read.is_none() {
-        println!("skipped: no {name} below {}", folder.display());
-    }
-    read
+    real_data(&format!("execution/l1/{name}"))
 }
 
 /// The block of a file, which may say more about it.
