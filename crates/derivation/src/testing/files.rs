@@ -4,6 +4,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +16,12 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: no real data in {}", folder.display());
+    // Not by `eprintln`, which says nothing where a test passes.
+    let _ = writeln!(
+        io::stderr(),
+        "skipped: no real data in {}",
+        folder.display()
+    );
     None
 }
 
@@ -39,9 +45,11 @@ pub(crate) fn channels(name: &str) -> Vec<(PathBuf, Value)> {
         .collect();
     paths.sort();
     let files = paths.into_iter().map(|path| (path.clone(), json(path)));
-    files
+    let found: Vec<_> = files
         .filter(|(_, value)| value.get("channel").is_some())
-        .collect()
+        .collect();
+    assert!(!found.is_empty(), "nothing in {name} says what it holds");
+    found
 }
 
 /// Bytes that a JSON string gives in hexadecimal.
