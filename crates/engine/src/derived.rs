@@ -3,7 +3,7 @@
 
 use crate::{
     request::{FollowUpdate, ForkchoiceStart},
-    state::DerivationState,
+    state::{DerivationState, EngineState},
 };
 use light_node_protocol::{BlockNumHash, L1BlockRef, L2BlockRef};
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(crate) struct Derived {
     pub finalized: L2BlockRef,
     /// One that shall be, and has not been looked for yet.
     pub finalize: Option<BlockNumHash>,
-    /// The EL has lost what is safe, and gets it anew from L1. What is published holds until it is there again.
+    /// The EL has lost what is safe, and gets it anew from L1. What is published [holds](Self::holds) until then.
     pub is_replay: bool,
     current_l1: L1BlockRef,
     pace: Pace,
@@ -103,6 +103,17 @@ impl Derived {
     /// The block that shall be final, if it is safe already. One above what is safe waits.
     pub(crate) fn ripe_finalize(&self) -> Option<BlockNumHash> {
         self.finalize.filter(|it| it.number <= self.safe.number)
+    }
+
+    /// True if what is `published` stands above what was derived again, and may still come. It does not once all of L1 has been
+    /// read again that it can be from, the block after its cursor included: then L1 has taken it back. What is final holds
+    /// whatever L1 says.
+    pub(crate) fn holds(&self, published: &EngineState) -> bool {
+        let is_there = self.safe.number >= published.safe_head.number;
+        let cursor = &published.current_l1;
+        let is_read = !cursor.is_zero() && self.current_l1.number > cursor.number;
+        let is_above_final = self.safe.number >= published.finalized_head.number;
+        !is_there && !(is_read && is_above_final)
     }
 
     /// When the labels are to be moved, if anything is to be.

@@ -17,12 +17,11 @@ use tracing::{debug, error, warn};
 /// [`ElError`] if the EL could not be asked. It will be tried again.
 pub(crate) async fn move_labels(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), ElError> {
     let now = Instant::now();
-    let published = ctx.state.safe_head.number;
+    let published = ctx.state;
     let Some(derived) = &mut ctx.derived else {
         return Ok(());
     };
-    if derived.is_replay && derived.safe.number < published {
-        // What is published holds until it is there again.
+    if derived.is_replay && derived.holds(&published) {
         derived.labels_moved(now);
         return Ok(());
     }

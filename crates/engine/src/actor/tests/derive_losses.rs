@@ -18,6 +18,7 @@ under_each_el! {
     a_restart_of_derivation_leaves_no_target_of_ours,
     a_refused_block_whose_replacement_got_lost_is_replaced_once,
     what_came_back_by_itself_is_left_for_another_branch_of_l1,
+    what_was_lost_and_taken_back_by_l1_is_held_until_that_is_read,
 }
 
 fn lost() -> ConsolidateOutcome {
@@ -250,5 +251,42 @@ async fn what_came_back_by_itself_is_left_for_another_branch_of_l1(kind: MemoryE
     assert!(is_contradicted, "{outcome:?}");
     let branch = [&chain[..3], &other[..]].concat();
     harness.derive_on(&branch, 2).await;
+    harness.stop().await;
+}
+
+/// A reorg of L1 took the batches of the lost blocks along, and brings fewer of them.
+async fn what_was_lost_and_taken_back_by_l1_is_held_until_that_is_read(kind: MemoryElKind) {
+    let (mut harness, chain) = at(kind, 10).await;
+    harness.safe_may_fall = true;
+    let read = ChainBuilder::l1_block(110, 0);
+    harness.engine.cursor(read).await.unwrap();
+    let before = harness
+        .published_until(|state| state.current_l1 == read)
+        .await;
+    harness.el.restart(6);
+    assert_eq!(harness.consolidate(derived(&chain[10])).await, lost());
+    assert!(harness.reset_to(&chain[3]).await.is_ok());
+    let other = harness.branch(&chain[3], 3, 1);
+    for block in &other {
+        assert_eq!(harness.consolidate(derived(block)).await, safe(block));
+    }
+    // The lost blocks may have been in what comes next.
+    for number in [109, 110] {
+        let cursor = ChainBuilder::l1_block(number, 1);
+        harness.engine.cursor(cursor).await.unwrap();
+        harness.pass(seconds(1)).await;
+        let state = harness.state();
+        assert_eq!(state.safe_head, before.safe_head, "heads hold");
+        assert_eq!(state.current_l1, read);
+    }
+    let cursor = ChainBuilder::l1_block(111, 1);
+    harness.engine.cursor(cursor).await.unwrap();
+    let state = harness
+        .published_until(|state| state.current_l1 == cursor)
+        .await;
+    assert_eq!(state.el_sync, ElSyncState::Synced);
+    assert_eq!(state.safe_head, other[2].block_ref());
+    assert_eq!(state.unsafe_head, other[2].block_ref());
+    assert_eq!(state.finalized_head, before.finalized_head);
     harness.stop().await;
 }
