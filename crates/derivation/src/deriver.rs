@@ -61,9 +61,10 @@ pub struct ResetPoint {
     pub origin: L1BlockRef,
     /// The system config in force at that L2 block.
     pub origin_config: SystemConfig,
-    /// Number of the L1 block up to which everything is known to be derived: what is complete there is read over. Without it, the
-    /// safe head must not be in the middle of what an invalid batch could have decided.
-    pub used_up: Option<u64>,
+    /// The L1 block up to which everything is known to be derived: what is complete there is read over. If another block is read
+    /// at its height, the safe head says nothing any more. Without it, the safe head must not be in the middle of what an
+    /// invalid batch could have decided.
+    pub used_up: Option<BlockNumHash>,
 }
 
 /// The block on which the next one is to stand.

@@ -4,11 +4,12 @@
 //! At each start the history is taken back to what L1 still bears out and derivation will not say anew. From there on there is
 //! a sample for every L1 block of which the safe head is known, so that there are no holes.
 
+use crate::cause::with_causes;
 use light_node_l1::{L1DataError, L1Source};
 use light_node_protocol::{BlockNumHash, L1BlockRef};
 use light_node_safedb::{Observation, Observed, SafeDb, Span, StoreError};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Samples that wait for the disk. More than an L1 epoch of them; beyond that the disk is what has to be looked at.
 const WAITING_MAX: usize = 1024;
@@ -124,15 +125,17 @@ impl History {
         self.writing = None;
         let error = match outcome {
             Ok((_, Ok(()))) => {
-                self.is_failing = false;
                 self.is_retry_due = true;
+                if std::mem::take(&mut self.is_failing) {
+                    info!("the history of safe heads is written again");
+                }
                 return;
             }
             Ok((batch, Err(error))) => {
                 self.take_back(batch);
-                error.to_string()
+                with_causes(&error)
             }
-            Err(error) => error.to_string(),
+            Err(error) => with_causes(&error),
         };
         if !std::mem::replace(&mut self.is_failing, true) {
             warn!(

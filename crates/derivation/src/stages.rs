@@ -26,7 +26,7 @@ use data::BatcherData;
 use frame_guard::FrameGuard;
 use light_node_engine_api::ElReader;
 use light_node_l1::L1Source;
-use light_node_protocol::{L1BlockRef, RollupConfig, SystemConfig};
+use light_node_protocol::{BlockNumHash, L1BlockRef, RollupConfig, SystemConfig};
 use reader::ChannelReader;
 use std::sync::{Arc, Mutex, PoisonError};
 use traversal::Traversal;
@@ -72,7 +72,7 @@ impl OriginProvider for Cursor {
 pub(crate) fn stack(
     context: &Context,
     origin_config: SystemConfig,
-    used_up: Option<u64>,
+    used_up: Option<BlockNumHash>,
 ) -> Batches {
     let traversal = Traversal::new(context.clone(), origin_config);
     let data = BatcherData::new(context.clone());

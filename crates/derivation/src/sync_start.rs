@@ -197,14 +197,14 @@ impl<'a> SyncStart<'a> {
             .await
     }
 
-    /// The newest safe head of the history whose L1 block is still canonical, with that block's number, if it is not below
+    /// The newest safe head of the history whose L1 block is still canonical, with that block, if it is not below
     /// `certain` and the execution layer has it.
     async fn known_safe(
         &mut self,
         history: &[Pair],
         certain: &L2BlockRef,
         highest: u64,
-    ) -> Result<Option<(u64, L2BlockRef)>, StartError> {
+    ) -> Result<Option<(BlockNumHash, L2BlockRef)>, StartError> {
         for (l1, safe) in history {
             if safe.number < certain.number {
                 return Ok(None);
@@ -215,7 +215,7 @@ impl<'a> SyncStart<'a> {
                 continue;
             }
             let block = self.block(safe.number).await?;
-            return Ok((block.hash == safe.hash).then_some((l1.number, block)));
+            return Ok((block.hash == safe.hash).then_some((*l1, block)));
         }
         Ok(None)
     }

@@ -3,7 +3,7 @@
 use super::{DerivationActor, Stage};
 use crate::{
     actor::answers::Answers,
-    cause::RetryCause,
+    cause::{RetryCause, with_causes},
     confirmations::readable,
     deriver::{Deriver, Parent, Step},
     history::{self, Exact, Pair},
@@ -12,7 +12,7 @@ use crate::{
     window::{Sent, Window},
 };
 use alloy_primitives::B256;
-use core::{error::Error, future::Future, pin::Pin};
+use core::{future::Future, pin::Pin};
 use light_node_engine::{DerivedAttributes, EngineHandle, ResetError};
 use light_node_engine_api::ElReader;
 use light_node_l1::L1Source;
@@ -170,7 +170,7 @@ impl DerivationActor {
         let is_genesis = point.safe_head.number == self.config.rollup_config.genesis.l2.number;
         let exact = match point.used_up {
             _ if is_genesis => Exact::All,
-            Some(used_up) => Exact::Above(used_up),
+            Some(used_up) => Exact::Above(used_up.number),
             None => Exact::None,
         };
         self.history.restart(base, exact);
@@ -359,15 +359,4 @@ fn trouble_of_start(error: &StartError) -> DerivationTrouble {
             DerivationTrouble::FinalizedNotOnL1 { origin: *origin }
         }
     }
-}
-
-/// An error with all its causes in one line.
-fn with_causes(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        words = format!("{words}: {next}");
-        cause = next.source();
-    }
-    words
 }

@@ -299,6 +299,28 @@ async fn a_reorg_of_l1_is_a_reset_and_the_new_branch_is_derived_after_it() {
     assert_eq!(driver.hashes(), world.el.hashes()[..9]);
 }
 
+/// L1 may leave the branch between the look for a start and the first look at what follows it.
+#[tokio::test]
+async fn a_start_that_l1_no_longer_bears_out_is_a_reset() {
+    let (world, blocks) = sequenced(12).await;
+    world.post(vec![batcher::post(BATCHER, 1, &singles(&blocks[..4]))]);
+    world.post(vec![batcher::post(BATCHER, 2, &singles(&blocks[4..]))]);
+    let mut driver = Driver::new(&world);
+    driver.run().await;
+    let used_up = world.l1.head();
+    driver.reset_to(12, Some(used_up.number));
+    world.l1.reorg(1);
+    world.l1.push_empty(2);
+    let (number, hash) = loop {
+        match driver.step().await {
+            Step::Advanced(_) | Step::Again => {}
+            Step::Reset(ResetCause::L1BlockGone { number, hash }) => break (number, hash),
+            step => panic!("{step:?}"),
+        }
+    };
+    assert_eq!((number, hash), (used_up.number, used_up.hash));
+}
+
 #[tokio::test]
 async fn troubles_of_l1_are_waited_for_and_nothing_is_lost() {
     let (world, blocks) = sequenced(12).await;

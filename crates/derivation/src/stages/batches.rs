@@ -24,7 +24,7 @@ use crate::{
 use async_trait::async_trait;
 use core::fmt::Debug;
 use futures::future::try_join_all;
-use light_node_protocol::{Hardfork, L2BlockRef};
+use light_node_protocol::{BlockNumHash, Hardfork, L2BlockRef};
 use queue::{LegacyQueue, SharedSource};
 use rules::{Place, Verdict, overlaps};
 use safe_chain::SafeChain;
@@ -79,7 +79,7 @@ pub(crate) struct Batches {
     /// Kona's queue, before Holocene.
     queue: Option<LegacyQueue>,
     /// What is complete up to this L1 block is known to be derived.
-    used_up: Option<u64>,
+    used_up: Option<BlockNumHash>,
 }
 
 impl Batches {
@@ -87,7 +87,7 @@ impl Batches {
         source: Box<dyn BatchSource>,
         context: Context,
         l2: SafeChain,
-        used_up: Option<u64>,
+        used_up: Option<BlockNumHash>,
     ) -> Self {
         Self {
             source: SharedSource::new(
@@ -124,13 +124,14 @@ impl Batches {
     /// None: what was read is lost with the future.
     pub(crate) async fn next_batch(&mut self, parent: &Parent) -> PipelineResult<NextBatch> {
         let origin = self.context.cursor.get();
-        let config = &self.context.config;
         self.window.update(origin, &parent.block, parent.is_known);
+        self.check_used_up(&origin)?;
+        let config = &self.context.config;
         if !config.is_active(Hardfork::Holocene, origin.timestamp) {
             return self.next_from_queue(parent).await;
         }
         self.queue = None;
-        let is_used_up = self.used_up.is_some_and(|number| origin.number <= number);
+        let is_used_up = self.used_up.is_some_and(|l1| origin.number <= l1.number);
         if is_used_up || origin.number <= parent.block.l1_origin.number {
             // What is complete here can only be of the past.
             self.require_known(parent)?;
@@ -166,6 +167,17 @@ impl Batches {
             return Ok(());
         }
         Err(self.context.causes.needs_parent())
+    }
+
+    /// What is known to be derived is known of one branch of L1, which may have left since the start was looked for.
+    fn check_used_up(&self, origin: &BlockInfo) -> PipelineResult<()> {
+        let left = self
+            .used_up
+            .filter(|l1| l1.number == origin.number && l1.hash != origin.hash);
+        left.map_or(Ok(()), |BlockNumHash { number, hash }| {
+            let cause = ResetCause::L1BlockGone { number, hash };
+            Err(self.context.causes.reset(cause))
+        })
     }
 
     /// The window must hold the parent's origin and the L1 block at hand.

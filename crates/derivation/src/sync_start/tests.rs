@@ -207,13 +207,13 @@ async fn the_history_says_which_safe_head_l1_still_bears_out() {
     let history = [world.pair(1380, 1_990), world.pair(1360, 1_950)];
     let start = world.find_with(&history).await.unwrap();
     assert_eq!(start.forkchoice.safe, world.block(1_990));
-    assert_eq!(start.point.used_up, Some(1380));
+    assert_eq!(start.point.used_up, Some(history[0].0));
     // Where the newest left L1 an older one counts.
     world.l1.reorg(30);
     world.l1.push_empty(40);
     let start = world.find_with(&history).await.unwrap();
     assert_eq!(start.forkchoice.safe, world.block(1_950));
-    assert_eq!(start.point.used_up, Some(1360));
+    assert_eq!(start.point.used_up, Some(history[1].0));
 }
 
 #[tokio::test]

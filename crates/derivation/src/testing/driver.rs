@@ -78,7 +78,7 @@ impl Driver {
             safe_config: self.el.system_config(safe.number),
             origin: l1(begin.l1_origin.number),
             origin_config: self.el.system_config(begin.number),
-            used_up,
+            used_up: used_up.map(|number| l1(number).id()),
         });
     }
 
