@@ -7,7 +7,7 @@ use crate::helpers::{
     deriving::{self, derives_up_to},
     process::{NodeProcess, Process, command},
 };
-use light_node_protocol::Hardfork;
+use light_node_protocol::{Hardfork, SyncStatus};
 use nix::sys::signal::Signal;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::{os::unix::process::ExitStatusExt, time::Duration};
@@ -86,10 +86,15 @@ async fn a_node_that_is_killed_at_any_moment_derives_on() {
     })
     .await;
     let flags = deriving::flags(&chain);
-    let mut finalized = 1;
+    let mut before = SyncStatus::default();
     for kill in 1..=kills {
         let life = LIFE_MAX.mul_f64(random.random());
         let process = Process::spawn(command(&flags.args()));
+        // Every other one gets to derive; the rest are killed wherever they are by then.
+        if kill % 2 == 0 {
+            let begins = |line: &str| line.contains("derivation begins").then_some(());
+            process.wait_for("a start", deriving::LIMIT, begins);
+        }
         // The moment is what is tested: there is nothing to wait for.
         tokio::time::sleep(life).await;
         let (status, _) = process.stop(Signal::SIGKILL);
@@ -104,7 +109,9 @@ async fn a_node_that_is_killed_at_any_moment_derives_on() {
         let depth = random.random_range(1..=3);
         chain.l1().reorg(depth, Some(depth), false).unwrap();
         let node = NodeProcess::start(&flags);
-        let status = derives_up_to(&chain, &node, finalized, finalized).await;
-        finalized = status.finalized_l2.number;
+        // What the execution layer kept is not enough: the node has to come further than before.
+        let (safe, finalized) = (before.safe_l2.number, before.finalized_l2.number);
+        before = derives_up_to(&chain, &node, safe + 1, finalized + 1).await;
+        chain.has_the_sequencers_blocks(chain.spare_el(), before.safe_l2.number);
     }
 }

@@ -14,6 +14,7 @@ use light_node_protocol::{Hardfork, SyncStatus};
 use serde_json::{Value, json};
 use std::{
     env, fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -213,7 +214,11 @@ fn testdata(name: &str) -> Option<PathBuf> {
     let root = env::var_os("LIGHT_NODE_TESTDATA").map_or_else(default, PathBuf::from);
     let path = root.join(name);
     if !path.exists() {
-        println!("skipped: there is no {name}; LIGHT_NODE_TESTDATA names its directory");
+        // Not by `eprintln`, which says nothing where a test passes.
+        let _ = writeln!(
+            io::stderr(),
+            "skipped: there is no {name}; LIGHT_NODE_TESTDATA names its directory"
+        );
         return None;
     }
     Some(path)

@@ -7,6 +7,7 @@ use serde_json::json;
 use std::{
     ffi::OsStr,
     fs::File,
+    io::{self, Write as _},
     net::{Ipv4Addr, TcpListener},
     ops::Range,
     path::{Path, PathBuf},
@@ -44,7 +45,12 @@ impl RealElKind {
     fn program(self) -> Option<PathBuf> {
         let program = std::env::var_os(self.variable()).filter(|path| !path.is_empty());
         if program.is_none() {
-            println!("skipped: {} names no program", self.variable());
+            // Not by `eprintln`, which says nothing where a test passes.
+            let _ = writeln!(
+                io::stderr(),
+                "skipped: {} names no program",
+                self.variable()
+            );
         }
         program.map(PathBuf::from)
     }
