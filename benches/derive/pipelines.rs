@@ -55,9 +55,10 @@ impl Course {
         let l1_genesis = chain.l1_genesis();
         let l1 = chain.devnet.l1();
         let l1_chain = std::fs::read_to_string(&chain.devnet.endpoints().files.l1_genesis);
+        let rollup = chain.rollup().clone();
         Self {
-            rollup: chain.rollup().clone(),
-            l1_chain: L1ChainConfig::from_json(&l1_chain.unwrap()).unwrap(),
+            l1_chain: L1ChainConfig::from_json(&l1_chain.unwrap(), rollup.l1_chain_id).unwrap(),
+            rollup,
             l1_blocks: l1.heads().latest.number - l1_genesis.number,
             l1_genesis,
             blocks: Arc::new(chain.blocks()),

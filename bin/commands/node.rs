@@ -170,7 +170,8 @@ pub(crate) fn l1_chain(
     };
     let name = || format!("--l1.chain-config={}", path.display());
     let json = std::fs::read_to_string(path).wrap_err_with(|| format!("cannot read {}", name()))?;
-    L1ChainConfig::from_json(&json).wrap_err_with(|| format!("{} has no blob schedule", name()))
+    L1ChainConfig::from_json(&json, l1_chain_id)
+        .wrap_err_with(|| format!("{} gives no blob schedule", name()))
 }
 
 pub(crate) fn upgrades(args: &NodeArgs) -> eyre::Result<UpgradeBundles> {

@@ -5,7 +5,6 @@ use super::finding::{Check, Finding};
 use crate::{args::node::NodeArgs, commands::node};
 use light_node_node::UpgradeBundles;
 use light_node_protocol::RollupConfig;
-use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -20,10 +19,16 @@ pub(crate) fn look(args: &NodeArgs, rollup: &RollupConfig) -> (Vec<Finding>, Upg
     let name = path.map(|path| path.display().to_string());
     let name = name.as_deref().unwrap_or_default();
     findings.push(match node::l1_chain(args, rollup) {
-        Ok(_) => fitting(name, path, rollup.l1_chain_id),
+        Ok(_) => {
+            let detail = match path {
+                Some(_) => "has the blob schedule".to_owned(),
+                None => format!("the blob schedule of L1 chain {} is built in", rollup.l1_chain_id),
+            };
+            Finding::ok(check, name, detail)
+        }
         Err(fault) => {
             let fix =
-                "give the genesis.json of the L1's execution nodes, or the chain config in it";
+                "give the genesis.json of the execution nodes of the rollup's own L1, or the chain config in it";
             Finding::error(check, name, format!("{fault:#}"), fix)
         }
     });
@@ -38,30 +43,6 @@ pub(crate) fn look(args: &NodeArgs, rollup: &RollupConfig) -> (Vec<Finding>, Upg
         UpgradeBundles::default()
     });
     (findings, bundles)
-}
-
-/// The schedule is read without the chain's id; a file of another chain may have one, too.
-fn fitting(name: &str, path: Option<&Path>, l1_chain_id: u64) -> Finding {
-    let check = Check::L1ChainConfig;
-    let Some(path) = path else {
-        let detail = format!("the blob schedule of L1 chain {l1_chain_id} is built in");
-        return Finding::ok(check, name, detail);
-    };
-    let json = fs::read(path).ok();
-    let json: Option<Value> = json.and_then(|json| serde_json::from_slice(&json).ok());
-    let id = json.and_then(|json| {
-        let config = json.get("config").unwrap_or(&json);
-        config["chainId"].as_u64()
-    });
-    match id {
-        Some(id) if id != l1_chain_id => Finding::error(
-            check,
-            name,
-            format!("it is of chain {id}, and the rollup's L1 is chain {l1_chain_id}"),
-            "give the genesis.json of the rollup's own L1",
-        ),
-        _ => Finding::ok(check, name, "has a blob schedule"),
-    }
 }
 
 /// Judges whether derivation from a block of `timestamp` (seconds) on gets past every fork that is due.

@@ -28,6 +28,14 @@ pub enum L1ChainJsonError {
     /// Neither a genesis file of an execution layer nor the chain config in one.
     #[error("no \"blobSchedule\" in it, nor in its \"config\"")]
     NoSchedule,
+    /// The chain config of another L1.
+    #[error("it is of chain {theirs}, and the rollup's L1 is chain {ours}")]
+    OtherChain {
+        /// The rollup's L1.
+        ours: u64,
+        /// The chain id in the file.
+        theirs: u64,
+    },
     /// The parameters of a fork are not as EIP-7840 writes them.
     #[error("blob parameters of {fork} are malformed")]
     Parameters {
@@ -119,13 +127,20 @@ impl L1ChainConfig {
     }
 
     /// Reads the schedule of a genesis file of an L1 execution layer, or of the chain config that is in one. Forks that have
-    /// parameters but no time are not scheduled.
+    /// parameters but no time are not scheduled. A text without a chain id is believed to be of chain `l1_chain_id`.
     ///
     /// # Errors
-    /// The text is not JSON, has no blob schedule, or one with malformed parameters.
-    pub fn from_json(text: &str) -> Result<Self, L1ChainJsonError> {
+    /// The text is not JSON, is of another chain, has no blob schedule, or one with malformed parameters.
+    pub fn from_json(text: &str, l1_chain_id: u64) -> Result<Self, L1ChainJsonError> {
         let document: Value = serde_json::from_str(text)?;
         let config = document.get("config").unwrap_or(&document);
+        match config.get("chainId").and_then(Value::as_u64) {
+            Some(theirs) if theirs != l1_chain_id => {
+                let ours = l1_chain_id;
+                return Err(L1ChainJsonError::OtherChain { ours, theirs });
+            }
+            _ => {}
+        }
         let schedule: BTreeMap<String, Value> = config
             .get("blobSchedule")
             .and_then(|schedule| serde_json::from_value(schedule.clone()).ok())

@@ -8,14 +8,14 @@ use thiserror::Error;
 pub enum OpenError {
     /// The directory does not exist and cannot be made, or the file in it cannot be made or read.
     #[error(
-        "cannot keep the history of safe heads in {}: {source}; give --safedb.path a directory that this process may write, \
+        "cannot keep the history of safe heads in {}: {cause}; give --safedb.path a directory that this process may write, \
          or --safedb.disable", path.display()
     )]
     Unusable {
         /// Directory or file.
         path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
+        /// What the system says; the message has it.
+        cause: std::io::Error,
     },
     /// Another process has the file open.
     #[error(
@@ -39,14 +39,14 @@ pub enum OpenError {
         theirs: String,
     },
     /// The file is damaged and cannot be moved out of the way.
-    #[error("{} is corrupt ({cause}) and cannot be moved aside: {source}; remove it", path.display())]
+    #[error("{} is corrupt ({cause}) and cannot be moved aside: {obstacle}; remove it", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         cause: String,
-        /// Why it cannot be moved.
-        source: std::io::Error,
+        /// Why it cannot be moved; the message has it.
+        obstacle: std::io::Error,
     },
     /// A new file cannot be set up either.
     #[error("cannot set up the history of safe heads in {}", path.display())]

@@ -1,6 +1,5 @@
 use super::*;
 use crate::commands::doctor::finding::Severity;
-use serde_json::json;
 
 const NOW: u64 = 2_000_000_000;
 
@@ -27,22 +26,6 @@ fn a_bundle_is_missing_only_for_a_fork_ahead_of_where_derivation_begins() {
     let (severity, detail) = verdict(Some(NOW + 3 * 86_400), NOW - 50);
     assert_eq!(severity, Severity::Warning);
     assert!(detail.contains("in 3 days"), "{detail}");
-}
-
-#[test]
-fn a_chain_config_of_another_chain_is_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("l1.json");
-    for (config, severity) in [
-        (json!({ "config": { "chainId": 900 } }), Severity::Ok),
-        (json!({ "chainId": 900 }), Severity::Ok),
-        (json!({ "blobSchedule": {} }), Severity::Ok),
-        (json!({ "config": { "chainId": 1 } }), Severity::Error),
-    ] {
-        fs::write(&path, config.to_string()).unwrap();
-        assert_eq!(fitting("l1.json", Some(&path), 900).severity, severity);
-    }
-    assert_eq!(fitting("", None, 1).severity, Severity::Ok);
 }
 
 #[test]

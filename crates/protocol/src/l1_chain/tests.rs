@@ -57,20 +57,38 @@ fn a_genesis_file_and_the_config_in_it_say_the_same() {
         "prague": {"target": 6, "max": 9, "baseFeeUpdateFraction": 5007716},
         "bpo1": {"target": 10, "max": 15, "baseFeeUpdateFraction": 7},
         "bpo2": {"target": 10, "max": 15, "baseFeeUpdateFraction": 8}}}"#;
-    let read = L1ChainConfig::from_json(config).unwrap();
+    let read = L1ChainConfig::from_json(config, 900).unwrap();
     let genesis = format!(r#"{{"alloc": {{}}, "config": {config}}}"#);
-    assert_eq!(L1ChainConfig::from_json(&genesis).unwrap(), read);
+    assert_eq!(L1ChainConfig::from_json(&genesis, 900).unwrap(), read);
     let fractions = [0, 10, 20, u64::MAX].map(|l1_time| fraction(&read, l1_time));
     assert_eq!(fractions, [3_338_477, 5_007_716, 7, 7]);
 }
 
 #[test]
 fn what_is_no_schedule_is_named() {
-    let error = L1ChainConfig::from_json("{}").unwrap_err();
+    let error = L1ChainConfig::from_json("{}", 900).unwrap_err();
     assert!(matches!(error, L1ChainJsonError::NoSchedule));
-    let error = L1ChainConfig::from_json("nonsense").unwrap_err();
+    let error = L1ChainConfig::from_json("nonsense", 900).unwrap_err();
     assert!(matches!(error, L1ChainJsonError::Json(_)));
     let error =
-        L1ChainConfig::from_json(r#"{"blobSchedule": {"cancun": {"max": 6}}}"#).unwrap_err();
+        L1ChainConfig::from_json(r#"{"blobSchedule": {"cancun": {"max": 6}}}"#, 900).unwrap_err();
     assert!(matches!(error, L1ChainJsonError::Parameters { fork, .. } if fork == "cancun"));
+}
+
+#[test]
+fn the_schedule_of_another_chain_is_refused() {
+    let config = r#"{"chainId": 1, "blobSchedule": {}}"#;
+    let genesis = format!(r#"{{"config": {config}}}"#);
+    for text in [config, &genesis] {
+        assert!(L1ChainConfig::from_json(text, 1).is_ok());
+        let error = L1ChainConfig::from_json(text, 900).unwrap_err();
+        assert!(matches!(
+            error,
+            L1ChainJsonError::OtherChain {
+                ours: 900,
+                theirs: 1
+            }
+        ));
+    }
+    assert!(L1ChainConfig::from_json(r#"{"blobSchedule": {}}"#, 900).is_ok());
 }

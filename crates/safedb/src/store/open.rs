@@ -71,9 +71,9 @@ impl SafeDb {
             let gone = || Err(StoreError::from(redb::Error::PreviousIo));
             return Ok(Self::over(Door::new(database, gone), config));
         };
-        fs::create_dir_all(directory).map_err(|source| OpenError::Unusable {
+        fs::create_dir_all(directory).map_err(|cause| OpenError::Unusable {
             path: directory.clone(),
-            source,
+            cause,
         })?;
         let path = directory.join(FILE_NAME);
         let database = match open_file(&path, &ours) {
@@ -104,7 +104,7 @@ impl SafeDb {
 impl Obstacle {
     fn into_error(self, path: PathBuf, ours: &[u8; CHAIN_BYTES]) -> OpenError {
         match self {
-            Self::Io(source) => OpenError::Unusable { path, source },
+            Self::Io(cause) => OpenError::Unusable { path, cause },
             Self::InUse => OpenError::InUse { path },
             Self::OtherChain(theirs) => OpenError::OtherChain {
                 path,
@@ -232,10 +232,10 @@ fn move_aside(path: &Path, cause: String) -> Result<(), OpenError> {
             );
             Ok(())
         }
-        Err(source) => Err(OpenError::Corrupt {
+        Err(obstacle) => Err(OpenError::Corrupt {
             path: path.to_path_buf(),
             cause,
-            source,
+            obstacle,
         }),
     }
 }
