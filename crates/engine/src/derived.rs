@@ -113,7 +113,7 @@ impl Derived {
         let cursor = &published.current_l1;
         let is_read = !cursor.is_zero() && self.current_l1.number > cursor.number;
         let is_above_final = self.safe.number >= published.finalized_head.number;
-        !is_there && !(is_read && is_above_final)
+        !(is_there || is_read && is_above_final)
     }
 
     /// When the labels are to be moved, if anything is to be.
