@@ -313,7 +313,13 @@ fn judge(args: &NodeArgs, setup: &Setup, rollup: &RollupConfig, facts: &Facts) -
         findings.push(derive::judge_bundles(bundles, rollup, from, now));
     }
     if let Some(el) = &facts.el {
-        findings.extend(el::judge(el, el::Expected { rollup, now }));
+        let derives = args.follow.source.is_none();
+        let expected = el::Expected {
+            rollup,
+            derives,
+            now,
+        };
+        findings.extend(el::judge(el, expected));
     }
     if let Some(source) = &facts.source {
         let ours = facts.l1.iter().filter_map(|facts| facts.said.as_ref().ok());

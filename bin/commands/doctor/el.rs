@@ -56,6 +56,8 @@ pub(crate) struct Details {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected<'a> {
     pub(crate) rollup: &'a RollupConfig,
+    /// The node would build from L1 what the execution layer lacks.
+    pub(crate) derives: bool,
     pub(crate) now: SystemTime,
 }
 
@@ -323,7 +325,7 @@ fn judge_details(name: &str, details: &Details, expected: Expected<'_>) -> Vec<F
             "serve eth_syncing on the authenticated port",
         ),
     });
-    findings.extend(peers(name, details.peers));
+    findings.extend(peers(name, details.peers, expected.derives));
     // Of another chain, the rest is only the consequence.
     if !matches!(details.genesis, Err(ElError::WrongGenesis { .. })) {
         findings.push(heads(name, details, expected.now));
@@ -367,9 +369,14 @@ fn wrong_genesis(name: &str, detail: String) -> Finding {
 }
 
 /// Every block comes from its peers. Those that it has may still be of no use: only none at all is a finding.
-fn peers(name: &str, count: Option<u64>) -> Option<Finding> {
+fn peers(name: &str, count: Option<u64>, derives: bool) -> Option<Finding> {
     let check = Check::ElPeers;
     Some(match count? {
+        0 if derives => Finding::info(
+            check,
+            name,
+            "has no peers: all its blocks are built from L1",
+        ),
         0 => Finding::warning(
             check,
             name,

@@ -269,7 +269,7 @@ pub(crate) fn judge_running(listen: SocketAddr, port: &Port) -> Option<Finding> 
         .iter()
         .map(|Reason { reason, detail }| format!("{reason}: {detail}"))
         .collect();
-    let detail = format!("the node that runs does not follow: {}", reasons.join("; "));
+    let detail = format!("the node that runs is not ready: {}", reasons.join("; "));
     Some(match staying {
         Some((_, fix)) => Finding::error(Check::NodeReady, &name, detail, *fix),
         None => Finding::warning(

@@ -109,7 +109,7 @@ impl Default for EngineMetrics {
         for durations in [&metrics.forkchoices, &metrics.new_payloads] {
             drop(durations.get_or_create(&[("status", "valid")]));
         }
-        for cause in ["safe_source", "sequencer", "el_lost"] {
+        for cause in ["safe_source", "derivation", "sequencer", "el_lost"] {
             drop(metrics.reorg_depths.get_or_create(&[("cause", cause)]));
         }
         for stall in Stall::ALL {

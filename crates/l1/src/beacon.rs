@@ -128,6 +128,13 @@ impl BeaconClient {
         Ok(Self::with_transports(transports, slot_duration))
     }
 
+    /// Makes ready what verifying the first blob needs, if there is a beacon. Returns at once.
+    pub(crate) fn prepare(&self) {
+        if !self.beacons.is_empty() {
+            Verifier::prepare();
+        }
+    }
+
     /// The same over given transports. Without any, every question for blobs fails by that name.
     pub fn with_transports(
         transports: Vec<Box<dyn BeaconTransport>>,

@@ -159,6 +159,7 @@ impl L1Feed {
     /// Never: what L1 does is told to who asks.
     pub async fn run(mut self, token: CancellationToken) -> Result<(), Infallible> {
         self.note_heads();
+        self.beacons.prepare();
         loop {
             let is_paused = self.paused_until > Instant::now();
             tokio::select! {

@@ -64,6 +64,7 @@ fn a_silent_one_has_one_finding() {
             &facts,
             Expected {
                 rollup: &rollup(),
+                derives: false,
                 now,
             },
         );
@@ -155,12 +156,18 @@ fn the_source_s_finalized_block_is_compared_by_hash() {
 
 #[test]
 fn an_execution_layer_without_peers_is_warned_of_and_a_port_that_does_not_count_them_is_not() {
-    assert_eq!(peers("x", None), None);
-    let none = peers("x", Some(0)).unwrap();
+    assert_eq!(peers("x", None, false), None);
+    let none = peers("x", Some(0), false).unwrap();
     assert_eq!(
         (none.check, none.severity),
         (Check::ElPeers, Severity::Warning)
     );
     assert!(none.fix.unwrap().contains("--bootnodes"));
-    assert_eq!(peers("x", Some(3)).unwrap().severity, Severity::Ok);
+    assert_eq!(peers("x", Some(3), false).unwrap().severity, Severity::Ok);
+    let none = peers("x", Some(0), true).unwrap();
+    assert_eq!(
+        none.severity,
+        Severity::Info,
+        "nobody else has to bring blocks"
+    );
 }

@@ -409,6 +409,7 @@ async fn abandon(
 async fn reorg_note(el: &dyn EngineApi, ctx: &Context, target: &Target) -> Result<Reorg, ElError> {
     let cause = match (ctx.is_lost(), target.origin) {
         (true, _) => "el_lost",
+        (false, TargetOrigin::Source) if ctx.derives() => "derivation",
         (false, TargetOrigin::Source) => "safe_source",
         (false, TargetOrigin::Payload | TargetOrigin::Restore) => "sequencer",
     };

@@ -27,6 +27,14 @@ impl Default for Verifier {
 }
 
 impl Verifier {
+    /// Reads the trusted setup, which takes seconds on a busy machine, before the first blob needs it.
+    pub(super) fn prepare() {
+        // Whoever needs it sooner waits for the same.
+        drop(tokio::task::spawn_blocking(|| {
+            c_kzg::ethereum_kzg_settings(0);
+        }));
+    }
+
     /// The wanted blobs of an answer; `None` if some are not in it.
     ///
     /// # Errors
