@@ -6,7 +6,6 @@ use crate::{args::node::NodeArgs, commands::node};
 use light_node_node::UpgradeBundles;
 use light_node_protocol::RollupConfig;
 use std::{
-    fs,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };

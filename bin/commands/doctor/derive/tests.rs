@@ -1,5 +1,6 @@
 use super::*;
 use crate::commands::doctor::finding::Severity;
+use std::fs;
 
 const NOW: u64 = 2_000_000_000;
 
