@@ -50,7 +50,10 @@ impl EngineActor {
             EngineRequest::Finalize { block } => self.handle_finalize(block),
             EngineRequest::Reset { start, reply } => self.handle_reset(el, *start, reply).await,
             EngineRequest::RestartDerivation => {
-                info!("derivation is asked to begin anew");
+                // Without a start there is one to come: asking again changes nothing.
+                if self.ctx.derived.is_some() {
+                    info!("derivation is asked to begin anew");
+                }
                 self.ctx.restart_derivation();
             }
             EngineRequest::Follow { update, reply } => self.handle_follow(el, *update, reply).await,
