@@ -74,13 +74,15 @@ pub(crate) struct DeriveArgs {
     )]
     pub(crate) l1_chain_config: Option<PathBuf>,
 
-    /// How many blocks below the L1 head derivation stays. Safe heads come later and are not taken back by shallow L1 reorgs.
+    /// How many blocks below the L1 head derivation stays, 10000 at most. Safe heads come later and are not taken back by shallow
+    /// L1 reorgs.
     #[arg(
         id = "verifier.l1-confs",
         long,
         value_name = "BLOCKS",
         env = "LIGHT_NODE_VERIFIER_L1_CONFS",
-        default_value_t = 0
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u64).range(..=10_000)
     )]
     pub(crate) l1_confirmations: u64,
 

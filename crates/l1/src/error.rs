@@ -28,7 +28,7 @@ pub enum L1ConfigError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum L1Error {
     /// The endpoint did not answer, or not with HTTP 200.
-    #[error("l1 endpoint {endpoint} failed")]
+    #[error("endpoint {endpoint} failed")]
     Http {
         /// URL without credentials.
         endpoint: String,
@@ -37,7 +37,7 @@ pub enum L1Error {
         source: HttpError,
     },
     /// The body is not the JSON-RPC answer that was asked for.
-    #[error("l1 endpoint {endpoint} gave an answer that does not decode: {cause}")]
+    #[error("endpoint {endpoint} gave an answer that does not decode: {cause}")]
     Malformed {
         /// URL without credentials.
         endpoint: String,

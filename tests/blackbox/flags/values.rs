@@ -47,8 +47,8 @@ fn values_that_no_flag_of_derivation_takes_are_answered_with_those_that_it_takes
         ),
         (
             "--verifier.l1-confs",
-            &["-1", "some", "1.5"],
-            &["invalid digit"],
+            &["-1", "some", "1.5", "10001"],
+            &["invalid digit", "..=10000"],
         ),
         (
             "--syncmode",
