@@ -30,7 +30,7 @@ const TRANSFERS: u64 = 40;
 /// L1 blocks from one deposit to the next.
 const DEPOSIT_PERIOD: u64 = 3;
 /// L1 blocks from one channel to the next.
-const CHANNEL_PERIOD: u64 = 8;
+const CHANNEL_PERIOD: u64 = 4;
 /// Accounts whom the calls are about.
 const CAST: usize = 200;
 

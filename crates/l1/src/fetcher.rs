@@ -149,6 +149,13 @@ impl Fetcher {
             Err(_) if missing.is_empty() => {}
             Err(error) => return Err(error),
         }
+        // The head may have left behind what was ahead of it.
+        let unknown = |block: &&BlockNumHash| self.window.judge(**block).is_none();
+        let mut passed: Vec<_> = blocks.iter().filter(unknown).map(|it| it.number).collect();
+        if !passed.is_empty() {
+            self.window.look_ahead(&mut passed, BLOCKS_PER_BATCH);
+            self.refresh(&passed, deadline).await?;
+        }
         self.verdicts(blocks)
     }
 

@@ -113,6 +113,24 @@ async fn known_heights_are_answered_from_memory_and_unknown_ones_by_one_batch() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_block_that_the_head_has_left_behind_at_once_is_asked_for_by_its_number() {
+    let memory = MemoryL1::new(CHAIN_ID, 100);
+    memory.set_tags(Some(90), Some(80));
+    let running = Running::start(&memory, &[&memory]);
+    running.head_is(99).await;
+    sleep(Duration::from_secs(2)).await;
+    memory.mine(6);
+    let before = memory.requests();
+    let blocks = [memory.id(101), memory.id(105)];
+    assert_eq!(
+        running.l1.check(&blocks).await.unwrap(),
+        [Canonicality::Canonical; 2]
+    );
+    assert!(memory.requests() <= before + 3);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_block_ahead_of_our_head_is_asked_for_a_few_times_only() {
     let memory = MemoryL1::new(CHAIN_ID, 100);
     memory.set_tags(Some(90), Some(80));
