@@ -5,8 +5,12 @@ use crate::helpers::{
     process::plain_command,
 };
 
-/// What is read at build time and no flag.
-const NO_FLAGS: [&str; 1] = ["LIGHT_NODE_GIT_SHA"];
+/// What is no flag: the first is read at build time, the others by tests and benches.
+const NO_FLAGS: [&str; 3] = [
+    "LIGHT_NODE_GIT_SHA",
+    "LIGHT_NODE_TEST_EL_OP_GETH",
+    "LIGHT_NODE_TEST_EL_OP_RETH",
+];
 
 /// Fails with every variable in `text` that no flag has. `LIGHT_NODE_...` with a placeholder ends in an underscore.
 fn check_variables(manual: &Manual, name: &str, text: &str) {

@@ -19,6 +19,7 @@ use crate::{
     l2_chain::L2Chain,
     system_configs::{SystemConfigs, is_canonical},
 };
+use alloy_consensus::Transaction;
 use alloy_primitives::{Address, B256, Bytes};
 use handle::{Command, Extra, Inbox};
 use light_node_actor::CancellationToken;
@@ -346,11 +347,18 @@ impl Batcher {
     }
 }
 
+/// One that waits behind a nonce which an L1 reorg has taken away waits for ever, unless it is filled.
 fn place_of(chain: &Chain, transaction: &B256) -> Place {
-    match chain.transaction(transaction) {
-        Some((block, _)) => Place::Block(block.number()),
-        None if chain.pending_transaction(transaction).is_some() => Place::Pool,
-        None => Place::Nowhere,
+    if let Some((block, _)) = chain.transaction(transaction) {
+        return Place::Block(block.number());
+    }
+    let will_be_mined = chain
+        .pending_transaction(transaction)
+        .is_some_and(|waiting| waiting.nonce() < chain.pending_nonce(&waiting.signer()));
+    if will_be_mined {
+        Place::Pool
+    } else {
+        Place::Nowhere
     }
 }
 
@@ -361,4 +369,30 @@ fn transactions_of(block: &ExecutedBlock) -> Vec<Bytes> {
 /// Upper bound of a batch's size before compression.
 fn encoded_size(transactions: &[Bytes]) -> usize {
     BATCH_OVERHEAD_BYTES + transactions.iter().map(|one| one.len() + 9).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Rig, l1_transaction};
+    use alloy_primitives::U256;
+    use light_node_protocol::Hardfork;
+
+    #[tokio::test]
+    async fn a_transaction_behind_a_missing_nonce_is_lost_until_that_is_filled() {
+        let rig = Rig::new(Hardfork::Jovian).await;
+        let sender = &DEV_ACCOUNTS[2];
+        let send = |nonce| {
+            let to = sender.address;
+            let signed = sender.sign(l1_transaction(nonce, to, U256::ZERO, Bytes::new()));
+            rig.l1.submit(&signed).expect("it may wait")
+        };
+        let second = send(1);
+        let place = || rig.l1.with_chain(|chain| place_of(chain, &second));
+        assert_eq!(place(), Place::Nowhere);
+        send(0);
+        assert_eq!(place(), Place::Pool);
+        rig.l1.mine(1).expect("one block");
+        assert_eq!(place(), Place::Block(1));
+    }
 }
