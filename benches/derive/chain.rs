@@ -1,6 +1,7 @@
 //! The chain that is derived: a devnet on command, whose L2 blocks hold calls such as tokens see, whose L1 blocks hold transfers,
 //! deposits and, each few blocks, a channel of span batches in blobs.
 
+use crate::setting;
 use alloy_consensus::TxEip1559;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B64, Bytes, TxKind, U256};
@@ -56,7 +57,7 @@ pub(crate) struct Block {
 impl Chain {
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = DevnetConfig {
+        let mut config = DevnetConfig {
             // The last fork that the stock pipeline knows.
             fork: Hardfork::Isthmus,
             block_time: L2_BLOCK_TIME,
@@ -69,6 +70,9 @@ impl Chain {
             traffic: false,
             ..DevnetConfig::new(dir.path().to_owned())
         };
+        if setting("BENCH_DA", "blobs") == "calldata" {
+            config.batcher.da = DataAvailability::Calldata;
+        }
         let devnet = Box::pin(Devnet::start(config, CancellationToken::new())).await;
         let devnet = Box::new(devnet.unwrap());
         devnet.batcher().pause();

@@ -30,9 +30,10 @@ pub(crate) fn channels(blocks: &[Block], report: &mut Report) {
     for (name, size, brotli_at_least) in SIZES {
         let plain = &plain[..size];
         // Kona's zlib stands on the same decoder; what it lacks is a limit.
-        for (kind, channel, at_least) in
-            [("brotli", brotli(plain), brotli_at_least), ("zlib", zlib(plain), 0.8)]
-        {
+        for (kind, channel, at_least) in [
+            ("brotli", brotli(plain), brotli_at_least),
+            ("zlib", zlib(plain), 0.8),
+        ] {
             assert_eq!(decompress(&channel, LIMIT), Some(size));
             assert_eq!(decompress_stock(&channel, LIMIT), Some(size));
             let mut ratios = Vec::new();

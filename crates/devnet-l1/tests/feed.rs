@@ -178,12 +178,10 @@ async fn the_feed_reads_calldata_blobs_and_deposits_and_follows_a_reorg() {
         for (blob, byte) in blobs.iter().zip([2, 1]) {
             assert!(blob.iter().all(|one| *one == byte));
         }
+        // The beacon says whose the next slot is.
         let absent = feed.blobs(data.id(), time + 2, root, &[B256::ZERO]).await;
         assert!(
-            matches!(
-                absent,
-                Err(BlobError::Missed { .. } | BlobError::Unavailable { .. })
-            ),
+            matches!(absent, Err(BlobError::Reorged { .. })),
             "{absent:?}"
         );
     }

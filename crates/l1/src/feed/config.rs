@@ -22,7 +22,7 @@ pub struct L1FeedConfig {
 }
 
 impl L1FeedConfig {
-    /// The settings for a chain: 64 blocks or 256 MiB ahead, 16 requests at once, no rate limit.
+    /// The settings for a chain: 64 blocks or 128 MiB ahead, 16 requests at once, no rate limit.
     pub const fn new(rollup: &RollupConfig) -> Self {
         Self::of_contracts(
             rollup.batch_inbox_address,
@@ -40,7 +40,7 @@ impl L1FeedConfig {
                 system_config,
             },
             window_blocks: 64,
-            window_bytes: 256 << 20,
+            window_bytes: 128 << 20,
             max_concurrency: 16,
             calls_per_second: 0,
             request_deadline: Duration::from_secs(30),
