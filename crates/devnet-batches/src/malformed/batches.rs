@@ -20,7 +20,8 @@ impl Malformed {
             Self::FutureEpoch => {
                 batch.epoch_number = batch.epoch_number.saturating_add(FAR_SECONDS)
             }
-            Self::PastEpoch => batch.epoch_number = batch.epoch_number.saturating_sub(2),
+            // Before the first epoch there is none; what wraps around is not the batch's own either.
+            Self::PastEpoch => batch.epoch_number = batch.epoch_number.wrapping_sub(2),
             Self::FutureBatch => batch.timestamp = batch.timestamp.saturating_add(FAR_SECONDS),
             Self::PastBatch => batch.timestamp = batch.timestamp.saturating_sub(FAR_SECONDS),
             Self::DepositTransaction => batch.transactions.push(vec![0x7e, 0xc0].into()),

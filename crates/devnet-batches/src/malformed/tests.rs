@@ -39,6 +39,16 @@ fn no_kind_is_like_another_and_only_the_stranger_is_honest() {
 }
 
 #[test]
+fn a_batch_of_the_first_epoch_is_made_bad_like_any_other() {
+    let honest = SingularBatch {
+        epoch_number: 0,
+        ..honest().batch
+    };
+    let bad = Malformed::PastEpoch.bad_batch(&honest);
+    assert_ne!(bad, honest.encoded());
+}
+
+#[test]
 fn what_is_wrong_deeper_down_stands_in_good_frames() {
     let data = data(Malformed::WrongParent);
     assert_eq!(data.len(), 1);
