@@ -1,9 +1,10 @@
 //! What every actor shares: named tasks under one cancellation with a grace period ([`Supervisor`]), and the delay between
-//! two attempts at a thing that failed ([`Backoff`]), and what is random ([`jittered`], [`random_id`]).
+//! two attempts at a thing that failed ([`Backoff`]), what is random ([`jittered`], [`random_id`]), and an error in one line ([`in_words`]).
 
 mod backoff;
 mod random;
 mod supervisor;
+mod words;
 
 pub use backoff::Backoff;
 #[cfg(any(test, feature = "test-utils"))]
@@ -11,3 +12,4 @@ pub use random::seed_thread;
 pub use random::{jittered, random_id};
 pub use supervisor::{Supervisor, TaskFailure};
 pub use tokio_util::sync::CancellationToken;
+pub use words::in_words;

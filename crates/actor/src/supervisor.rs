@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::in_words;
 use std::{any::Any, collections::HashMap, error::Error, future::Future, time::Duration};
 use thiserror::Error;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -156,20 +157,6 @@ impl Outcome {
             Self::Panicked(cause) => TaskFailure::Panicked { task, cause },
         }
     }
-}
-
-/// An error with what caused it, down to the first cause, unless it says that itself.
-fn in_words(error: &(dyn Error + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let said = deeper.to_string();
-        if !words.contains(&said) {
-            words = format!("{words}: {said}");
-        }
-        cause = deeper.source();
-    }
-    words
 }
 
 fn panic_message(error: JoinError) -> String {

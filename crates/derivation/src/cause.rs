@@ -137,14 +137,3 @@ impl Causes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// An error with all its causes in one line.
-pub(crate) fn with_causes(error: &dyn core::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        words = format!("{words}: {next}");
-        cause = next.source();
-    }
-    words
-}

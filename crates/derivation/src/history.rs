@@ -4,7 +4,7 @@
 //! At each start the history is taken back to what L1 still bears out and derivation will not say anew. From there on there is
 //! a sample for every L1 block of which the safe head is known, so that there are no holes.
 
-use crate::cause::with_causes;
+use light_node_actor::in_words;
 use light_node_l1::{L1DataError, L1Source};
 use light_node_protocol::{BlockNumHash, L1BlockRef};
 use light_node_safedb::{Observation, Observed, SafeDb, Span, StoreError};
@@ -133,9 +133,9 @@ impl History {
             }
             Ok((batch, Err(error))) => {
                 self.take_back(batch);
-                with_causes(&error)
+                in_words(&error)
             }
-            Err(error) => with_causes(&error),
+            Err(error) => in_words(&error),
         };
         if !std::mem::replace(&mut self.is_failing, true) {
             warn!(

@@ -7,13 +7,13 @@ mod verdict;
 
 use crate::{
     BeaconTransport, Blob, BlobError, HttpError, HttpTransport, L1ConfigError, L1Error,
-    error::words,
     health::{Consequence, Health},
     metrics::result,
 };
 use alloy_primitives::B256;
 use api::{Source, Timing};
 use kzg::Verifier;
+use light_node_actor::in_words;
 use light_node_metrics::RequestMetrics;
 use light_node_protocol::{BlockNumHash, redact_url};
 use std::{
@@ -186,7 +186,13 @@ impl BeaconClient {
         let failures: Vec<String> = self
             .beacons
             .iter()
-            .filter_map(|beacon| beacon.state().health.last_error().map(words))
+            .filter_map(|beacon| {
+                beacon
+                    .state()
+                    .health
+                    .last_error()
+                    .map(|error| in_words(error))
+            })
             .collect();
         Err(verdict::conclusion(wanted.block, &verdicts, &failures))
     }
@@ -329,7 +335,7 @@ impl BeaconClient {
             None => {
                 let spec = self.get(beacon, "config_spec", api::SPEC, SMALL_LIMIT_BYTES);
                 let body = spec.await.map_err(|error| match refused_with(&error) {
-                    Some(_) => unknown(format!("it serves no config/spec ({})", words(&error))),
+                    Some(_) => unknown(format!("it serves no config/spec ({})", in_words(&error))),
                     None => error,
                 })?;
                 api::slot_duration(&body).map_err(unknown)?
@@ -398,7 +404,7 @@ fn failed(beacon: &Beacon, asked_at: Instant, failure: &L1Error) {
     match state.health.failed(asked_at, failure) {
         Consequence::Nothing => {}
         Consequence::Failed | Consequence::Refused => {
-            warn!(failure = %words(failure), "beacon failed");
+            warn!(failure = %in_words(failure), "beacon failed");
         }
     }
 }

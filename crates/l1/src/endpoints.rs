@@ -8,9 +8,9 @@ mod exchange;
 
 use crate::{
     BoxTransport, EndpointStatus, EndpointVerdict, L1Config, L1Error, L1Fatal, L1Metrics,
-    error::words,
     health::{Consequence, Health},
 };
+use light_node_actor::in_words;
 use light_node_protocol::BlockNumHash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::{sync::Semaphore, time::Instant};
@@ -178,7 +178,7 @@ impl Endpoints {
             Some(old) if old != index => {
                 let from = &state.list[old].name;
                 let reason = match state.list[old].health.last_error() {
-                    Some(failure) if index > old => words(failure),
+                    Some(failure) if index > old => in_words(failure),
                     _ => "a preferred endpoint serves again".to_owned(),
                 };
                 info!(from, to, %reason, "l1 endpoint switched");
@@ -200,7 +200,7 @@ impl Endpoints {
         }
         endpoint.failed_at = Some(Instant::now());
         let consequence = endpoint.health.failed(asked_at, failure);
-        let failure = words(failure);
+        let failure = in_words(failure);
         match consequence {
             Consequence::Nothing => {}
             Consequence::Failed => warn!(%failure, "l1 endpoint failed"),
@@ -215,7 +215,7 @@ impl Endpoints {
     pub(crate) fn lags(&self, index: usize, failure: &L1Error) {
         let mut state = self.state();
         if state.list[index].health.lags(Instant::now(), failure) {
-            warn!(failure = %words(failure), "l1 endpoint lags");
+            warn!(failure = %in_words(failure), "l1 endpoint lags");
         }
     }
 
@@ -266,7 +266,7 @@ impl Endpoints {
         state
             .last_errors()
             .find(|error| matches!(error, L1Error::BelowFinalized { .. }))
-            .map(words)
+            .map(|error| in_words(error))
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -277,7 +277,7 @@ impl Endpoints {
         let status = |endpoint: &Endpoint| EndpointStatus {
             endpoint: endpoint.name.clone(),
             verdict: endpoint.health.verdict().clone(),
-            last_error: endpoint.health.last_error().map(words),
+            last_error: endpoint.health.last_error().map(|error| in_words(error)),
             bad_answers: endpoint.health.bad_answers(),
         };
         self.state().list.iter().map(status).collect()
@@ -291,7 +291,7 @@ impl Endpoints {
         {
             return failure;
         }
-        let causes: Vec<String> = state.last_errors().map(words).collect();
+        let causes: Vec<String> = state.last_errors().map(|error| in_words(error)).collect();
         L1Error::Unavailable {
             causes: causes.join("; "),
         }

@@ -130,14 +130,6 @@ impl L1Error {
     }
 }
 
-/// An error with its cause in one line.
-pub(crate) fn words(failure: &L1Error) -> String {
-    match std::error::Error::source(failure) {
-        Some(cause) => format!("{failure}: {cause}"),
-        None => failure.to_string(),
-    }
-}
-
 /// Why the watcher ends the process.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum L1Fatal {

@@ -6,13 +6,12 @@ mod judge;
 use crate::{
     Canonicality, L1Config, L1Error, L1Fatal, L1Heads, L1Metrics,
     endpoints::Endpoints,
-    error::words,
     schedule::{Schedule, WallClock},
     status::Snapshot,
     window::{Forks, Window},
 };
 use judge::LowHead;
-use light_node_actor::Backoff;
+use light_node_actor::{Backoff, in_words};
 use light_node_protocol::BlockNumHash;
 use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
@@ -318,7 +317,7 @@ impl Fetcher {
             active: self.in_use(),
             active_index: self.endpoints.in_use(),
             last_success: self.last_success,
-            last_error: self.last_error.as_ref().map(words),
+            last_error: self.last_error.as_ref().map(|error| in_words(error)),
             reachable: self.last_success.is_some() && self.last_error.is_none(),
             head_time: (!head.is_zero())
                 .then_some((self.clock, Duration::from_secs(head.timestamp))),

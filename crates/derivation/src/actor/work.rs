@@ -3,7 +3,7 @@
 use super::{DerivationActor, Stage};
 use crate::{
     actor::answers::Answers,
-    cause::{RetryCause, with_causes},
+    cause::RetryCause,
     confirmations::readable,
     deriver::{Deriver, Parent, Step},
     history::{self, Exact, Pair},
@@ -13,6 +13,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use core::{future::Future, pin::Pin};
+use light_node_actor::in_words;
 use light_node_engine::{DerivedAttributes, EngineHandle, ResetError};
 use light_node_engine_api::ElReader;
 use light_node_l1::L1Source;
@@ -216,7 +217,7 @@ impl DerivationActor {
             Step::CaughtUp => self.handle_caught_up(engine, answers),
             Step::Retry(cause) => self.pause_for(trouble_of(&cause)),
             Step::Reset(cause) => {
-                let cause = with_causes(&cause);
+                let cause = in_words(&cause);
                 self.note_stuck(&cause);
                 self.start_over(cause, answers);
             }
@@ -330,11 +331,11 @@ impl DerivationActor {
 fn trouble_of(cause: &RetryCause) -> DerivationTrouble {
     match cause {
         RetryCause::L1(error) => DerivationTrouble::L1Unreachable {
-            cause: with_causes(error),
+            cause: in_words(error),
         },
         RetryCause::Blobs(error) => DerivationTrouble::of_blobs(error),
         RetryCause::L2(error) => DerivationTrouble::ElUnavailable {
-            cause: with_causes(error),
+            cause: in_words(error),
         },
         RetryCause::L2BlockMissing { .. } => DerivationTrouble::ElUnusable {
             cause: cause.to_string(),
@@ -343,7 +344,7 @@ fn trouble_of(cause: &RetryCause) -> DerivationTrouble {
 }
 
 fn trouble_of_start(error: &StartError) -> DerivationTrouble {
-    let cause = || with_causes(error);
+    let cause = || in_words(error);
     match error {
         StartError::L1(_) | StartError::L1Moved => {
             DerivationTrouble::L1Unreachable { cause: cause() }

@@ -12,6 +12,22 @@ fn world_with_history() -> (World, SafeDb) {
     (world, db)
 }
 
+/// Derives `count` spans of 12 blocks, each with `rest` empty L1 blocks behind it. The L1 block at which each became safe, with it.
+async fn derive_spans(
+    world: &World,
+    node: &world::Node,
+    count: usize,
+    rest: usize,
+) -> Vec<(u64, L2BlockRef)> {
+    let mut reached = Vec::with_capacity(count);
+    for _ in 0..count {
+        let safe = world.derive_span(node, 12).await;
+        reached.push((world.l1.head().number, safe));
+        world.mine(rest);
+    }
+    reached
+}
+
 /// The safe head at each L1 block from `first` on, as it has to be answered; each entry is where a safe head was reached.
 fn expected(reached: &[(u64, L2BlockRef)], l1_number: u64) -> Option<u64> {
     let at = reached.iter().rev().find(|(l1, _)| *l1 <= l1_number);
@@ -60,12 +76,7 @@ async fn before_the_first_batch_genesis_is_the_safe_head() {
 async fn blocks_without_batches_after_a_restart_leave_no_hole_in_the_history() {
     let (world, db) = world_with_history();
     let node = world.start();
-    let mut reached = Vec::new();
-    for _ in 0..3 {
-        let safe = world.derive_span(&node, 12).await;
-        reached.push((world.l1.head().number, safe));
-        world.mine(2);
-    }
+    let mut reached = derive_spans(&world, &node, 3, 2).await;
     let head = world.l1.head().number;
     node.until_caught_up(head).await;
     recorded(&db, head, 36).await;
@@ -86,12 +97,7 @@ async fn blocks_without_batches_after_a_restart_leave_no_hole_in_the_history() {
 async fn an_l1_reorg_takes_only_what_stood_on_it_out_of_the_history() {
     let (world, db) = world_with_history();
     let node = world.start();
-    let mut reached = Vec::new();
-    for _ in 0..6 {
-        let safe = world.derive_span(&node, 12).await;
-        reached.push((world.l1.head().number, safe));
-        world.mine(1);
-    }
+    let mut reached = derive_spans(&world, &node, 6, 1).await;
     let head = world.l1.head().number;
     node.until_caught_up(head).await;
     recorded(&db, head, 72).await;
@@ -117,12 +123,7 @@ async fn an_l1_reorg_takes_only_what_stood_on_it_out_of_the_history() {
 async fn a_reorg_while_the_node_was_down_takes_what_stood_on_it_out_of_the_history() {
     let (world, db) = world_with_history();
     let node = world.start();
-    let mut reached = Vec::new();
-    for _ in 0..4 {
-        let safe = world.derive_span(&node, 12).await;
-        reached.push((world.l1.head().number, safe));
-        world.mine(1);
-    }
+    let mut reached = derive_spans(&world, &node, 4, 1).await;
     let head = world.l1.head().number;
     node.until_caught_up(head).await;
     recorded(&db, head, 48).await;
@@ -151,12 +152,7 @@ async fn a_reorg_while_the_node_was_down_takes_what_stood_on_it_out_of_the_histo
 async fn what_was_safe_before_a_restart_becomes_final_without_anything_new() {
     let (world, db) = world_with_history();
     let node = world.start();
-    let mut reached = Vec::new();
-    for _ in 0..4 {
-        let safe = world.derive_span(&node, 12).await;
-        reached.push((world.l1.head().number, safe));
-        world.mine(20);
-    }
+    let reached = derive_spans(&world, &node, 4, 20).await;
     let head = world.l1.head().number;
     node.until_caught_up(head).await;
     recorded(&db, head, 48).await;

@@ -11,6 +11,7 @@ use jsonrpsee::{
     core::RegisterMethodError,
     types::{ErrorObjectOwned, Params, error::INVALID_PARAMS_CODE},
 };
+use light_node_actor::in_words;
 use light_node_devnet_batches::malformed::Malformed;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -98,13 +99,7 @@ fn two<'a, A: Deserialize<'a>, B: Deserialize<'a>>(
 }
 
 fn refused<E: Error>(error: E) -> ErrorObjectOwned {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message = format!("{message}: {error}");
-        cause = error.source();
-    }
-    ErrorObjectOwned::owned(REFUSED_CODE, message, None::<()>)
+    ErrorObjectOwned::owned(REFUSED_CODE, in_words(&error), None::<()>)
 }
 
 #[cfg(test)]
