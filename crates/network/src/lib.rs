@@ -1,0 +1,20 @@
+//! The unsafe chain's way in and out: gossip over libp2p, discovery over discv5, and the peers of both. The actor gives
+//! blocks that it accepted to the engine without waiting for it, and sends out those that a sequencer here has made.
+//!
+//! One task owns the swarm and one owns discovery; blocks are judged in a small pool beside them. The swarm's task awaits no
+//! other actor. Who may sign blocks is read from the `watch` of the l1 crate.
+
+mod config;
+mod handle;
+mod peer_info;
+mod request;
+
+pub use config::{
+    Advertise, BanConfig, BlockSigner, DiscoveryConfig, GossipConfig, Listen, NetworkConfig,
+    PeerLimits, RemoteSigner, Timeouts,
+};
+pub use handle::{NetworkHandle, NetworkRequestError, PublishError};
+pub use peer_info::{
+    Connectedness, Direction, GossipScores, LocalNode, PeerDump, PeerInfo, PeerScores, PeerStats,
+    ReqRespScores,
+};

@@ -1,0 +1,11 @@
+//! The sequencer: makes the next unsafe block when it is due. It chooses the L1 origin, has the engine build, seal and commit
+//! the block, and gives it to the network. With a conductor, nothing is committed or gossiped that the conductor has not taken.
+//!
+//! It awaits the engine, L1, the execution layer (reading) and the conductor; the network takes its blocks without being awaited.
+
+mod config;
+mod handle;
+mod request;
+
+pub use config::{ConductorConfig, SequencerConfig};
+pub use handle::{SequencerCommandError, SequencerHandle, SequencerStatus};
