@@ -6,6 +6,8 @@
 mod config;
 mod handle;
 mod request;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod test_utils;
 
 pub use config::{ConductorConfig, SequencerConfig};
 pub use handle::{SequencerCommandError, SequencerHandle, SequencerStatus};
