@@ -10,11 +10,15 @@ use crate::{
     status::Snapshot,
     window::{Forks, Window},
 };
+use alloy_primitives::Bloom;
 use judge::LowHead;
 use light_node_actor::{Backoff, in_words};
-use light_node_protocol::BlockNumHash;
+use light_node_protocol::{BlockNumHash, L1BlockRef};
 use std::time::Duration;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
 use tracing::{error, info};
 
 /// Deadline of a question that another endpoint can answer as well.
@@ -29,6 +33,25 @@ const LEAST_PAST_DUE: Duration = Duration::from_secs(12);
 const QUESTIONS_AHEAD: u32 = 2;
 /// With head, tags and the proof of identity this stays below the 20 calls that careful providers allow in a batch.
 const BLOCKS_PER_BATCH: usize = 12;
+
+/// So many new heads wait for who looks at their blooms; one that misses some is told that it did.
+const HEADS_REMEMBERED: usize = 16;
+
+/// A new head, and what says which logs it has.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadLogs {
+    pub(crate) head: L1BlockRef,
+    pub(crate) logs_bloom: Box<Bloom>,
+}
+
+/// What is told of the chain of heads.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    /// The reorgs, on every change.
+    pub(crate) forks: watch::Receiver<Forks>,
+    /// Each new head with its bloom.
+    pub(crate) head_logs: broadcast::Sender<HeadLogs>,
+}
 
 #[derive(Debug)]
 pub(crate) struct Fetcher {
@@ -53,6 +76,7 @@ pub(crate) struct Fetcher {
     questions_ahead: u32,
     mismatch_confirmed: bool,
     forks: watch::Sender<Forks>,
+    head_logs: broadcast::Sender<HeadLogs>,
     metrics: L1Metrics,
 }
 
@@ -86,15 +110,19 @@ impl Fetcher {
             questions_ahead: 0,
             mismatch_confirmed: false,
             forks: watch::Sender::default(),
+            head_logs: broadcast::Sender::new(HEADS_REMEMBERED),
             metrics,
         };
         fetcher.publish_status();
         fetcher
     }
 
-    /// The reorgs, on every change.
-    pub(crate) fn forks(&self) -> watch::Receiver<Forks> {
-        self.forks.subscribe()
+    /// What it tells beside the heads.
+    pub(crate) fn news(&self) -> News {
+        News {
+            forks: self.forks.subscribe(),
+            head_logs: self.head_logs.clone(),
+        }
     }
 
     /// When the watcher shall ask.

@@ -1,13 +1,16 @@
 //! What others may ask of L1.
 
 use crate::{
-    L1Error, L1Metrics, L1Status, endpoints::Endpoints, fetcher::Fetcher, status::Snapshot,
+    L1Error, L1Metrics, L1Status,
+    endpoints::Endpoints,
+    fetcher::{Fetcher, HeadLogs, News},
+    status::Snapshot,
     window::Forks,
 };
 use alloy_primitives::B256;
 use light_node_protocol::{BlockNumHash, L1BlockRef};
 use std::{sync::Arc, time::Duration};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 
 /// The heads of L1 as one value. The zero object stands for "not known".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +42,7 @@ pub enum Canonicality {
 pub struct L1Handle {
     fetcher: Arc<Mutex<Fetcher>>,
     endpoints: Endpoints,
-    forks: watch::Receiver<Forks>,
+    news: News,
     heads: watch::Receiver<L1Heads>,
     status: watch::Receiver<Snapshot>,
     metrics: L1Metrics,
@@ -50,7 +53,7 @@ impl L1Handle {
     pub(crate) const fn new(
         fetcher: Arc<Mutex<Fetcher>>,
         endpoints: Endpoints,
-        forks: watch::Receiver<Forks>,
+        news: News,
         heads: watch::Receiver<L1Heads>,
         status: watch::Receiver<Snapshot>,
         metrics: L1Metrics,
@@ -59,7 +62,7 @@ impl L1Handle {
         Self {
             fetcher,
             endpoints,
-            forks,
+            news,
             heads,
             status,
             metrics,
@@ -78,7 +81,12 @@ impl L1Handle {
     }
 
     pub(crate) fn forks(&self) -> watch::Receiver<Forks> {
-        self.forks.clone()
+        self.news.forks.clone()
+    }
+
+    /// Each new head from now on, with the bloom of its logs.
+    pub(crate) fn head_logs(&self) -> broadcast::Receiver<HeadLogs> {
+        self.news.head_logs.subscribe()
     }
 
     pub(crate) const fn endpoints(&self) -> &Endpoints {

@@ -20,6 +20,7 @@ mod metrics;
 mod probe;
 mod rpc;
 mod schedule;
+mod signer;
 mod status;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
@@ -39,6 +40,9 @@ pub use handle::{Canonicality, L1Handle, L1Heads};
 pub use memory_source::MemoryL1Source;
 pub use metrics::L1Metrics;
 pub use probe::{L1Probe, probe};
+pub use signer::{
+    SignerConfig, SignerHandle, SignerState, SignerWatcher, UNSAFE_BLOCK_SIGNER_SLOT,
+};
 pub use status::{EndpointStatus, EndpointVerdict, L1Status, L1Trouble};
 pub use transport::{BeaconTransport, BoxTransport, HttpError, HttpTransport, Transport};
 pub use watcher::L1Watcher;

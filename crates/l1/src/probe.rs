@@ -74,7 +74,7 @@ pub async fn probe(
         _ => None,
     };
     match (answers.first(), answers.get(2)) {
-        (Some(Answer::ChainId(chain_id)), Some(Answer::Block(latest))) => Ok(L1Probe {
+        (Some(Answer::ChainId(chain_id)), Some(Answer::Head(latest, _))) => Ok(L1Probe {
             chain_id: *chain_id,
             genesis: block(1).map(|block| block.hash),
             latest: *latest,

@@ -2,7 +2,7 @@
 //! enters, so every answer is checked here against its question, and a header against its own hash.
 
 use alloy_consensus::Header;
-use alloy_primitives::{B256, U64};
+use alloy_primitives::{B256, Bloom, U64};
 use light_node_protocol::{L1BlockRef, foreign_text};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -73,6 +73,8 @@ pub(crate) enum Reply<'a> {
 pub(crate) enum Answer {
     ChainId(u64),
     Block(L1BlockRef),
+    /// The block of the `latest` tag, with the bloom of its logs.
+    Head(L1BlockRef, Box<Bloom>),
     /// There is no such block (yet).
     NoBlock,
     /// A JSON-RPC error for this question alone.
@@ -219,12 +221,16 @@ fn answer(question: Question, reply: Reply<'_>, trust_rpc: bool) -> Result<Answe
             "block {found} instead of {number}"
         )));
     }
-    Ok(Answer::Block(L1BlockRef {
+    let block = L1BlockRef {
         hash,
         number: header.number,
         parent_hash: header.parent_hash,
         timestamp: header.timestamp,
-    }))
+    };
+    Ok(match question {
+        Question::Latest => Answer::Head(block, Box::new(header.logs_bloom)),
+        _ => Answer::Block(block),
+    })
 }
 
 /// A young L1 has no safe or finalized block yet; each client says so in its own words.

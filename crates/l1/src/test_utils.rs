@@ -2,6 +2,7 @@
 //! every request. Under tokio's paused clock it mines by itself if told to.
 
 mod bodies;
+mod storage;
 
 use crate::{HttpError, Transport};
 use alloy_consensus::Header;
@@ -77,6 +78,7 @@ struct Endpoint {
     requests: u64,
     calls: Vec<Vec<String>>,
     longest_range: Option<u64>,
+    storage: Option<Value>,
 }
 
 impl Endpoint {
@@ -357,6 +359,7 @@ impl Chain {
                 | "eth_getLogs"
                 | "eth_getRawTransactionByHash",
             ) => self.answer_of_bodies(request, endpoint),
+            Some("eth_getStorageAt") => self.storage_of(&request["params"], endpoint),
             _ => Err("the method does not exist"),
         };
         match result {

@@ -62,12 +62,12 @@ impl L1Watcher {
             status_sender,
             metrics.clone(),
         );
-        let forks = fetcher.forks();
+        let news = fetcher.news();
         let fetcher = Arc::new(Mutex::new(fetcher));
         let handle = L1Handle::new(
             fetcher.clone(),
             endpoints,
-            forks,
+            news,
             heads,
             status,
             metrics,

@@ -210,6 +210,6 @@ fn unusable(answer: &Answer, question: Question) -> Option<(i64, String)> {
         (_, Question::Safe | Question::Finalized) => None,
         (Answer::Failed { code, message }, _) => Some((*code, message.clone())),
         (Answer::NoBlock, Question::Latest) => Some((0, "no latest block".to_owned())),
-        (Answer::NoBlock | Answer::Block(_) | Answer::ChainId(_), _) => None,
+        (Answer::NoBlock | Answer::Block(_) | Answer::Head(..) | Answer::ChainId(_), _) => None,
     }
 }

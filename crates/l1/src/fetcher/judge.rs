@@ -1,7 +1,7 @@
 //! One endpoint's answer, from the questions to what it changes. Everything is judged on a draft of the window; only when the
 //! whole answer is accepted does the draft become our view, so an answer that is refused leaves no trace.
 
-use super::Fetcher;
+use super::{Fetcher, HeadLogs};
 use crate::{
     L1Error, L1Heads,
     rpc::{Answer, Question},
@@ -78,7 +78,7 @@ impl Fetcher {
             .exchange(index, &questions, deadline, false)
             .await?;
         let mut answers = answers.into_iter();
-        let Some(Answer::Block(head)) = answers.next() else {
+        let Some(Answer::Head(head, logs_bloom)) = answers.next() else {
             return Err(self.contradicts(index, self.window.head().number));
         };
         if head.number < least_head {
@@ -123,6 +123,10 @@ impl Fetcher {
             *published = heads;
             changed
         });
+        if let HeadChange::New { .. } = change {
+            // Nobody may be interested.
+            let _ = self.head_logs.send(HeadLogs { head, logs_bloom });
+        }
         Ok(())
     }
 
