@@ -4,10 +4,28 @@
 //! One task owns the swarm and one owns discovery; blocks are judged in a small pool beside them. The swarm's task awaits no
 //! other actor. Who may sign blocks is read from the `watch` of the l1 crate.
 
+mod block_hash;
 mod config;
+#[allow(dead_code)] // until the swarm's task calls it
+mod frame;
 mod handle;
 mod peer_info;
 mod request;
+mod seen;
+#[allow(dead_code)] // until the swarm's task calls it
+mod signature;
+mod signers;
+#[allow(dead_code)] // until the swarm's task calls it
+mod snappy;
+mod ssz;
+#[cfg(test)]
+mod test_chain;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod testing;
+#[allow(dead_code)] // until the swarm's task calls it
+mod topics;
+#[allow(dead_code)] // until the swarm's task calls it
+mod verdict;
 
 pub use config::{
     Advertise, BanConfig, BlockSigner, DiscoveryConfig, GossipConfig, Listen, NetworkConfig,

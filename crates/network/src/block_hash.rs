@@ -1,0 +1,72 @@
+//! The hash of a payload's block, computed from the payload without decoding transactions. It is written out here because a header
+//! of the usual types holds a base fee of 64 bits, while a payload, and with it op-node, takes one of 256.
+
+use alloy_consensus::{
+    EMPTY_OMMER_ROOT_HASH,
+    proofs::{calculate_withdrawals_root, ordered_trie_root_encoded},
+};
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_primitives::{B64, B256, keccak256};
+use alloy_rlp::Encodable;
+use op_alloy_rpc_types_engine::{OpExecutionPayload, OpExecutionPayloadEnvelope};
+
+/// Bytes of a header with room to spare: it is allocated once.
+const HEADER_BYTES: usize = 1024;
+
+/// The hash that the block of `envelope` has, whatever hash it claims.
+pub(crate) fn block_hash(envelope: &OpExecutionPayloadEnvelope) -> B256 {
+    let payload = &envelope.execution_payload;
+    let v1 = payload.as_v1();
+    let v2 = payload.as_v2();
+    let v3 = payload.as_v3();
+    let transactions_root = ordered_trie_root_encoded(&v1.transactions);
+    // Since Isthmus it is a root of the state, not of the list.
+    let withdrawals_root = match payload {
+        OpExecutionPayload::V4(v4) => Some(v4.withdrawals_root),
+        _ => v2.map(|v2| calculate_withdrawals_root(&v2.withdrawals)),
+    };
+    let requests_hash = matches!(payload, OpExecutionPayload::V4(_)).then_some(EMPTY_REQUESTS_HASH);
+
+    let mut fields: Vec<&dyn Encodable> = vec![
+        &v1.parent_hash,
+        &EMPTY_OMMER_ROOT_HASH,
+        &v1.fee_recipient,
+        &v1.state_root,
+        &transactions_root,
+        &v1.receipts_root,
+        &v1.logs_bloom,
+        &0_u64, // difficulty
+        &v1.block_number,
+        &v1.gas_limit,
+        &v1.gas_used,
+        &v1.timestamp,
+        &v1.extra_data,
+        &v1.prev_randao,
+        &B64::ZERO, // nonce
+        &v1.base_fee_per_gas,
+    ];
+    if let Some(root) = &withdrawals_root {
+        fields.push(root);
+    }
+    if let Some(v3) = v3 {
+        fields.push(&v3.blob_gas_used);
+        fields.push(&v3.excess_blob_gas);
+    }
+    if let Some(root) = &envelope.parent_beacon_block_root {
+        fields.push(root);
+    }
+    if let Some(hash) = &requests_hash {
+        fields.push(hash);
+    }
+
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    alloy_rlp::Header {
+        list: true,
+        payload_length: fields.iter().map(|field| field.length()).sum(),
+    }
+    .encode(&mut header);
+    for field in fields {
+        field.encode(&mut header);
+    }
+    keccak256(header)
+}

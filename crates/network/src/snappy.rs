@@ -1,0 +1,166 @@
+//! Compression of what is gossiped: one snappy block a message. It is undone once, before the message gets its id, so that id and
+//! judgement see the same bytes; the declared length is held to bounds before anything is allocated for it.
+
+use crate::signature::SIGNATURE_LEN;
+use libp2p::gossipsub::{DataTransform, Message, RawMessage, TopicHash};
+use std::io;
+use thiserror::Error;
+
+/// Most bytes of a message, compressed or not. The limit of op-node, to the byte.
+pub(crate) const DATA_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Fewest bytes of a decompressed message: a signature and something that it signs.
+pub(crate) const DATA_BYTES_MIN: usize = SIGNATURE_LEN + 1;
+
+/// Why a message was not decompressed, or compressed.
+#[derive(Debug, Error)]
+pub(crate) enum SnappyError {
+    /// It does not begin with a length.
+    #[error("the compressed data declares no length")]
+    NoLength(#[source] snap::Error),
+    /// Its length is none that a block can have.
+    #[error("a message of {bytes} bytes is not within {DATA_BYTES_MIN} to {DATA_BYTES_MAX}")]
+    Length {
+        /// Bytes without compression, as declared.
+        bytes: usize,
+    },
+    /// What follows the length is no snappy, or not of that length.
+    #[error("the compressed data is corrupt")]
+    Corrupt(#[source] snap::Error),
+}
+
+/// Undoes the compression of a message.
+///
+/// # Errors
+/// [`SnappyError`].
+pub(crate) fn decompress(compressed: &[u8]) -> Result<Vec<u8>, SnappyError> {
+    let bytes = snap::raw::decompress_len(compressed).map_err(SnappyError::NoLength)?;
+    check_length(bytes)?;
+    snap::raw::Decoder::new()
+        .decompress_vec(compressed)
+        .map_err(SnappyError::Corrupt)
+}
+
+/// Compresses a message.
+///
+/// # Errors
+/// [`SnappyError::Length`] if others would refuse it.
+pub(crate) fn compress(data: &[u8]) -> Result<Vec<u8>, SnappyError> {
+    check_length(data.len())?;
+    snap::raw::Encoder::new()
+        .compress_vec(data)
+        .map_err(SnappyError::Corrupt)
+}
+
+const fn check_length(bytes: usize) -> Result<(), SnappyError> {
+    if bytes < DATA_BYTES_MIN || bytes > DATA_BYTES_MAX {
+        return Err(SnappyError::Length { bytes });
+    }
+    Ok(())
+}
+
+/// The transform of gossip. A message for which it fails counts as invalid against the peer that sent it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BoundedSnappy;
+
+impl DataTransform for BoundedSnappy {
+    fn inbound_transform(&self, raw: RawMessage) -> Result<Message, io::Error> {
+        let data = decompress(&raw.data).map_err(io::Error::other)?;
+        Ok(Message {
+            source: raw.source,
+            data,
+            sequence_number: raw.sequence_number,
+            topic: raw.topic,
+        })
+    }
+
+    fn outbound_transform(&self, _topic: &TopicHash, data: Vec<u8>) -> Result<Vec<u8>, io::Error> {
+        compress(&data).map_err(io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::hex;
+    use proptest::prelude::*;
+
+    fn raw(data: Vec<u8>) -> RawMessage {
+        RawMessage {
+            source: None,
+            data,
+            sequence_number: None,
+            topic: TopicHash::from_raw("topic"),
+            signature: None,
+            key: None,
+            validated: false,
+        }
+    }
+
+    #[test]
+    fn a_frame_of_seven_bytes_that_declares_four_gibibytes_is_refused_by_its_length() {
+        let bomb = hex!("ffffffff0f0041");
+        assert!(matches!(
+            decompress(&bomb),
+            Err(SnappyError::Length { bytes: 0xffff_ffff })
+        ));
+        BoundedSnappy
+            .inbound_transform(raw(bomb.to_vec()))
+            .unwrap_err();
+    }
+
+    #[test]
+    fn lengths_are_taken_from_66_bytes_to_10_mebibytes() {
+        let frame = |bytes| {
+            snap::raw::Encoder::new()
+                .compress_vec(&vec![0; bytes])
+                .unwrap()
+        };
+        for bytes in [DATA_BYTES_MIN, DATA_BYTES_MAX] {
+            assert_eq!(decompress(&frame(bytes)).unwrap().len(), bytes);
+        }
+        for bytes in [0, DATA_BYTES_MIN - 1, DATA_BYTES_MAX + 1] {
+            assert!(matches!(
+                decompress(&frame(bytes)),
+                Err(SnappyError::Length { .. })
+            ));
+            assert!(matches!(
+                compress(&vec![0; bytes]),
+                Err(SnappyError::Length { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn data_without_a_length_or_of_another_length_is_refused() {
+        assert!(matches!(
+            decompress(&[0xff; 11]),
+            Err(SnappyError::NoLength(_))
+        ));
+        assert!(matches!(
+            decompress(&[]),
+            Err(SnappyError::Length { bytes: 0 })
+        ));
+        let mut frame = compress(&[7; 100]).unwrap();
+        frame.push(0);
+        assert!(matches!(decompress(&frame), Err(SnappyError::Corrupt(_))));
+        assert!(matches!(decompress(&[100]), Err(SnappyError::Corrupt(_))));
+    }
+
+    #[test]
+    fn what_goes_out_comes_in_again() {
+        let data: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        let topic = TopicHash::from_raw("topic");
+        let out = BoundedSnappy.outbound_transform(&topic, data.clone());
+        let message = BoundedSnappy.inbound_transform(raw(out.unwrap())).unwrap();
+        assert_eq!(message.data, data);
+        assert_eq!(message.topic, topic);
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_data_never_panics(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decompress(&data);
+        }
+    }
+}
