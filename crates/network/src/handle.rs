@@ -11,6 +11,12 @@ use std::{net::IpAddr, time::Instant};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 
+/// Requests that may wait for the swarm's task.
+pub(crate) const REQUESTS_MAX: usize = 256;
+
+/// Blocks that may wait to be signed.
+pub(crate) const BLOCKS_MAX: usize = 32;
+
 /// Why a block does not go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PublishError {

@@ -11,6 +11,8 @@ mod frame;
 mod handle;
 mod peer_info;
 mod request;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod testing;
 mod seen;
 #[allow(dead_code)] // until the swarm's task calls it
 mod signature;
