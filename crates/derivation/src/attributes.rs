@@ -181,7 +181,7 @@ impl Ingredients<'_> {
 ///
 /// # Errors
 /// The block does not start with an L1-info deposit, or its extra data is malformed.
-pub(crate) fn system_config_of(
+pub fn system_config_of(
     config: &RollupConfig,
     envelope: &OpExecutionPayloadEnvelope,
 ) -> Result<SystemConfig, BlockConfigError> {

@@ -28,7 +28,7 @@ pub(crate) struct Epoch {
 }
 
 impl Epoch {
-    fn new(data: &L1Data) -> Self {
+    pub(crate) fn new(data: &L1Data) -> Self {
         Self {
             header: data.header.clone(),
             block: data.block_ref(),

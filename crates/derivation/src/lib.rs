@@ -26,6 +26,7 @@ mod metrics;
 mod report;
 mod safe_block;
 mod search;
+mod sequenced;
 mod single;
 mod span;
 mod stages;
@@ -38,6 +39,7 @@ mod upgrades;
 mod window;
 
 pub use actor::DerivationActor;
+pub use attributes::system_config_of;
 pub use cause::{ResetCause, RetryCause};
 pub use config::DerivationConfig;
 pub use deriver::{Deriver, DeriverConfig, Parent, ResetPoint, Step};
@@ -45,5 +47,6 @@ pub use handle::DerivationHandle;
 #[cfg(feature = "test-utils")]
 pub use kona::online::{StockL2, StockWire, decompress, decompress_stock, derive_stock};
 pub use metrics::DerivationMetrics;
+pub use sequenced::{SequencedAttributes, SequencedAttributesError};
 pub use status::{DerivationCounters, DerivationPhase, DerivationStatus, DerivationTrouble};
 pub use upgrades::{UpgradeBundleError, UpgradeBundles};
