@@ -1,0 +1,184 @@
+//! How fast and how many connections come from one address. Asked by the gater's behaviour before a handshake is paid for; pure,
+//! with the time handed in.
+
+use schnellru::{ByLength, LruMap};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::{IpAddr, Ipv6Addr},
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+
+/// Addresses whose last arrivals are remembered.
+const ADDRESSES_MAX: u32 = 2048;
+
+/// Limits of connections by address. An IPv6 address stands for its /64, which is what one customer gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InboundLimits {
+    /// Connections of one address at a time.
+    pub(crate) per_address: usize,
+    /// New inbound connections in a second, all addresses together.
+    pub(crate) per_second: usize,
+    /// New inbound connections of one address within [`Self::window`].
+    pub(crate) per_window: usize,
+    /// See there.
+    pub(crate) window: Duration,
+    /// Whether addresses that are not of the public internet have no limit per address. Many nodes of one machine share
+    /// loopback, and behind a gateway or a container's bridge all peers may have its address.
+    pub(crate) is_private_exempt: bool,
+}
+
+impl Default for InboundLimits {
+    fn default() -> Self {
+        Self {
+            per_address: 4,
+            per_second: 8,
+            per_window: 2,
+            window: Duration::from_secs(10),
+            is_private_exempt: true,
+        }
+    }
+}
+
+/// Too many or too fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub(crate) enum Excess {
+    /// Of connections at a time from one address.
+    #[error("the address has as many connections as it may")]
+    PerAddress,
+    /// Of new ones altogether.
+    #[error("too many new connections")]
+    Rate,
+    /// Of new ones from one address.
+    #[error("too many new connections of the address")]
+    AddressRate,
+}
+
+/// The connections that are there and those that came lately.
+pub(crate) struct Admission {
+    limits: InboundLimits,
+    established: HashMap<IpAddr, usize>,
+    arrivals: VecDeque<Instant>,
+    arrivals_of: LruMap<IpAddr, VecDeque<Instant>, ByLength>,
+}
+
+impl Admission {
+    /// Nobody is there yet.
+    pub(crate) fn new(limits: InboundLimits) -> Self {
+        Self {
+            limits,
+            established: HashMap::new(),
+            arrivals: VecDeque::new(),
+            arrivals_of: LruMap::new(ByLength::new(ADDRESSES_MAX)),
+        }
+    }
+
+    /// Lets a new inbound connection in, or not. Those that are refused count for nothing.
+    ///
+    /// # Errors
+    /// Which limit it is over.
+    pub(crate) fn admit(&mut self, addr: IpAddr, now: Instant) -> Result<(), Excess> {
+        let place = place_of(addr);
+        let is_exempt = self.is_exempt(addr);
+        if !is_exempt {
+            self.may_establish(addr)?;
+        }
+        forget(&mut self.arrivals, now, Duration::from_secs(1));
+        if self.arrivals.len() >= self.limits.per_second && !(is_exempt && addr.is_loopback()) {
+            return Err(Excess::Rate);
+        }
+        if !is_exempt {
+            let limits = self.limits;
+            let Some(arrivals) = self.arrivals_of.get_or_insert(place, VecDeque::new) else {
+                return Err(Excess::AddressRate);
+            };
+            forget(arrivals, now, limits.window);
+            if arrivals.len() >= limits.per_window {
+                return Err(Excess::AddressRate);
+            }
+            arrivals.push_back(now);
+        }
+        self.arrivals.push_back(now);
+        Ok(())
+    }
+
+    /// Whether one more connection with an address may be.
+    ///
+    /// # Errors
+    /// [`Excess::PerAddress`].
+    pub(crate) fn may_establish(&self, addr: IpAddr) -> Result<(), Excess> {
+        let there = self
+            .established
+            .get(&place_of(addr))
+            .copied()
+            .unwrap_or_default();
+        if there >= self.limits.per_address && !self.is_exempt(addr) {
+            return Err(Excess::PerAddress);
+        }
+        Ok(())
+    }
+
+    /// A connection is there.
+    pub(crate) fn established(&mut self, addr: IpAddr) {
+        *self.established.entry(place_of(addr)).or_default() += 1;
+    }
+
+    /// It is gone.
+    pub(crate) fn closed(&mut self, addr: IpAddr) {
+        let place = place_of(addr);
+        if let Some(there) = self.established.get_mut(&place) {
+            *there = there.saturating_sub(1);
+            if *there == 0 {
+                self.established.remove(&place);
+            }
+        }
+    }
+
+    fn is_exempt(&self, addr: IpAddr) -> bool {
+        self.limits.is_private_exempt && !is_public(addr)
+    }
+}
+
+fn forget(arrivals: &mut VecDeque<Instant>, now: Instant, age: Duration) {
+    while arrivals
+        .front()
+        .is_some_and(|arrival| now.saturating_duration_since(*arrival) >= age)
+    {
+        arrivals.pop_front();
+    }
+}
+
+/// Whether an address is of the public internet.
+pub(crate) fn is_public(addr: IpAddr) -> bool {
+    match addr.to_canonical() {
+        IpAddr::V4(ip) => {
+            let is_shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            !(ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_broadcast()
+                || ip.is_multicast()
+                || ip.is_documentation()
+                || is_shared)
+        }
+        IpAddr::V6(ip) => {
+            !(ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local())
+        }
+    }
+}
+
+/// The address, or the /64 of a v6 one.
+fn place_of(addr: IpAddr) -> IpAddr {
+    match addr.to_canonical() {
+        IpAddr::V6(ip) => {
+            let network = u128::from(ip) & !u128::from(u64::MAX);
+            Ipv6Addr::from(network).into()
+        }
+        v4 => v4,
+    }
+}

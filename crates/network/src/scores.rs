@@ -1,0 +1,134 @@
+//! Gossip scores: what a peer's behaviour is worth. Delivery is not scored: three of four block topics are idle on every chain, and
+//! who is slow there is no worse. Invalid blocks are: the third within 100 slots ends the talk, the fourth bans.
+
+use libp2p::gossipsub::{PeerScoreParams, PeerScoreThresholds, TopicHash, TopicScoreParams};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+
+/// Slots of an epoch in the sense of the scores.
+const EPOCH_SLOTS: u32 = 6;
+/// A counter that is below it is zero.
+const DECAY_TO_ZERO: f64 = 0.01;
+/// Slots until an invalid block is forgotten.
+const INVALID_SLOTS: u32 = 100;
+/// Chains whose nodes number messages in two ways, which looks like broken promises to each other: Base and Base Sepolia.
+const LENIENT_CHAINS: [u64; 2] = [8453, 84532];
+
+/// Parameters and thresholds for the block topics of a chain.
+pub(crate) fn light(
+    chain_id: u64,
+    topics: impl IntoIterator<Item = TopicHash>,
+    block_time: Duration,
+) -> (PeerScoreParams, PeerScoreThresholds) {
+    // The library refuses an interval below a second; chains with faster blocks decay once a second.
+    let slot = block_time.max(Duration::from_secs(1));
+    let invalid = TopicScoreParams {
+        topic_weight: 1.0,
+        time_in_mesh_weight: 0.0,
+        first_message_deliveries_weight: 0.0,
+        mesh_message_deliveries_weight: 0.0,
+        mesh_failure_penalty_weight: 0.0,
+        invalid_message_deliveries_weight: -10.0,
+        invalid_message_deliveries_decay: decay(INVALID_SLOTS),
+        ..TopicScoreParams::default()
+    };
+    let is_lenient = LENIENT_CHAINS.contains(&chain_id);
+    let parameters = PeerScoreParams {
+        topics: topics
+            .into_iter()
+            .map(|topic| (topic, invalid.clone()))
+            .collect(),
+        topic_score_cap: 0.0,
+        app_specific_weight: 1.0,
+        ip_colocation_factor_weight: -35.0,
+        ip_colocation_factor_threshold: 10.0,
+        // Nobody on the internet comes from there, and many nodes of one machine do.
+        ip_colocation_factor_whitelist: [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+            .into(),
+        behaviour_penalty_weight: -16.0,
+        behaviour_penalty_threshold: if is_lenient { 20.0 } else { 6.0 },
+        behaviour_penalty_decay: decay(10 * EPOCH_SLOTS),
+        decay_interval: slot,
+        decay_to_zero: DECAY_TO_ZERO,
+        retain_score: slot * (100 * EPOCH_SLOTS),
+        // A peer that reads slowly harms itself.
+        slow_peer_weight: 0.0,
+        ..PeerScoreParams::default()
+    };
+    let thresholds = PeerScoreThresholds {
+        gossip_threshold: -10.0,
+        publish_threshold: -40.0,
+        graylist_threshold: -40.0,
+        accept_px_threshold: 20.0,
+        opportunistic_graft_threshold: 0.05,
+    };
+    (parameters, thresholds)
+}
+
+/// The factor per slot that takes a counter of 1 to [`DECAY_TO_ZERO`] in so many slots.
+fn decay(slots: u32) -> f64 {
+    DECAY_TO_ZERO.powf(1.0 / f64::from(slots))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics() -> Vec<TopicHash> {
+        (0..4)
+            .map(|version| TopicHash::from_raw(format!("/optimism/901/{version}/blocks")))
+            .collect()
+    }
+
+    fn params(chain_id: u64, block_time_ms: u64) -> PeerScoreParams {
+        light(chain_id, topics(), Duration::from_millis(block_time_ms)).0
+    }
+
+    #[test]
+    fn the_library_takes_the_parameters_of_slow_and_fast_chains() {
+        for block_time_ms in [200, 1000, 2000, 12_000] {
+            let (parameters, thresholds) =
+                light(10, topics(), Duration::from_millis(block_time_ms));
+            parameters.validate().unwrap();
+            thresholds.validate().unwrap();
+            assert_eq!(parameters.topics.len(), 4);
+        }
+    }
+
+    #[test]
+    fn an_idle_topic_costs_nobody_anything() {
+        for topic in params(10, 2000).topics.values() {
+            assert_eq!(topic.mesh_message_deliveries_weight, 0.0);
+            assert_eq!(topic.mesh_failure_penalty_weight, 0.0);
+            assert_eq!(topic.first_message_deliveries_weight, 0.0);
+            assert_eq!(topic.time_in_mesh_weight, 0.0);
+        }
+    }
+
+    #[test]
+    fn the_third_invalid_block_silences_and_the_fourth_bans() {
+        let (parameters, thresholds) = light(10, topics(), Duration::from_secs(2));
+        let topic = parameters.topics.values().next().unwrap();
+        let score = |invalid: f64| {
+            topic.topic_weight * topic.invalid_message_deliveries_weight * invalid * invalid
+        };
+        assert!(score(1.0) >= thresholds.gossip_threshold);
+        assert!(score(3.0) < thresholds.graylist_threshold);
+        assert!(score(3.0) >= -100.0 && score(4.0) < -100.0);
+    }
+
+    #[test]
+    fn an_invalid_block_is_forgotten_after_a_hundred_slots() {
+        let topic = params(10, 2000).topics.into_values().next().unwrap();
+        let left = |slots: i32| topic.invalid_message_deliveries_decay.powi(slots);
+        assert!(left(99) > DECAY_TO_ZERO && left(101) < DECAY_TO_ZERO);
+    }
+
+    #[test]
+    fn broken_promises_weigh_less_where_nodes_number_messages_in_two_ways() {
+        assert_eq!(params(10, 2000).behaviour_penalty_threshold, 6.0);
+        assert_eq!(params(8453, 2000).behaviour_penalty_threshold, 20.0);
+    }
+}
