@@ -14,7 +14,7 @@ use std::{
 };
 use tracing_subscriber::{
     EnvFilter, Layer, filter::LevelFilter, fmt::writer::BoxMakeWriter, layer::SubscriberExt,
-    util::SubscriberInitExt,
+    reload, util::SubscriberInitExt,
 };
 use writer::LineWriter;
 
@@ -40,6 +40,12 @@ const STAGES: [&str; 13] = [
 
 /// The writer that was installed.
 static WRITER: OnceLock<LineWriter> = OnceLock::new();
+
+/// Puts another filter in the place of the one that was installed.
+type Refilter = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
+/// The way to the filter that was installed.
+static FILTER: OnceLock<Refilter> = OnceLock::new();
 
 /// How long the end of the process waits for a reader of the last lines.
 const FLUSH_PATIENCE: Duration = Duration::from_millis(200);
@@ -95,11 +101,24 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> e
             .with_writer(writer)
             .boxed(),
     };
+    let (filter, handle) = reload::Layer::new(filter);
+    let _ = FILTER.set(Box::new(move |filter| handle.reload(filter)));
     tracing_subscriber::registry()
         .with(lines)
         .with(filter)
         .init();
     Ok(())
+}
+
+/// Logs everything of `level` and worse from now on, in the place of the filter of the start.
+///
+/// # Errors
+/// Why that cannot be done, in words.
+pub(crate) fn set_level(level: LevelFilter) -> Result<(), String> {
+    let filter = EnvFilter::try_new(with_quiet_stages(&level.to_string()))
+        .map_err(|cause| cause.to_string())?;
+    let refilter = FILTER.get().ok_or("logging is not set up")?;
+    refilter(filter).map_err(|cause| cause.to_string())
 }
 
 /// Waits a moment until what was logged is written: for the end of the process.

@@ -2,7 +2,7 @@
 
 use crate::{
     args::{l1, layers::Notice, log::LogArgs, node::NodeArgs},
-    commands::{self, shutdown},
+    commands::{self, network, sequencer, shutdown},
     telemetry,
 };
 use eyre::{OptionExt, Report, WrapErr, bail, eyre};
@@ -15,7 +15,7 @@ use light_node_node::{
     SafeSource, UpgradeBundles,
 };
 use light_node_protocol::{Hardfork, L1ChainConfig, RollupConfig};
-use light_node_rpc::RpcConfig;
+use light_node_rpc::{RpcConfig, SetLogLevel};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use tracing::warn;
 use url::Url;
@@ -30,7 +30,12 @@ pub(crate) fn run(args: &NodeArgs, log: &LogArgs, notices: &[Notice]) -> eyre::R
         let names = names.join(" ");
         warn!(names, reason, "settings without effect");
     }
-    let config = config(args)?;
+    let mut config = config(args)?;
+    if let Some(network) = &mut config.network {
+        network::open(&args.p2p, network)?;
+    }
+    let signer = config.network.as_ref().and_then(|it| it.signer.as_ref());
+    sequencer::note_silence(args, signer.is_some());
     shutdown::run_until_signal(|token| async {
         let (node, _) = Node::new(config)?;
         Ok(node.run(token).await?)
@@ -59,6 +64,13 @@ pub(crate) fn judge(args: &NodeArgs) -> (Option<NodeConfig>, Vec<Report>) {
     let engine_url = kept(engine_url(args), &mut faults);
     let jwt_secret = kept(jwt_secret(args), &mut faults);
     kept(ports(args), &mut faults);
+    let (network, sequencer) = match &rollup_config {
+        Some(rollup) => (
+            network::judge(args, rollup, &mut faults),
+            sequencer::judge(args, rollup, &mut faults),
+        ),
+        None => (None, None),
+    };
     let all = (|| {
         let rollup_config = rollup_config?;
         Some(NodeConfig {
@@ -70,10 +82,14 @@ pub(crate) fn judge(args: &NodeArgs) -> (Option<NodeConfig>, Vec<Report>) {
             }),
             l1: l1_config(args, l1_endpoints, &rollup_config),
             safe_source: safe_source?,
+            network,
+            signer_interval: args.l1.signer_interval,
+            sequencer,
             safe_db: (!args.safedb.disable).then(|| SafeDbConfig::new(args.safedb.path.clone())),
             rpc: RpcConfig {
                 listen: args.rpc.listen(),
                 enable_admin: args.rpc.enable_admin,
+                set_log_level: Some(SetLogLevel::new(telemetry::set_level)),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             metrics: args.metrics.config(),

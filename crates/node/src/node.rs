@@ -236,6 +236,8 @@ impl Node {
             l1: handle.l1.clone(),
             safe_source: handle.safe_source.clone(),
             safe_db,
+            network: None,
+            sequencer: None,
         };
         let (metrics, metrics_handle) = match config.metrics {
             Some(metrics) => {

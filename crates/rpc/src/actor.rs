@@ -3,11 +3,12 @@
 use crate::{
     admin,
     config::{Limits, RpcConfig},
-    context::{RpcContext, RpcPeers, Turns},
+    context::{RpcContext, RpcPeers, TurnsByKind},
     error::RpcError,
     lightnode,
+    log_level::SetLogLevel,
     metrics::{MetricsServer, RpcMetrics, Server},
-    optimism, pages,
+    opp2p, optimism, pages,
     server::{accept, dispatch::Dispatcher, http::RpcSite},
     subscriptions, thread,
 };
@@ -109,16 +110,18 @@ impl RpcActor {
                 source,
             })?;
         let enable_admin = config.enable_admin;
+        let turns = TurnsByKind::new(&actors);
         let context = RpcContext {
             peers,
             version: config.version,
             metrics: own_metrics.clone(),
             token: token.clone(),
-            turns: Turns::new(actors),
+            turns: turns.questions.clone(),
         };
         let context = Arc::new(context);
         let connections = own_metrics.of_connections(Server::Rpc);
-        let dispatcher = Dispatcher::new(methods(context.clone(), enable_admin)?, own_metrics);
+        let methods = methods(context.clone(), turns, enable_admin, config.set_log_level)?;
+        let dispatcher = Dispatcher::new(methods, own_metrics);
         let pages = Box::new(move |path: &str| pages::page(&context, path));
         let site = Arc::new(RpcSite::new(dispatcher, pages, enable_admin));
         info!(addr = %handle.local_addr, "RPC server bound to address");
@@ -133,14 +136,22 @@ impl RpcActor {
 
 fn methods(
     context: Arc<RpcContext>,
+    turns: TurnsByKind,
     enable_admin: bool,
+    log_level: Option<SetLogLevel>,
 ) -> Result<RpcModule<RpcContext>, RpcError> {
+    let RpcPeers {
+        network, sequencer, ..
+    } = context.peers.clone();
     let mut module = RpcModule::from_arc(context);
     optimism::register(&mut module)?;
     lightnode::register(&mut module)?;
     subscriptions::register(&mut module)?;
     if enable_admin {
-        admin::register(&mut module)?;
+        admin::register(&mut module, sequencer, &turns, log_level)?;
+    } else {
+        admin::register_hints(&mut module)?;
     }
+    module.merge(opp2p::methods(network, turns, enable_admin)?)?;
     Ok(module)
 }

@@ -1,8 +1,12 @@
-//! The `admin` namespace. It exists only where the operator enabled it.
+//! The `admin` namespace. It is served only where the operator enabled it; elsewhere its methods say so.
+
+mod sequencer;
 
 use crate::{
-    context::RpcContext,
+    context::{RpcContext, TurnsByKind},
     error::{expected, failed, invalid_params},
+    log_level::{SetLogLevel, level_of},
+    opp2p::refuse,
 };
 use jsonrpsee::{
     RpcModule,
@@ -11,10 +15,45 @@ use jsonrpsee::{
 };
 use light_node_engine::InsertOutcome;
 use light_node_engine_api::{payload_block_hash, payload_envelope_from_json};
+use light_node_sequencer::SequencerHandle;
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use tracing::info;
 
-pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), RegisterMethodError> {
+/// Why a method of an admin is not there.
+pub(crate) const HINT: &str = "--rpc.enable-admin is off";
+
+/// All methods of the namespace.
+const METHODS: [&str; 10] = [
+    "admin_postUnsafePayload",
+    "admin_resetDerivationPipeline",
+    "admin_setLogLevel",
+    "admin_sequencerActive",
+    "admin_conductorEnabled",
+    "admin_adminRecoverMode",
+    "admin_startSequencer",
+    "admin_stopSequencer",
+    "admin_overrideLeader",
+    "admin_setRecoverMode",
+];
+
+/// Registers methods that say how an operator gets them.
+pub(crate) fn register_hints(
+    module: &mut RpcModule<RpcContext>,
+) -> Result<(), RegisterMethodError> {
+    refuse(module, &METHODS, HINT)
+}
+
+pub(crate) fn register(
+    module: &mut RpcModule<RpcContext>,
+    sequencer: Option<SequencerHandle>,
+    turns: &TurnsByKind,
+    log_level: Option<SetLogLevel>,
+) -> Result<(), RegisterMethodError> {
+    module.merge(sequencer::methods(sequencer, turns.commands.clone())?)?;
+    module.register_method("admin_setLogLevel", move |params, _, _| {
+        set_log_level(&params, log_level.as_ref())
+    })?;
     module.register_async_method("admin_postUnsafePayload", |params, context, _| async move {
         post_unsafe_payload(&params, &context).await
     })?;
@@ -22,6 +61,27 @@ pub(crate) fn register(module: &mut RpcModule<RpcContext>) -> Result<(), Registe
         "admin_resetDerivationPipeline",
         |_, context, _| async move { reset_derivation(&context).await },
     )?;
+    Ok(())
+}
+
+/// `admin_setLogLevel(level)`: for all targets, until the process ends.
+fn set_log_level(
+    params: &Params<'_>,
+    log_level: Option<&SetLogLevel>,
+) -> Result<(), ErrorObjectOwned> {
+    let name: String = params
+        .one()
+        .map_err(|cause| expected("the name of a log level", &cause))?;
+    let level = level_of(&name).ok_or_else(|| {
+        invalid_params(format!(
+            "unknown level: {name}; there are trace, debug, info, warn, error, crit and off"
+        ))
+    })?;
+    let Some(log_level) = log_level else {
+        return Err(failed("this process has no log level to set"));
+    };
+    log_level.set(level).map_err(failed)?;
+    info!(%level, "log level set over RPC");
     Ok(())
 }
 

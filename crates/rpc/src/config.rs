@@ -1,5 +1,6 @@
 //! Settings of the servers, and the limits under which they serve anybody who reaches their ports.
 
+use crate::log_level::SetLogLevel;
 use std::{net::SocketAddr, time::Duration};
 
 /// Settings of the RPC server.
@@ -7,8 +8,10 @@ use std::{net::SocketAddr, time::Duration};
 pub struct RpcConfig {
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Serve the `admin` namespace.
+    /// Serve the `admin` namespace, and of `opp2p` what changes something.
     pub enable_admin: bool,
+    /// What `admin_setLogLevel` does; without it the method refuses.
+    pub set_log_level: Option<SetLogLevel>,
     /// What `optimism_version` and `/healthz` answer.
     pub version: String,
 }
@@ -26,8 +29,8 @@ pub(crate) const ADMIN_MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bodies above [`REQUEST_BYTES_MAX`] that are read at the same time.
 pub(crate) const LARGE_BODIES_MAX: usize = 2;
 
-/// Largest answer in bytes. The longest one, `optimism_outputAtBlock`, stays below 8 KiB.
-pub(crate) const RESPONSE_BYTES_MAX: usize = 1024 * 1024;
+/// Largest answer in bytes. The longest one, `opp2p_peers` of all peers that are known, has up to 1 KiB for each.
+pub(crate) const RESPONSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Largest head of an HTTP request, in bytes.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -60,8 +63,17 @@ pub(crate) const TURN_PATIENCE: Duration = Duration::from_secs(2);
 /// How long it may then take: a payload may be tried for ten seconds.
 pub(crate) const ASKING_PATIENCE: Duration = Duration::from_secs(12);
 
-/// How long one request may take to be answered, a batch included.
-pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// Commands of admins that are worked on at the same time. They have turns of their own, so that questions do not hold them up.
+pub(crate) const COMMANDS_MAX: usize = 4;
+
+/// Peers that are being connected to by command at the same time.
+pub(crate) const CONNECTS_MAX: usize = 4;
+
+/// How long such a call may take: the network gives up by itself after 30 s, and says why.
+pub(crate) const CONNECT_PATIENCE: Duration = Duration::from_secs(32);
+
+/// How long one request may take to be answered, a batch included: the longest call, after it has waited for its turn.
+pub(crate) const ANSWER_PATIENCE: Duration = Duration::from_secs(35);
 
 /// How long a client may take for the head of its request over a connection in the reserve.
 pub(crate) const PAGE_HEAD_PATIENCE: Duration = Duration::from_secs(1);

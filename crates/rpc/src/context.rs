@@ -1,7 +1,10 @@
 //! What methods and pages answer from: the handles of the other actors.
 
 use crate::{
-    config::{ASKING_CALLS_MAX, ASKING_PATIENCE, TURN_PATIENCE},
+    config::{
+        ASKING_CALLS_MAX, ASKING_PATIENCE, COMMANDS_MAX, CONNECT_PATIENCE, CONNECTS_MAX,
+        TURN_PATIENCE,
+    },
     error::{busy, internal},
     metrics::RpcMetrics,
     safe_source::SafeSourceHandle,
@@ -11,9 +14,11 @@ use light_node_actor::CancellationToken;
 use light_node_engine::EngineHandle;
 use light_node_engine_api::ElReader;
 use light_node_l1::L1Handle;
+use light_node_network::NetworkHandle;
 use light_node_protocol::{RollupConfig, SyncStatus};
 use light_node_safedb::SafeDb;
-use std::sync::Arc;
+use light_node_sequencer::SequencerHandle;
+use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet, time::timeout};
 
 /// Whom the server reads from.
@@ -31,6 +36,10 @@ pub struct RpcPeers {
     pub safe_source: SafeSourceHandle,
     /// The history of safe heads, if one is kept.
     pub safe_db: Option<SafeDb>,
+    /// Peers and gossip; none where p2p is disabled.
+    pub network: Option<NetworkHandle>,
+    /// Who builds blocks; none on a node that does not sequence.
+    pub sequencer: Option<SequencerHandle>,
 }
 
 impl RpcPeers {
@@ -57,13 +66,40 @@ pub(crate) struct Turns {
     /// The runtime of the actors, where their connections live.
     actors: Handle,
     free: Arc<Semaphore>,
+    /// How long a call may take once it has its turn.
+    patience: Duration,
+}
+
+/// Turns of each kind. A call never waits for one of another kind: neither a flood of questions nor a peer that does not answer
+/// keeps a command waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct TurnsByKind {
+    /// Of what anybody may ask.
+    pub(crate) questions: Turns,
+    /// Of what an admin commands.
+    pub(crate) commands: Turns,
+    /// Of commands that wait for a peer.
+    pub(crate) connects: Turns,
+}
+
+impl TurnsByKind {
+    /// All free.
+    pub(crate) fn new(actors: &Handle) -> Self {
+        let turns = |calls_max, patience| Turns::new(actors.clone(), calls_max, patience);
+        Self {
+            questions: turns(ASKING_CALLS_MAX, ASKING_PATIENCE),
+            commands: turns(COMMANDS_MAX, ASKING_PATIENCE),
+            connects: turns(CONNECTS_MAX, CONNECT_PATIENCE),
+        }
+    }
 }
 
 impl Turns {
-    pub(crate) fn new(actors: Handle) -> Self {
+    fn new(actors: Handle, calls_max: usize, patience: Duration) -> Self {
         Self {
             actors,
-            free: Arc::new(Semaphore::new(ASKING_CALLS_MAX)),
+            free: Arc::new(Semaphore::new(calls_max)),
+            patience,
         }
     }
 
@@ -80,9 +116,10 @@ impl Turns {
             return Err(busy());
         };
         let mut task = JoinSet::new();
+        let patience = self.patience;
         let work = async move {
             let _turn = turn;
-            timeout(ASKING_PATIENCE, work).await
+            timeout(patience, work).await
         };
         task.spawn_on(work, &self.actors);
         match task.join_next().await {
@@ -102,7 +139,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn few_ask_at_a_time_and_who_waits_too_long_is_told_so() {
-        let turns = Turns::new(Handle::current());
+        let turns = TurnsByKind::new(&Handle::current()).questions;
         let asking = Arc::new(AtomicUsize::new(0));
         let mut calls = JoinSet::new();
         for _ in 0..3 * ASKING_CALLS_MAX {
@@ -127,7 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_actors_runtime_does_the_asking() {
-        let turns = Turns::new(Handle::current());
+        let turns = TurnsByKind::new(&Handle::current()).questions;
         let here = std::thread::current().id();
         let answer = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

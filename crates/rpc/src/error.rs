@@ -2,7 +2,10 @@
 
 use jsonrpsee::types::{
     ErrorObjectOwned,
-    error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, SERVER_IS_BUSY_CODE, SERVER_IS_BUSY_MSG},
+    error::{
+        INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE, SERVER_IS_BUSY_CODE,
+        SERVER_IS_BUSY_MSG,
+    },
 };
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -69,6 +72,12 @@ pub(crate) fn failed(message: impl Into<String>) -> ErrorObjectOwned {
 
 pub(crate) fn internal(message: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(INTERNAL_ERROR_CODE, message, None::<()>)
+}
+
+/// A method that this node does not serve, in the words that clients of op-node know, and why.
+pub(crate) fn not_available(method: &str, why: &str) -> ErrorObjectOwned {
+    let message = format!("the method {method} does not exist/is not available: {why}");
+    ErrorObjectOwned::owned(METHOD_NOT_FOUND_CODE, message, None::<()>)
 }
 
 /// Too many calls of this kind are being worked on.

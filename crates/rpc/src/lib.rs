@@ -1,6 +1,6 @@
-//! The node's own servers. On one port JSON-RPC (`optimism_*`, `admin_*`, `ws_*`, `lightnode_*`) and the pages `/healthz`,
-//! `/readyz` and `/status`; on another one `/metrics`. They read what the other actors publish; only
-//! `admin_postUnsafePayload` asks one of them to do something. Nobody awaits them, and they run on a thread of their own.
+//! The node's own servers. On one port JSON-RPC (`optimism_*`, `opp2p_*`, `admin_*`, `ws_*`, `lightnode_*`) and the
+//! pages `/healthz`, `/readyz` and `/status`; on another one `/metrics`. They read what the other actors publish; only what an
+//! admin calls asks them to do something. Nobody awaits them, and they run on a thread of their own.
 
 mod actor;
 mod admin;
@@ -8,7 +8,9 @@ mod config;
 mod context;
 mod error;
 mod lightnode;
+mod log_level;
 mod metrics;
+mod opp2p;
 mod optimism;
 mod pages;
 mod readiness;
@@ -24,6 +26,7 @@ pub use actor::{RpcActor, RpcHandle};
 pub use config::RpcConfig;
 pub use context::RpcPeers;
 pub use error::RpcError;
+pub use log_level::SetLogLevel;
 pub use metrics::{
     MetricsHandle, MetricsServer, RpcMetrics, register_node, register_op_node_names,
 };

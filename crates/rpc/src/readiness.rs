@@ -1,16 +1,24 @@
 //! `/readyz`: whether the safe head is up to date, and if not, why, by name. Engine, L1 and the safe source judge themselves; here
-//! their verdicts are put together.
+//! their verdicts are put together. An active sequencer that makes no blocks is one more reason. Peers are none: without them
+//! the safe head comes all the same, and whoever needs some asks for their number.
 
 use crate::{context::RpcPeers, safe_source::SafeSourceStatus};
 use light_node_derivation::{DerivationPhase, DerivationStatus};
 use light_node_engine::{ElSyncState, EngineStatus, SyncReport};
 use light_node_follow::FollowStatus;
 use light_node_l1::L1Status;
+use light_node_sequencer::SequencerStatus;
 use serde::Serialize;
-use std::{fmt::Display, time::Duration};
+use std::{
+    fmt::Display,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// An execution layer that fails for this long is down; what is shorter may be one lost call.
 const EL_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A sequencer that is late by this much is stuck; what is shorter may be one slow block.
+const SEQUENCER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One reason for not being ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,12 +40,38 @@ impl Reason {
 
 /// Why the node is not ready; empty when it is.
 pub(crate) fn not_ready(peers: &RpcPeers) -> Vec<Reason> {
-    reasons(
+    let state = peers.engine.state();
+    let mut reasons = reasons(
         &peers.engine.status(),
-        peers.engine.state().el_sync,
+        state.el_sync,
         &peers.l1.status(),
         &peers.safe_source.status(),
-    )
+    );
+    if let Some(sequencer) = &peers.sequencer {
+        let next = state
+            .unsafe_head
+            .timestamp
+            .saturating_add(peers.rollup_config.block_time);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let late = now
+            .unwrap_or_default()
+            .saturating_sub(Duration::from_secs(next));
+        reasons.extend(sequencing(&sequencer.status(), late));
+    }
+    reasons
+}
+
+/// What keeps the sequencer from building, if the next block is as late as that.
+fn sequencing(sequencer: &SequencerStatus, late: Duration) -> Option<Reason> {
+    let SequencerStatus {
+        is_active,
+        waiting_for,
+        ..
+    } = *sequencer;
+    (is_active && !waiting_for.is_empty() && late >= SEQUENCER_PATIENCE).then(|| {
+        let detail = format!("the sequencer is active and builds no block: {waiting_for}");
+        Reason::new("sequencer_waiting", detail)
+    })
 }
 
 /// Each reason once: two actors may see the same trouble.

@@ -10,7 +10,11 @@
 //!   and `polls` by outcome
 //! - `derivation`, where the node derives, else null: its `phase`, what is wrong, the L1 block that is read, how many are to be read,
 //!   and counters
+//! - `network`, where p2p is on, else null: who this node is to its peers, and the peers in numbers
+//! - `sequencer`, where the node sequences, else null: whether it builds, what it waits for, its last block
 //! - `l1`: which endpoint serves, what is wrong, the age of the head, and each endpoint's verdict
+
+mod unsafe_chain;
 
 use crate::{context::RpcContext, readiness};
 use light_node_derivation::DerivationStatus;
@@ -26,6 +30,7 @@ pub(crate) fn status(context: &RpcContext) -> Value {
     let heads = peers.sync_status();
     let safe_source = peers.safe_source.status();
     let (follow, derivation) = (safe_source.follow(), safe_source.derivation());
+    let (network, sequencer) = (peers.network.as_ref(), peers.sequencer.as_ref());
     let reasons = readiness::not_ready(peers);
     json!({
         "version": context.version,
@@ -40,6 +45,8 @@ pub(crate) fn status(context: &RpcContext) -> Value {
         "execution_layer": execution_layer(&peers.engine.state(), &peers.engine.status()),
         "source": follow.map(source),
         "derivation": derivation.map(self::derivation),
+        "network": network.map(|it| unsafe_chain::network(&it.local_node(), &it.stats())),
+        "sequencer": sequencer.map(|it| unsafe_chain::sequencer(&it.status())),
         "l1": l1(&peers.l1.status()),
     })
 }

@@ -17,10 +17,14 @@ fn wired(compat: MetricsCompat, safe_source: SafeSource) -> NodeHandle {
         }),
         l1,
         safe_source,
+        network: None,
+        signer_interval: LIMIT,
+        sequencer: None,
         safe_db: Some(SafeDbConfig::new(None)),
         rpc: RpcConfig {
             listen: any,
             enable_admin: false,
+            set_log_level: None,
             version: "0.0.0".to_owned(),
         },
         metrics: Some(MetricsConfig {

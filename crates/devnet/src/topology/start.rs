@@ -27,7 +27,7 @@ use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSource};
 use light_node_l1::{L1Config, L1FeedConfig};
 use light_node_node::{
     DeriveSettings, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig,
-    NodeError, SafeDbConfig, SafeSource, SyncMode, UpgradeBundles,
+    NodeError, SIGNER_INTERVAL, SafeDbConfig, SafeSource, SyncMode, UpgradeBundles,
 };
 use light_node_protocol::L1ChainConfig;
 use light_node_rpc::{MetricsHandle, RpcConfig};
@@ -369,11 +369,15 @@ impl Starting {
             .with_block_time(self.config.l1_block_time)
             .with_epoch_poll_interval(self.config.l1_block_time),
             safe_source,
+            network: None,
+            signer_interval: SIGNER_INTERVAL,
+            sequencer: None,
             // Its files are those of the chain; what a node remembers goes with the process.
             safe_db: Some(SafeDbConfig::new(None)),
             rpc: RpcConfig {
                 listen: ports.rpc,
                 enable_admin: true,
+                set_log_level: None,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             metrics: Some(MetricsConfig {

@@ -5,6 +5,7 @@ use alloy_primitives::B256;
 use light_node_derivation::{DerivationHandle, DerivationPhase};
 use light_node_follow::{FollowCounters, FollowHandle, PollOutcome};
 use light_node_metrics::{Catalogue, Counter, Family, FloatGauge, Gauge};
+use light_node_network::NetworkHandle;
 use light_node_protocol::{BlockNumHash, L1BlockRef, L2BlockRef, SyncStatus};
 use std::{
     collections::HashMap,
@@ -60,6 +61,7 @@ struct Refs {
 /// Takes op-node's names into the catalogue.
 pub fn register_op_node_names(peers: &RpcPeers, version: &str, catalogue: &mut Catalogue) {
     register_constants(version, catalogue);
+    register_peers(peers.network.clone(), catalogue);
     register_refs(peers.clone(), catalogue);
     if let Some(follow) = peers.safe_source.follow() {
         register_follow(follow.clone(), catalogue);
@@ -107,13 +109,22 @@ fn register_constants(version: &str, catalogue: &mut Catalogue) {
         &["version"],
         info,
     );
+}
+
+/// Both names: the second is the one of its documentation.
+fn register_peers(network: Option<NetworkHandle>, catalogue: &mut Catalogue) {
+    let peers = Gauge::<i64>::default();
     for name in [
         "op_node_default_p2p_peer_count",
         "op_node_default_peer_count",
     ] {
-        let peers = Gauge::<i64>::default();
-        let help = "Peers of the node: 0, because it has no gossip of its own";
-        catalogue.register_as(name, help, &[], peers);
+        let help = "Peers that are connected; 0 where p2p is disabled";
+        catalogue.register_as(name, help, &[], peers.clone());
+    }
+    if let Some(network) = network {
+        catalogue.on_scrape(move || {
+            peers.set(whole(network.stats().connected as u64));
+        });
     }
 }
 
@@ -278,6 +289,7 @@ fn whole(number: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use light_node_network::PeerStats;
 
     #[test]
     fn every_outcome_of_a_poll_counts_once() {
@@ -287,6 +299,24 @@ mod tests {
                 .filter(|(_, outcomes)| outcomes.contains(&outcome));
             let expected = usize::from(outcome != PollOutcome::FinalizedLower);
             assert_eq!(results.count(), expected, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn peers_are_counted_at_each_scrape() {
+        let (network, scripted) = NetworkHandle::scripted();
+        let mut catalogue = Catalogue::new();
+        register_peers(Some(network), &mut catalogue);
+        for connected in [3, 0] {
+            scripted.set_stats(PeerStats {
+                connected,
+                ..PeerStats::default()
+            });
+            let page = catalogue.encode();
+            for name in ["p2p_peer_count", "peer_count"] {
+                let line = format!("op_node_default_{name} {connected}");
+                assert!(page.lines().any(|it| it == line), "{page}");
+            }
         }
     }
 

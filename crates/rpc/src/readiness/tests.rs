@@ -226,3 +226,28 @@ fn derivation_that_waits_for_the_execution_layers_own_sync_says_so() {
     peers.source = SafeSourceStatus::Derive(status);
     assert_eq!(peers.reasons(), ["el_syncing"]);
 }
+
+#[test]
+fn an_active_sequencer_that_is_late_and_knows_why_is_a_reason() {
+    let waiting = SequencerStatus {
+        is_active: true,
+        waiting_for: "the conductor",
+        ..SequencerStatus::default()
+    };
+    let late = SEQUENCER_PATIENCE;
+    let reason = sequencing(&waiting, late).map(|reason| (reason.reason, reason.detail));
+    let detail = "the sequencer is active and builds no block: the conductor".to_owned();
+    assert_eq!(reason, Some(("sequencer_waiting", detail)));
+
+    let stopped = SequencerStatus {
+        is_active: false,
+        ..waiting
+    };
+    let building = SequencerStatus {
+        waiting_for: "",
+        ..waiting
+    };
+    assert_eq!(sequencing(&stopped, late), None);
+    assert_eq!(sequencing(&building, late), None);
+    assert_eq!(sequencing(&waiting, late - Duration::from_millis(1)), None);
+}
