@@ -65,6 +65,12 @@ pub enum StoreError {
     /// The disk, or the store's format.
     #[error("the history of safe heads cannot be read or written")]
     Storage(#[source] Box<redb::Error>),
+    /// The file is not where it was opened: it, its directory or its volume was taken away. What is written would be lost.
+    #[error("{} was removed or replaced while it was in use", path.display())]
+    Gone {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// The store gave up on itself: it is corrupt.
     #[error("the history of safe heads is corrupt: {cause}")]
     Corrupt {
@@ -80,7 +86,7 @@ impl StoreError {
             Self::Storage(error) => {
                 matches!(**error, redb::Error::Io(_) | redb::Error::PreviousIo)
             }
-            Self::Corrupt { .. } => true,
+            Self::Gone { .. } | Self::Corrupt { .. } => true,
         }
     }
 }

@@ -69,7 +69,7 @@ impl SafeDb {
     /// # Errors
     /// The disk or the store fails. Nothing was taken.
     pub fn observe(&self, samples: &[Observation]) -> Result<Observed, StoreError> {
-        let taken = self.door.enter(|database| {
+        let taken = self.door.enter_to_write(|database| {
             let write = database.begin_write()?;
             let mut contradiction = None;
             let mut is_changed = false;
@@ -262,7 +262,7 @@ impl SafeDb {
         &self,
         change: impl FnOnce(&mut SpanTable<'_>, Option<Last>) -> Result<Option<Last>, StoreError>,
     ) -> Result<(), StoreError> {
-        let rewound = self.door.enter(|database| {
+        let rewound = self.door.enter_to_write(|database| {
             let write = database.begin_write()?;
             {
                 let mut spans = write.open_table(SPANS)?;

@@ -1,7 +1,11 @@
 //! Opening the history: a directory that is made if need be, one file in it. A damaged file is moved aside and named; a
 //! foreign or busy one is refused.
 
-use super::{CHAIN, LAST, SPANS, SafeDb, door::Door, guarded};
+use super::{
+    CHAIN, LAST, SPANS, SafeDb,
+    door::{Door, Opened},
+    guarded,
+};
 use crate::{
     codec::{CHAIN_BYTES, describe_chain, encode_chain},
     error::{OpenError, StoreError},
@@ -69,7 +73,8 @@ impl SafeDb {
             let database = in_memory(&ours).map_err(|source| OpenError::New { path, source })?;
             // There is nothing to open again.
             let gone = || Err(StoreError::from(redb::Error::PreviousIo));
-            return Ok(Self::over(Door::new(database, gone), config));
+            let opened = Opened::in_memory(database);
+            return Ok(Self::over(Door::new(opened, gone), config));
         };
         fs::create_dir_all(directory).map_err(|cause| OpenError::Unusable {
             path: directory.clone(),
@@ -85,8 +90,13 @@ impl SafeDb {
         };
         let database = database.map_err(|obstacle| obstacle.into_error(path.clone(), &ours))?;
         info!(path = %path.display(), "history of safe heads is open");
-        let open = move || open_file(&path, &ours).map_err(Obstacle::into_store_error);
-        Ok(Self::over(Door::new(database, open), config))
+        let directory = directory.clone();
+        let again = move || {
+            // Somebody may have removed it.
+            fs::create_dir_all(&directory).map_err(redb::Error::Io)?;
+            open_file(&path, &ours).map_err(Obstacle::into_store_error)
+        };
+        Ok(Self::over(Door::new(database, again), config))
     }
 
     pub(super) fn over(door: Door, config: &SafeDbConfig) -> Self {
@@ -139,6 +149,7 @@ impl From<StoreError> for Obstacle {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt { cause } => Self::Corrupt(cause),
+            error @ StoreError::Gone { .. } => Self::Other(error),
             StoreError::Storage(error) => match *error {
                 redb::Error::Io(error) if is_damage(&error) => Self::Corrupt(error.to_string()),
                 redb::Error::Io(error) => Self::Io(error),
@@ -162,7 +173,7 @@ fn is_damage(error: &io::Error) -> bool {
     )
 }
 
-fn open_file(path: &Path, ours: &[u8; CHAIN_BYTES]) -> Result<Database, Obstacle> {
+fn open_file(path: &Path, ours: &[u8; CHAIN_BYTES]) -> Result<Opened, Obstacle> {
     let opened = guarded(|| {
         let database = builder().create(path)?;
         let theirs = set_up(&database, ours)?;
@@ -172,7 +183,7 @@ fn open_file(path: &Path, ours: &[u8; CHAIN_BYTES]) -> Result<Database, Obstacle
     if theirs != *ours {
         return Err(Obstacle::OtherChain(Box::new(theirs)));
     }
-    Ok(database)
+    Ok(Opened::in_file(database, path))
 }
 
 pub(super) fn builder() -> Builder {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::codec::encode_chain;
+use door::Opened;
 use open::{builder, set_up};
 use redb::{BackendError, StorageBackend, backends::FileBackend};
 use std::{
@@ -101,7 +102,7 @@ fn history_on_a_disk(directory: &Path) -> (SafeDb, Arc<AtomicBool>) {
         let is_full = switch.clone();
         let database = builder().create_with_backend(Disk { file, is_full })?;
         set_up(&database, &encode_chain(&RollupConfig::default()))?;
-        Ok(database)
+        Ok(Opened::in_memory(database))
     };
     let door = Door::new(open().unwrap(), open).reopening_after(Duration::ZERO);
     (SafeDb::over(door, &SafeDbConfig::new(None)), is_full)
@@ -148,4 +149,62 @@ fn a_directory_in_the_place_of_the_file_is_named_with_a_remedy() {
         text.contains(FILE_NAME) && text.contains("--safedb.path"),
         "{text}"
     );
+}
+
+#[test]
+fn a_directory_that_is_removed_is_noticed_at_the_next_write_and_a_new_history_begins() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("safedb");
+    let history = open(&directory);
+    fill(&history, 10, 20);
+    fs::remove_dir_all(&directory).unwrap();
+    let lost = history.observe(&[seen(l1(22), 21)]).unwrap_err();
+    let text = lost.to_string();
+    assert!(
+        text.contains("safedb") && text.contains("removed"),
+        "{text}"
+    );
+    // What comes then is written where it is found again.
+    fill(&history, 30, 40);
+    assert_eq!(history.at(35).unwrap(), answer(l1(35), 35));
+    assert_eq!(history.at(15).unwrap(), None, "what was removed is gone");
+    drop(history);
+    assert_eq!(open(&directory).at(35).unwrap(), answer(l1(35), 35));
+}
+
+#[test]
+fn another_file_in_the_place_of_ours_is_noticed_also_by_a_rewind() {
+    let directory = tempfile::tempdir().unwrap();
+    let history = open(directory.path());
+    fill(&history, 10, 20);
+    let path = directory.path().join(FILE_NAME);
+    fs::copy(&path, directory.path().join("restored")).unwrap();
+    fs::rename(directory.path().join("restored"), &path).unwrap();
+    let lost = history.rewind_to_l1(l1(15).id());
+    assert!(matches!(lost, Err(StoreError::Gone { .. })), "{lost:?}");
+    history.rewind_to_l1(l1(15).id()).unwrap();
+    assert_eq!(
+        history.at(12).unwrap(),
+        answer(l1(12), 12),
+        "the restored file"
+    );
+}
+
+#[test]
+fn a_place_that_stays_away_costs_samples_until_it_is_there_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let directory = parent.path().join("volume/safedb");
+    let history = open(&directory);
+    let volume = parent.path().join("volume");
+    fill(&history, 10, 20);
+    fs::remove_dir_all(&volume).unwrap();
+    fs::write(&volume, "no directory").unwrap();
+    for number in 22..25 {
+        let refused = history.observe(&[seen(l1(number), number)]);
+        assert!(refused.is_err(), "{refused:?}");
+        assert!(history.at(12).is_err());
+    }
+    fs::remove_file(&volume).unwrap();
+    // It is looked for now and then only.
+    assert!(history.observe(&[seen(l1(25), 25)]).is_err());
 }
