@@ -12,14 +12,17 @@ use crate::{
     config::DerivationConfig,
     confirmations::{ConfirmedL1, readable},
     deriver::{Deriver, DeriverConfig},
+    drought::Drought,
     finality::{Finality, Finding},
     handle::DerivationHandle,
     history::History,
+    in_flight::InFlight,
     metrics::DerivationMetrics,
+    refusals::Refusals,
     report::Report,
     status::{DerivationPhase, Measure, Snapshot},
+    trouble::DerivationTrouble,
     upgrades::UpgradeBundles,
-    window::Window,
 };
 use alloy_primitives::B256;
 use answers::Answers;
@@ -80,7 +83,7 @@ pub struct DerivationActor {
     stage: Stage,
     /// The engine's epoch since the last start: what is sent carries it.
     epoch: u64,
-    window: Window,
+    in_flight: InFlight,
     /// The L1 block that is read now, and the last one that is used up.
     origin: L1BlockRef,
     used_up: L1BlockRef,
@@ -93,6 +96,10 @@ pub struct DerivationActor {
     /// When derivation last started over, and at which L1 block.
     last_reset: Option<(Instant, u64)>,
     was_lost: bool,
+    /// What of the batch inbox makes no block, and how much of it was known when it was last looked at.
+    refusals: Refusals,
+    refused: u64,
+    drought: Drought,
     /// The L1 block after the one that is read now was not given so often, although the L1 head is above it.
     lacking: u32,
     /// At which L1 block the pipeline last asked for a start, and how often it did there.
@@ -115,7 +122,11 @@ impl DerivationActor {
         l1_heads: watch::Receiver<L1Heads>,
         safe_db: Option<SafeDb>,
     ) -> (Self, DerivationHandle) {
-        let (sender, snapshot) = watch::channel(Snapshot::default());
+        let refusals = Refusals::default();
+        let (sender, snapshot) = watch::channel(Snapshot {
+            refusals: refusals.clone(),
+            ..Snapshot::default()
+        });
         let measure = Measure {
             patience: config.patience,
             behind_max_blocks: config.behind_max_blocks,
@@ -135,7 +146,7 @@ impl DerivationActor {
             finality: Finality::default(),
             stage: Stage::WaitingForEl,
             epoch: 0,
-            window: Window::default(),
+            in_flight: InFlight::default(),
             origin: L1BlockRef::default(),
             used_up: L1BlockRef::default(),
             caught_up: false,
@@ -145,6 +156,9 @@ impl DerivationActor {
             resets: Backoff::new(RESETS.0, RESETS.1),
             last_reset: None,
             was_lost: false,
+            refusals,
+            refused: 0,
+            drought: Drought::default(),
             lacking: 0,
             stuck_at: (0, 0),
             looked_at: B256::ZERO,
@@ -173,11 +187,8 @@ impl DerivationActor {
             self.l1_heads.clone(),
             self.config.l1_confirmations,
         );
-        let mut deriver = Some(Deriver::new(
-            deriver_config,
-            Arc::new(confirmed),
-            el.clone(),
-        ));
+        let deriver = Deriver::new(deriver_config, Arc::new(confirmed), el.clone());
+        let mut deriver = Some(deriver.counting(self.refusals.clone()));
         let mut states = engine.watch();
         let mut heads = self.l1_heads.clone();
         let mut answers = Answers::default();
@@ -276,7 +287,7 @@ impl DerivationActor {
                 if self.caught_up && !self.may_read_on(heads) {
                     return (None, Some(deriver));
                 }
-                let Some(parent) = self.window.parent() else {
+                let Some(parent) = self.in_flight.parent() else {
                     return (None, Some(deriver));
                 };
                 (Some(Box::pin(work::step(deriver, parent))), None)
@@ -323,7 +334,7 @@ impl DerivationActor {
     fn start_over(&mut self, cause: String, answers: &mut Answers) {
         self.report.note_reset(cause);
         answers.clear();
-        self.window.give_up();
+        self.in_flight.give_up();
         self.stage = Stage::Starting;
         self.flush_due = false;
         self.caught_up = false;
@@ -380,9 +391,26 @@ impl DerivationActor {
         Some(Box::pin(async move { engine.finalize(l2).await }))
     }
 
-    fn publish_position(&self) {
-        let (safe, in_flight) = (*self.window.safe(), self.window.in_flight());
+    fn publish_position(&mut self) {
+        let (safe, in_flight) = (*self.in_flight.safe(), self.in_flight.count());
         self.report.set_position(self.origin, safe, in_flight);
+        let l1_blocks = self.drought.l1_blocks(&self.origin);
+        let is_drought = self
+            .drought
+            .is_one(&self.config.rollup_config, &self.origin);
+        let drought = is_drought.then(|| DerivationTrouble::NoValidBatch {
+            l1_blocks,
+            refused: self.refusals.counts(),
+        });
+        self.report.note_drought(l1_blocks, drought);
+    }
+
+    /// Looks whether the last step has refused what should have been blocks.
+    fn note_refused(&mut self) {
+        let refused = self.refusals.costly();
+        if std::mem::replace(&mut self.refused, refused) != refused {
+            self.drought.note_refused(self.origin.number);
+        }
     }
 }
 

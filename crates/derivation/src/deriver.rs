@@ -13,9 +13,10 @@ use crate::{
     cause::{Cause, Causes, ResetCause, RetryCause},
     epochs::Epochs,
     kona::{self, PipelineError, PipelineErrorKind},
+    refusals::Refusals,
     stages::{
         Context, Cursor,
-        batches::{Batches, NextBatch, Parent as BatchParent},
+        batches::{Batches, NextBatch, ParentBlock},
         stack,
     },
     upgrades::UpgradeBundles,
@@ -103,6 +104,7 @@ pub struct Deriver {
     config: DeriverConfig,
     l1: Arc<dyn L1Source>,
     el: Arc<dyn ElReader>,
+    refusals: Refusals,
     position: Option<Position>,
 }
 
@@ -113,7 +115,7 @@ struct Position {
     batches: Batches,
     /// The last parent whose hash is known, and what was derived after it, each with its system config. Before Holocene also what
     /// was derived before it since the last block that is safe: a refused block takes those of its span along.
-    blocks: VecDeque<Derived>,
+    blocks: VecDeque<KnownBlock>,
     /// Where the last known parent stands in it.
     parent: usize,
     /// A batch of which the attributes could not be made yet.
@@ -122,7 +124,7 @@ struct Position {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Derived {
+struct KnownBlock {
     block: L2BlockRef,
     system_config: SystemConfig,
     /// It is safe once the engine has it, so that derivation never goes back beyond it.
@@ -136,8 +138,15 @@ impl Deriver {
             config,
             l1,
             el,
+            refusals: Refusals::default(),
             position: None,
         }
+    }
+
+    /// Counts in `refusals` what of the batch inbox makes no block.
+    pub(crate) fn counting(mut self, refusals: Refusals) -> Self {
+        self.refusals = refusals;
+        self
     }
 
     /// Begins anew at `point`. Nothing of what was read before matters any more.
@@ -150,10 +159,11 @@ impl Deriver {
             causes: Causes::default(),
             epochs: Epochs::default(),
             cursor: Cursor::new(&point.origin),
+            refusals: self.refusals.clone(),
         };
         self.position = Some(Position {
             batches: stack(&context, point.origin_config, point.used_up),
-            blocks: VecDeque::from([Derived {
+            blocks: VecDeque::from([KnownBlock {
                 block: point.safe_head,
                 system_config: point.safe_config,
                 is_safe_at_once: true,
@@ -239,13 +249,13 @@ impl Position {
     }
 
     /// The parent with its system config. What lies beyond it is forgotten.
-    fn resolve(&mut self, parent: Parent) -> Result<(BatchParent, SystemConfig), Step> {
+    fn resolve(&mut self, parent: Parent) -> Result<(ParentBlock, SystemConfig), Step> {
         let Parent::Known(block) = parent else {
             let last = self
                 .blocks
                 .back()
                 .ok_or(Step::Reset(ResetCause::NoPosition))?;
-            let parent = BatchParent {
+            let parent = ParentBlock {
                 block: last.block,
                 is_known: !last.block.hash.is_zero(),
             };
@@ -273,7 +283,7 @@ impl Position {
         self.parent = index;
         let system_config = self.blocks[index].system_config;
         self.forget();
-        let parent = BatchParent {
+        let parent = ParentBlock {
             block,
             is_known: true,
         };
@@ -297,7 +307,7 @@ impl Position {
     async fn without_batch(
         &mut self,
         error: PipelineErrorKind,
-        parent: &BatchParent,
+        parent: &ParentBlock,
     ) -> Result<Step, Step> {
         let is_used_up = error == PipelineError::Eof.temp();
         if let Some(cause) = self.context.causes.take() {
@@ -337,7 +347,7 @@ impl Position {
     fn hand_out(
         &mut self,
         built: Built,
-        parent: &BatchParent,
+        parent: &ParentBlock,
         l1_origin: BlockNumHash,
         is_last: bool,
     ) -> Step {
@@ -353,7 +363,7 @@ impl Position {
         // As in the engine: the L1 block decides by which rules.
         let config = &self.context.config;
         let is_of_holocene = config.is_active(Hardfork::Holocene, derived_from.timestamp);
-        self.blocks.push_back(Derived {
+        self.blocks.push_back(KnownBlock {
             block,
             system_config: built.system_config,
             is_safe_at_once: is_last_in_span || is_of_holocene,

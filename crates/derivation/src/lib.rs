@@ -12,6 +12,7 @@ mod channel;
 mod config;
 mod confirmations;
 mod deriver;
+mod drought;
 mod epochs;
 mod finality;
 mod frames;
@@ -20,9 +21,11 @@ mod frames;
 pub mod fuzzing;
 mod handle;
 mod history;
+mod in_flight;
 mod inflate;
 mod kona;
 mod metrics;
+mod refusals;
 mod report;
 mod safe_block;
 mod search;
@@ -35,8 +38,8 @@ mod sync_start;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod testing;
+mod trouble;
 mod upgrades;
-mod window;
 
 pub use actor::DerivationActor;
 pub use attributes::system_config_of;
@@ -47,6 +50,8 @@ pub use handle::DerivationHandle;
 #[cfg(feature = "test-utils")]
 pub use kona::online::{StockL2, StockWire, decompress, decompress_stock, derive_stock};
 pub use metrics::DerivationMetrics;
+pub use refusals::RefusedCounts;
 pub use sequenced::{SequencedAttributes, SequencedAttributesError};
-pub use status::{DerivationCounters, DerivationPhase, DerivationStatus, DerivationTrouble};
+pub use status::{DerivationCounters, DerivationPhase, DerivationStatus};
+pub use trouble::DerivationTrouble;
 pub use upgrades::{UpgradeBundleError, UpgradeBundles};

@@ -1,12 +1,16 @@
 //! What the derivation actor measures. All of it stands in the snapshot that the actor publishes, and is read when somebody
 //! scrapes.
 
-use crate::status::{DerivationPhase, DerivationTrouble, Measure, Snapshot};
+use crate::{
+    status::{DerivationPhase, Measure, Snapshot},
+    trouble::DerivationTrouble,
+};
 use light_node_l1::L1Heads;
 use light_node_metrics::{Catalogue, Counter, Family, Gauge};
 use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
+type Labels = [(&'static str, &'static str); 2];
 type Label = [(&'static str, &'static str); 1];
 
 /// The derivation actor's metrics. Clones share their values.
@@ -51,6 +55,8 @@ struct Values {
     origin_time: Gauge,
     behind: Gauge,
     in_flight: Gauge,
+    refused: Family<Labels, Counter>,
+    without_batch: Gauge,
     phase: Family<Label, Gauge>,
     not_ready: Family<Label, Gauge>,
 }
@@ -105,6 +111,7 @@ impl Values {
             &[],
             self.in_flight.clone(),
         );
+        self.register_batches(catalogue);
         catalogue.register(
             "derivation_phase",
             "1 for what derivation does, 0 for the rest",
@@ -116,6 +123,23 @@ impl Values {
             "1 for the reason for which derivation is not ready, 0 for the rest",
             &["reason"],
             self.not_ready.clone(),
+        );
+    }
+
+    /// What becomes of the batcher's data.
+    fn register_batches(&self, catalogue: &mut Catalogue) {
+        catalogue.register(
+            "derivation_refused",
+            "What stands in the batch inbox and makes no block: data, frames, channels or batches, and why. Anybody may send data of \
+             foreign_sender; what is read again after a start counts again; of batches before Holocene only malformed ones count",
+            &["what", "reason"],
+            self.refused.clone(),
+        );
+        catalogue.register(
+            "derivation_l1_blocks_without_batch",
+            "L1 blocks read since the last batch that became a block, or since derivation started",
+            &[],
+            self.without_batch.clone(),
         );
     }
 
@@ -141,6 +165,13 @@ impl Values {
         ] {
             counter.inner().store(count, Ordering::Relaxed);
         }
+        for (what, reason, count) in status.refused.iter() {
+            let labels = [("what", what), ("reason", reason)];
+            let refused = self.refused.get_or_create(&labels);
+            refused.inner().store(count, Ordering::Relaxed);
+        }
+        let without_batch = status.l1_blocks_without_batch.unwrap_or(0);
+        self.without_batch.set(whole(without_batch));
         self.origin_number.set(whole(status.origin.number));
         self.origin_time.set(whole(status.origin.timestamp));
         self.behind.set(whole(status.behind_l1_blocks.unwrap_or(0)));

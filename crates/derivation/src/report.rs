@@ -1,6 +1,9 @@
 //! What the actor has found so far, as it is published, and what is said about it in the log: changes only.
 
-use crate::status::{DerivationCounters, DerivationPhase, DerivationTrouble, Snapshot};
+use crate::{
+    status::{DerivationCounters, DerivationPhase, Snapshot},
+    trouble::DerivationTrouble,
+};
 use light_node_protocol::{L1BlockRef, L2BlockRef};
 use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
@@ -17,6 +20,8 @@ pub(crate) struct Report {
     said: Option<&'static str>,
     said_at: Vec<(&'static str, Instant)>,
     has_caught_up: bool,
+    /// That no batch becomes a block was said, and none has since.
+    is_drought_said: bool,
 }
 
 impl Report {
@@ -26,6 +31,7 @@ impl Report {
             said: None,
             said_at: Vec::new(),
             has_caught_up: false,
+            is_drought_said: false,
         }
     }
 
@@ -66,6 +72,31 @@ impl Report {
             snapshot.counters.resets += 1;
             snapshot.last_reset = Some(cause);
         });
+    }
+
+    /// So many L1 blocks were read since the last batch that became a block, and that is too many or not.
+    pub(crate) fn note_drought(&mut self, l1_blocks: u64, drought: Option<DerivationTrouble>) {
+        if let Some(drought) = &drought
+            && !std::mem::replace(&mut self.is_drought_said, true)
+        {
+            warn!(
+                reason = drought.name(),
+                detail = %drought,
+                "nothing that the batcher posts becomes a block"
+            );
+        }
+        self.snapshot.send_if_modified(|snapshot| {
+            let is_news = snapshot.drought.is_some() != drought.is_some();
+            (snapshot.l1_blocks_without_batch, snapshot.drought) = (l1_blocks, drought);
+            is_news
+        });
+    }
+
+    /// A batch has become a block.
+    pub(crate) fn note_batch(&mut self) {
+        if std::mem::take(&mut self.is_drought_said) {
+            info!("what the batcher posts becomes blocks again");
+        }
     }
 
     /// Something is wrong. Said when it begins.

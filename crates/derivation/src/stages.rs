@@ -20,6 +20,7 @@ use crate::{
     kona::{
         self, BlockInfo, ChannelProvider, FrameQueue, KonaRollupConfig, L1Retrieval, OriginProvider,
     },
+    refusals::Refusals,
 };
 use batches::{Batches, safe_chain::SafeChain};
 use data::BatcherData;
@@ -41,6 +42,7 @@ pub(crate) struct Context {
     pub(crate) causes: Causes,
     pub(crate) epochs: Epochs,
     pub(crate) cursor: Cursor,
+    pub(crate) refusals: Refusals,
 }
 
 /// The L1 block that is being read, the same for all stages. Clones are the same place.
@@ -77,9 +79,20 @@ pub(crate) fn stack(
     let traversal = Traversal::new(context.clone(), origin_config);
     let data = BatcherData::new(context.clone());
     let frames = FrameQueue::new(L1Retrieval::new(traversal, data), context.kona.clone());
-    let guard = FrameGuard::new(frames, context.config.clone(), context.cursor.clone());
+    let (config, cursor) = (&context.config, &context.cursor);
+    let guard = FrameGuard::new(
+        frames,
+        config.clone(),
+        cursor.clone(),
+        context.refusals.clone(),
+    );
     let channels = ChannelProvider::new(context.kona.clone(), guard);
-    let reader = ChannelReader::new(channels, context.config.clone(), context.cursor.clone());
+    let reader = ChannelReader::new(
+        channels,
+        config.clone(),
+        cursor.clone(),
+        context.refusals.clone(),
+    );
     let l2 = SafeChain::new(
         context.el.clone(),
         context.config.clone(),

@@ -1,9 +1,11 @@
-//! What the derivation actor tells others about itself: what it does, why the node is not ready, and counters.
+//! What the derivation actor tells others about itself: what it does, whether the node is ready, and counters.
 
-use crate::confirmations::readable;
-use core::fmt;
-use light_node_l1::BlobError;
-use light_node_protocol::{BlockNumHash, Hardfork, L1BlockRef, L2BlockRef};
+use crate::{
+    confirmations::readable,
+    refusals::{Refusals, RefusedCounts},
+    trouble::DerivationTrouble,
+};
+use light_node_protocol::{L1BlockRef, L2BlockRef};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -45,164 +47,6 @@ impl DerivationPhase {
     }
 }
 
-/// Why the node does not derive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DerivationTrouble {
-    /// Derivation has not started yet, and nothing is known to be wrong.
-    NotStarted,
-    /// L1 could not be asked.
-    L1Unreachable {
-        /// The error in words.
-        cause: String,
-    },
-    /// Our L1 has not reached the origin of a head that the execution layer calls final.
-    L1Behind {
-        /// The origin.
-        origin: BlockNumHash,
-    },
-    /// The origin of our finalized head is not on our L1.
-    FinalizedNotOnL1 {
-        /// The origin.
-        origin: BlockNumHash,
-    },
-    /// No beacon gave the blobs that the batcher posted.
-    BeaconUnreachable {
-        /// Each beacon's error in words.
-        cause: String,
-    },
-    /// The beacons contradict L1 about a slot.
-    BlobsMissing {
-        /// What they say.
-        cause: String,
-    },
-    /// Nobody keeps the blobs any more.
-    BlobsExpired {
-        /// Which.
-        cause: String,
-    },
-    /// The next block activates a fork whose upgrade transactions were not given.
-    MissingUpgradeBundle {
-        /// The fork.
-        fork: Hardfork,
-    },
-    /// The execution layer could not be asked.
-    ElUnavailable {
-        /// The error in words.
-        cause: String,
-    },
-    /// The execution layer's blocks do not make a start: one is missing, or is not what it should be.
-    ElUnusable {
-        /// What is wrong.
-        cause: String,
-    },
-    /// Derivation lies behind L1 and comes nearer.
-    Behind {
-        /// L1 blocks to read.
-        blocks: u64,
-    },
-}
-
-impl DerivationTrouble {
-    /// What [`DerivationTrouble::name`] can say.
-    pub const NAMES: [&'static str; 11] = [
-        "derivation_not_started",
-        "l1_unreachable",
-        "l1_behind",
-        "finalized_not_on_l1",
-        "beacon_unreachable",
-        "blobs_missing",
-        "blobs_expired",
-        "missing_upgrade_bundle",
-        "el_unavailable",
-        "el_unusable",
-        "deriving",
-    ];
-
-    /// What it means that blobs are not there.
-    pub(crate) fn of_blobs(error: &BlobError) -> Self {
-        let cause = error.to_string();
-        match error {
-            BlobError::Reorged { .. } | BlobError::Missed { .. } => Self::BlobsMissing { cause },
-            BlobError::Expired { .. } => Self::BlobsExpired { cause },
-            BlobError::Unavailable { .. } => Self::BeaconUnreachable { cause },
-        }
-    }
-
-    /// The reason as one word, for `/readyz`, metrics and logs.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::NotStarted => "derivation_not_started",
-            Self::L1Unreachable { .. } => "l1_unreachable",
-            Self::L1Behind { .. } => "l1_behind",
-            Self::FinalizedNotOnL1 { .. } => "finalized_not_on_l1",
-            Self::BeaconUnreachable { .. } => "beacon_unreachable",
-            Self::BlobsMissing { .. } => "blobs_missing",
-            Self::BlobsExpired { .. } => "blobs_expired",
-            Self::MissingUpgradeBundle { .. } => "missing_upgrade_bundle",
-            Self::ElUnavailable { .. } => "el_unavailable",
-            Self::ElUnusable { .. } => "el_unusable",
-            Self::Behind { .. } => "deriving",
-        }
-    }
-
-    /// True if somebody has to look at it: it does not pass by itself.
-    pub const fn is_alarm(&self) -> bool {
-        matches!(
-            self,
-            Self::FinalizedNotOnL1 { .. }
-                | Self::BlobsExpired { .. }
-                | Self::MissingUpgradeBundle { .. }
-                | Self::ElUnusable { .. }
-        )
-    }
-
-    /// True if the reason makes us unready at once; the others may pass by themselves and get their time first.
-    pub const fn is_immediate(&self) -> bool {
-        self.is_alarm() || matches!(self, Self::NotStarted | Self::Behind { .. })
-    }
-}
-
-impl fmt::Display for DerivationTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotStarted => f.write_str("derivation has not started yet"),
-            Self::L1Unreachable { cause } => write!(f, "l1 could not be read: {cause}"),
-            Self::L1Behind { origin } => {
-                write!(
-                    f,
-                    "our l1 has not reached block {}, the origin of our finalized head",
-                    origin.number
-                )
-            }
-            Self::FinalizedNotOnL1 { origin } => write!(
-                f,
-                "l1 block {}:{}, the origin of our finalized head, is not on our l1: the l1 endpoint or the execution layer is of \
-                 another chain",
-                origin.number, origin.hash
-            ),
-            Self::BeaconUnreachable { cause } | Self::BlobsMissing { cause } => f.write_str(cause),
-            Self::BlobsExpired { cause } => write!(
-                f,
-                "{cause}: give --l1.beacon one that archives blobs, or start the execution layer from a newer snapshot"
-            ),
-            Self::MissingUpgradeBundle { fork } => write!(
-                f,
-                "the next block activates {fork}, and its upgrade transactions are not known: give --rollup.upgrade-bundle=FILE"
-            ),
-            Self::ElUnavailable { cause } => {
-                write!(f, "the execution layer could not be asked: {cause}")
-            }
-            Self::ElUnusable { cause } => {
-                write!(
-                    f,
-                    "the execution layer's blocks cannot be derived from: {cause}"
-                )
-            }
-            Self::Behind { blocks } => write!(f, "{blocks} l1 blocks are still to be read"),
-        }
-    }
-}
-
 /// How often what happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DerivationCounters {
@@ -239,8 +83,12 @@ pub struct DerivationStatus {
     pub in_flight: usize,
     /// Why derivation last started over.
     pub last_reset: Option<String>,
+    /// L1 blocks read since the last batch that became a block, or since the start; `None` before it.
+    pub l1_blocks_without_batch: Option<u64>,
     /// How often what happened.
     pub counters: DerivationCounters,
+    /// What of the batch inbox made no block.
+    pub refused: RefusedCounts,
 }
 
 /// What the actor publishes after every event; what depends on the time is computed when somebody looks.
@@ -254,7 +102,11 @@ pub(crate) struct Snapshot {
     pub(crate) safe: L2BlockRef,
     pub(crate) in_flight: usize,
     pub(crate) last_reset: Option<String>,
+    pub(crate) l1_blocks_without_batch: u64,
+    /// That no batch becomes a block, if it is so. It neither stops derivation nor passes with the next step.
+    pub(crate) drought: Option<DerivationTrouble>,
     pub(crate) counters: DerivationCounters,
+    pub(crate) refusals: Refusals,
 }
 
 /// What a look at the snapshot is judged by.
@@ -288,6 +140,9 @@ impl Snapshot {
         if let Some(trouble) = trouble.filter(|trouble| has_lasted || trouble.is_immediate()) {
             return Some(trouble);
         }
+        if self.drought.is_some() {
+            return self.drought.clone();
+        }
         match self.behind(head, measure) {
             None => Some(
                 self.trouble
@@ -306,13 +161,16 @@ impl Snapshot {
         DerivationStatus {
             phase: self.phase,
             not_ready: self.not_ready(head, measure),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble.clone().or_else(|| self.drought.clone()),
             origin: self.origin,
             behind_l1_blocks: self.behind(head, measure),
             safe: self.safe,
             in_flight: self.in_flight,
             last_reset: self.last_reset.clone(),
+            l1_blocks_without_batch: (!self.origin.is_zero())
+                .then_some(self.l1_blocks_without_batch),
             counters: self.counters,
+            refused: self.refusals.counts(),
         }
     }
 }
@@ -321,6 +179,7 @@ impl Snapshot {
 mod tests {
     use super::*;
     use alloy_primitives::B256;
+    use light_node_protocol::Hardfork;
     use tokio::time::advance;
 
     const MEASURE: Measure = Measure {

@@ -11,7 +11,9 @@ use alloy_eips::{BlockId, BlockNumberOrTag};
 use light_node_engine::{ForkchoiceStart, ResetError};
 use light_node_engine_api::{ElError, ElReader};
 use light_node_l1::{L1DataError, L1Source};
-use light_node_protocol::{BlockNumHash, L1BlockRef, L2BlockRef, RollupConfig, SystemConfig};
+use light_node_protocol::{
+    BlockConfigError, BlockNumHash, L1BlockRef, L2BlockRef, RollupConfig, SystemConfig,
+};
 use std::collections::HashMap;
 use thiserror::Error;
 
@@ -40,8 +42,21 @@ pub(crate) enum StartError {
     #[error("the execution layer has no block {number}")]
     MissingBlock { number: u64 },
     /// A block of the execution layer does not say what its system config is.
-    #[error("block {number} has no usable system config: {cause}")]
-    SystemConfig { number: u64, cause: String },
+    #[error("block {number} has no usable system config")]
+    SystemConfig {
+        number: u64,
+        #[source]
+        source: BlockConfigError,
+    },
+    /// The rollup config gives a block of the execution layer another time than it has.
+    #[error("block {number} has the time {actual}, and the rollup config gives it {expected}")]
+    BlockTime {
+        number: u64,
+        /// Seconds.
+        actual: u64,
+        /// Seconds.
+        expected: u64,
+    },
     /// Our L1 has not reached the origin of the finalized head.
     #[error("l1 has not reached block {}", .origin.number)]
     L1Behind { origin: BlockNumHash },
@@ -91,6 +106,7 @@ impl<'a> SyncStart<'a> {
     /// Finds it. `history` are pairs of an L1 block and the safe head derived up to it, newest first.
     pub(crate) async fn find(mut self, history: &[Pair]) -> Result<Start, StartError> {
         let (latest, safe, finalized) = self.labels().await?;
+        self.check_time(&latest)?;
         let origin = finalized.l1_origin;
         match self.origin(&finalized).await? {
             Origin::Canonical => {}
@@ -149,6 +165,24 @@ impl<'a> SyncStart<'a> {
         let finalized = label(at(1), genesis);
         let safe = label(at(2), finalized);
         Ok((latest, safe, finalized))
+    }
+
+    /// The time of every block follows from its number.
+    const fn check_time(&self, block: &L2BlockRef) -> Result<(), StartError> {
+        let genesis = &self.config.genesis;
+        let (number, actual) = (block.number, block.timestamp);
+        let since_genesis = number.saturating_sub(genesis.l2.number);
+        let expected = genesis
+            .l2_time
+            .saturating_add(since_genesis.saturating_mul(self.config.block_time));
+        if actual == expected {
+            return Ok(());
+        }
+        Err(StartError::BlockTime {
+            number,
+            actual,
+            expected,
+        })
     }
 
     /// The unsafe head, and the last block of which L1 says that its origin is canonical.
@@ -281,10 +315,8 @@ impl<'a> SyncStart<'a> {
         }
         let payload = self.el.payload(BlockId::hash(block.hash)).await?;
         let payload = payload.ok_or(StartError::MissingBlock { number })?;
-        system_config_of(self.config, &payload).map_err(|error| {
-            let cause = error.to_string();
-            StartError::SystemConfig { number, cause }
-        })
+        system_config_of(self.config, &payload)
+            .map_err(|source| StartError::SystemConfig { number, source })
     }
 
     async fn l1_block(&mut self, number: u64) -> Result<Option<L1BlockRef>, StartError> {

@@ -118,7 +118,16 @@ pub enum BlobError {
         /// Its slot.
         slot: u64,
     },
-    /// No beacon gave a usable answer, or none has the blobs yet. The same question may succeed later.
+    /// Beacons answer, and none of them gives the blobs: one that has the block has not got them, or none has reached the slot. The
+    /// same question may succeed later.
+    #[error("the blobs of l1 block {} are not there: {cause}", .block.number)]
+    Absent {
+        /// The block whose blobs were asked for.
+        block: BlockNumHash,
+        /// What each beacon says, without credentials.
+        cause: String,
+    },
+    /// No beacon gave a usable answer. The same question may succeed later.
     #[error("blobs cannot be read: {cause}")]
     Unavailable {
         /// Each beacon's last error in words, without credentials.
@@ -166,7 +175,7 @@ pub trait L1Source: Debug + Send + Sync {
     /// time of its header in seconds and `parent_beacon_root` its header field of that name.
     ///
     /// # Errors
-    /// [`BlobError::Unavailable`] may pass by itself; [`BlobError::Reorged`] and [`BlobError::Missed`] say that `block` left L1,
+    /// [`BlobError::Unavailable`] and [`BlobError::Absent`] may pass by themselves; [`BlobError::Reorged`] and [`BlobError::Missed`] say that `block` left L1,
     /// or that beacon and L1 endpoint disagree; [`BlobError::Expired`] needs an operator with an archive.
     ///
     /// # Cancel safety

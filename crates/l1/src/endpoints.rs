@@ -293,6 +293,8 @@ impl Endpoints {
         }
         let causes: Vec<String> = state.last_errors().map(|error| in_words(error)).collect();
         L1Error::Unavailable {
+            all_contradict: !causes.is_empty()
+                && state.last_errors().all(L1Error::is_contradiction),
             causes: causes.join("; "),
         }
     }

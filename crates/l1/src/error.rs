@@ -110,10 +110,26 @@ pub enum L1Error {
     Unavailable {
         /// Each endpoint's last error in words.
         causes: String,
+        /// Each of them answered, and what it said cannot be: see [`L1Error::is_contradiction`].
+        all_contradict: bool,
     },
 }
 
 impl L1Error {
+    /// L1 answers, and what it says cannot be true or used: it contradicts itself, its headers or its head. Whoever reads it need not
+    /// look at the network.
+    pub const fn is_contradiction(&self) -> bool {
+        match self {
+            Self::Malformed { .. } | Self::Inconsistent { .. } | Self::Missing { .. } => true,
+            Self::Unavailable { all_contradict, .. } => *all_contradict,
+            Self::Http { .. }
+            | Self::Rpc { .. }
+            | Self::Lagging { .. }
+            | Self::BelowFinalized { .. }
+            | Self::WrongChain { .. } => false,
+        }
+    }
+
     /// The endpoint answered, and the answer is useless. A single one may be a request that met a reorg.
     pub(crate) const fn is_bad_answer(&self) -> bool {
         match self {

@@ -1,7 +1,10 @@
 //! What is under way to the engine, in order, and what its answers ask for.
 
 use super::{DerivationActor, Stage};
-use crate::window::{IN_FLIGHT_MAX, Sent, Window};
+use crate::{
+    in_flight::{IN_FLIGHT_MAX, InFlight, Sent},
+    trouble::DerivationTrouble,
+};
 use futures::{
     StreamExt,
     future::{BoxFuture, FutureExt},
@@ -78,7 +81,7 @@ impl DerivationActor {
     /// The engine has answered for the first of what is under way.
     pub(super) fn handle_answer(&mut self, answer: Answer, answers: &mut Answers) {
         match answer {
-            Answer::Cursor(l1) => self.history.note(l1, self.window.safe().id()),
+            Answer::Cursor(l1) => self.history.note(l1, self.in_flight.safe().id()),
             Answer::Block(sent, ConsolidateOutcome::Safe(block)) => {
                 self.handle_safe(sent, block, answers);
             }
@@ -102,9 +105,13 @@ impl DerivationActor {
                 );
                 self.report.count(|counters| counters.dropped += 1);
                 self.flush(answers);
-                self.window = Window::at(safe);
+                self.in_flight = InFlight::at(safe);
             }
-            Answer::Block(_, ConsolidateOutcome::Reset(reason)) => {
+            Answer::Block(sent, ConsolidateOutcome::Reset(reason)) => {
+                let here = sent.derived_from.number;
+                if let Some(trouble) = DerivationTrouble::of_engine(&reason, here) {
+                    self.note_stuck(here, trouble);
+                }
                 self.start_over(reason.to_string(), answers);
             }
             Answer::Block(_, ConsolidateOutcome::Stale) => {
@@ -115,7 +122,7 @@ impl DerivationActor {
     }
 
     fn handle_safe(&mut self, sent: Sent, block: L2BlockRef, answers: &mut Answers) {
-        if !self.window.note_safe(block) {
+        if !self.in_flight.note_safe(block) {
             let cause = format!(
                 "the engine answered for block {} with block {}",
                 sent.number, block.number
@@ -126,11 +133,15 @@ impl DerivationActor {
         self.history.note_derived();
         self.finality.note_safe(sent.derived_from, block.id());
         self.report.count(|counters| counters.blocks += 1);
+        let (config, derived_from) = (&self.config.rollup_config, sent.derived_from.number);
+        if self.drought.note_safe(config, derived_from, sent.l1_origin) {
+            self.report.note_batch();
+        }
     }
 
     /// What is under way behind a refused block is given up, here as in the engine.
     fn flush(&mut self, answers: &mut Answers) {
         answers.clear();
-        self.window.give_up();
+        self.in_flight.give_up();
     }
 }

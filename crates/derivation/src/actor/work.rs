@@ -3,13 +3,14 @@
 use super::{DerivationActor, Stage};
 use crate::{
     actor::answers::Answers,
-    cause::RetryCause,
     confirmations::readable,
     deriver::{Deriver, Parent, Step},
+    drought::Drought,
     history::{self, Exact, Pair},
-    status::{DerivationPhase, DerivationTrouble},
+    in_flight::{InFlight, Sent},
+    status::DerivationPhase,
     sync_start::{Start, StartError, SyncStart},
-    window::{Sent, Window},
+    trouble::DerivationTrouble,
 };
 use alloy_primitives::B256;
 use core::{future::Future, pin::Pin};
@@ -132,7 +133,7 @@ impl DerivationActor {
         match done {
             Done::EngineGone => return None,
             Done::Started(started) => self.handle_start(&started),
-            Done::NotStarted(error) => self.pause_for(trouble_of_start(&error)),
+            Done::NotStarted(error) => self.pause_for(DerivationTrouble::of_start(&error)),
             Done::Looked(has_left) => {
                 if has_left && self.stage == Stage::Stopped {
                     self.start_over(format!("l1 block {} left l1", self.origin), answers);
@@ -140,7 +141,10 @@ impl DerivationActor {
             }
             // An answer has asked for a new start meanwhile.
             Done::Stepped(_) if self.stage != Stage::Deriving => {}
-            Done::Stepped(step) => self.handle_step(step, engine, answers),
+            Done::Stepped(step) => {
+                self.note_refused();
+                self.handle_step(step, engine, answers);
+            }
         }
         Some(deriver)
     }
@@ -159,7 +163,9 @@ impl DerivationActor {
         self.warn_of_missing_bundle(point.safe_head.timestamp);
         self.stage = Stage::Deriving;
         self.epoch = started.epoch;
-        self.window = Window::at(point.safe_head);
+        let used_up = point.used_up.map_or(0, |l1| l1.number);
+        self.drought = Drought::since(used_up.max(point.safe_head.l1_origin.number));
+        self.in_flight = InFlight::at(point.safe_head);
         self.origin = point.origin;
         self.used_up = L1BlockRef::default();
         let history = &started.history;
@@ -213,13 +219,13 @@ impl DerivationActor {
                 self.publish_position();
             }
             Step::Again => self.go_on(),
-            Step::NeedsParent => self.window.note_needs_parent(),
+            Step::NeedsParent => self.in_flight.note_needs_parent(),
             Step::CaughtUp => self.handle_caught_up(engine, answers),
-            Step::Retry(cause) => self.pause_for(trouble_of(&cause)),
+            Step::Retry(cause) => self.pause_for(DerivationTrouble::of_retry(&cause)),
             Step::Reset(cause) => {
-                let cause = in_words(&cause);
-                self.note_stuck(&cause);
-                self.start_over(cause, answers);
+                let here = self.origin.number;
+                self.note_stuck(here, DerivationTrouble::of_reset(&cause, here));
+                self.start_over(in_words(&cause), answers);
             }
             Step::MissingUpgradeBundle(fork) => {
                 self.stage = Stage::Stopped;
@@ -232,11 +238,11 @@ impl DerivationActor {
 
     /// Hands a derived block to the engine.
     fn send(&mut self, derived: DerivedAttributes, engine: &EngineHandle, answers: &mut Answers) {
-        if derived.number != self.window.next_number() {
+        if derived.number != self.in_flight.next_number() {
             let cause = format!(
                 "block {} was derived where block {} was due",
                 derived.number,
-                self.window.next_number()
+                self.in_flight.next_number()
             );
             self.start_over(cause, answers);
             return;
@@ -244,13 +250,14 @@ impl DerivationActor {
         let sent = Sent {
             number: derived.number,
             derived_from: derived.derived_from.id(),
+            l1_origin: derived.l1_origin.number,
         };
         debug!(
             number = sent.number,
             l1_number = sent.derived_from.number,
             "block derived"
         );
-        self.window.note_sent(derived.is_last_in_span);
+        self.in_flight.note_sent(derived.is_last_in_span);
         answers.consolidate(engine, self.epoch, sent, derived);
         self.go_on();
         self.publish_position();
@@ -286,23 +293,20 @@ impl DerivationActor {
             let number = self.origin.number.saturating_add(1);
             let cause =
                 format!("no endpoint has block {number}, although the head is block {head}");
-            self.pause_for(DerivationTrouble::L1Unreachable { cause });
+            self.pause_for(DerivationTrouble::L1Invalid { cause });
             return;
         }
         self.report.count(|counters| counters.retries += 1);
         self.not_before = Some(Instant::now() + self.retry.next_delay());
     }
 
-    /// L1 that says at one place again and again what cannot be is no reorg, but a trouble.
-    fn note_stuck(&mut self, cause: &str) {
-        let here = self.origin.number;
+    /// A new start is asked for at the L1 block `here`. Where that happens again and again it is no reorg, but a trouble.
+    pub(super) fn note_stuck(&mut self, here: u64, trouble: DerivationTrouble) {
         let (place, times) = self.stuck_at;
         let times = if place == here { times + 1 } else { 1 };
         self.stuck_at = (here, times);
         if self.is_stuck() {
-            let cause = format!("derivation comes no further than block {here}: {cause}");
-            self.report
-                .note_trouble(DerivationTrouble::L1Unreachable { cause });
+            self.report.note_trouble(trouble);
         }
     }
 
@@ -325,39 +329,5 @@ impl DerivationActor {
     fn pause_for(&mut self, trouble: DerivationTrouble) {
         self.report.note_trouble(trouble);
         self.not_before = Some(Instant::now() + self.retry.next_delay());
-    }
-}
-
-fn trouble_of(cause: &RetryCause) -> DerivationTrouble {
-    match cause {
-        RetryCause::L1(error) => DerivationTrouble::L1Unreachable {
-            cause: in_words(error),
-        },
-        RetryCause::Blobs(error) => DerivationTrouble::of_blobs(error),
-        RetryCause::L2(error) => DerivationTrouble::ElUnavailable {
-            cause: in_words(error),
-        },
-        RetryCause::L2BlockMissing { .. } => DerivationTrouble::ElUnusable {
-            cause: cause.to_string(),
-        },
-    }
-}
-
-fn trouble_of_start(error: &StartError) -> DerivationTrouble {
-    let cause = || in_words(error);
-    match error {
-        StartError::L1(_) | StartError::L1Moved => {
-            DerivationTrouble::L1Unreachable { cause: cause() }
-        }
-        StartError::Engine(ResetError::Refused(_))
-        | StartError::MissingBlock { .. }
-        | StartError::SystemConfig { .. } => DerivationTrouble::ElUnusable { cause: cause() },
-        StartError::El(_) | StartError::Engine(_) => {
-            DerivationTrouble::ElUnavailable { cause: cause() }
-        }
-        StartError::L1Behind { origin } => DerivationTrouble::L1Behind { origin: *origin },
-        StartError::FinalizedNotOnL1 { origin } => {
-            DerivationTrouble::FinalizedNotOnL1 { origin: *origin }
-        }
     }
 }

@@ -8,10 +8,10 @@
 // Kona's errors are as large as they are.
 #![allow(clippy::result_large_err)]
 
+mod origins;
 mod queue;
 mod rules;
 pub(crate) mod safe_chain;
-mod window;
 
 use super::Context;
 use crate::{
@@ -19,25 +19,26 @@ use crate::{
     kona::{
         Batch, BlockInfo, PipelineError, PipelineErrorKind, PipelineResult, SingleBatch, SpanBatch,
     },
+    refusals::Refusal,
     safe_block::SafeBlock,
 };
 use async_trait::async_trait;
 use core::fmt::Debug;
 use futures::future::try_join_all;
 use light_node_protocol::{BlockNumHash, Hardfork, L2BlockRef};
+use origins::Origins;
 use queue::{LegacyQueue, SharedSource};
 use rules::{Place, Verdict, overlaps};
 use safe_chain::SafeChain;
 use std::collections::VecDeque;
 use tracing::debug;
-use window::OriginWindow;
 
 /// Blocks of the safe chain that are read at a time, to be compared with a span batch that overlaps them.
 const OVERLAP_READS: u64 = 16;
 
 /// The block on which the next one is to stand.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Parent {
+pub(crate) struct ParentBlock {
     /// Its hash is zero if it is not known.
     pub(crate) block: L2BlockRef,
     /// False if the block has only been derived, and the engine has not said yet what became of it.
@@ -71,7 +72,7 @@ pub(crate) struct Batches {
     source: SharedSource,
     context: Context,
     l2: SafeChain,
-    window: OriginWindow,
+    origins: Origins,
     /// Blocks of a valid span batch.
     span: VecDeque<SingleBatch>,
     /// A span batch on which the verdict needs a block that could not be read.
@@ -95,7 +96,7 @@ impl Batches {
                 context.cursor.clone(),
                 context.config.genesis.l2_time,
             ),
-            window: OriginWindow::beginning_at(context.cursor.get()),
+            origins: Origins::beginning_at(context.cursor.get()),
             l2,
             span: VecDeque::new(),
             pending: None,
@@ -122,9 +123,9 @@ impl Batches {
     ///
     /// # Cancel safety
     /// None: what was read is lost with the future.
-    pub(crate) async fn next_batch(&mut self, parent: &Parent) -> PipelineResult<NextBatch> {
+    pub(crate) async fn next_batch(&mut self, parent: &ParentBlock) -> PipelineResult<NextBatch> {
         let origin = self.context.cursor.get();
-        self.window.update(origin, &parent.block, parent.is_known);
+        self.origins.update(origin, &parent.block, parent.is_known);
         self.check_used_up(&origin)?;
         let config = &self.context.config;
         if !config.is_active(Hardfork::Holocene, origin.timestamp) {
@@ -138,7 +139,7 @@ impl Batches {
             let _past = self.source.lock().await.next_batch().await?;
             return Err(PipelineError::NotEnoughData.temp());
         }
-        self.check_window(parent)?;
+        self.check_origins(parent)?;
         let candidate = match self.candidate(parent, &origin).await {
             Err(PipelineErrorKind::Temporary(PipelineError::Eof)) => {
                 return self.empty_batch(parent, &origin);
@@ -148,7 +149,7 @@ impl Batches {
         self.judge(candidate, parent, &origin).await
     }
 
-    async fn next_from_queue(&mut self, parent: &Parent) -> PipelineResult<NextBatch> {
+    async fn next_from_queue(&mut self, parent: &ParentBlock) -> PipelineResult<NextBatch> {
         self.require_known(parent)?;
         let queue = match &mut self.queue {
             Some(queue) => queue,
@@ -162,7 +163,7 @@ impl Batches {
     }
 
     /// Only blocks of a span may be taken without knowing the parent's hash.
-    fn require_known(&self, parent: &Parent) -> PipelineResult<()> {
+    fn require_known(&self, parent: &ParentBlock) -> PipelineResult<()> {
         if parent.is_known {
             return Ok(());
         }
@@ -181,10 +182,10 @@ impl Batches {
     }
 
     /// The window must hold the parent's origin and the L1 block at hand.
-    fn check_window(&mut self, parent: &Parent) -> PipelineResult<()> {
+    fn check_origins(&mut self, parent: &ParentBlock) -> PipelineResult<()> {
         let at = parent.block.l1_origin;
         let fits = |first: &BlockInfo| (first.number, first.hash) == (at.number, at.hash);
-        if matches!(self.window.of(&parent.block), [first, _, ..] if fits(first)) {
+        if matches!(self.origins.of(&parent.block), [first, _, ..] if fits(first)) {
             return Ok(());
         }
         let parent = parent.block;
@@ -197,7 +198,7 @@ impl Batches {
     /// The next batch that may make the next block: of the span at hand, or from the channel.
     async fn candidate(
         &mut self,
-        parent: &Parent,
+        parent: &ParentBlock,
         origin: &BlockInfo,
     ) -> PipelineResult<SingleBatch> {
         let next = parent.block.timestamp + self.context.config.block_time;
@@ -230,7 +231,7 @@ impl Batches {
     }
 
     /// A block of the span names no parent of its own: that of the first one was checked.
-    fn take_from_span(&mut self, parent: &Parent) -> Option<SingleBatch> {
+    fn take_from_span(&mut self, parent: &ParentBlock) -> Option<SingleBatch> {
         let mut batch = self.span.pop_front()?;
         batch.parent_hash = parent.block.hash;
         Some(batch)
@@ -240,43 +241,59 @@ impl Batches {
         &mut self,
         verdict: Verdict,
         span: SpanBatch,
-        parent: &Parent,
+        parent: &ParentBlock,
         origin: &BlockInfo,
     ) -> PipelineResult<()> {
-        let refused = match verdict {
+        let verdict = match verdict {
             Verdict::Accept => {
-                let place = place(&self.context, &mut self.window, parent, origin);
+                let place = place(&self.context, &mut self.origins, parent, origin);
                 match place.singles(span) {
                     Ok(singles) => {
                         self.span = singles.into();
                         return Ok(());
                     }
-                    Err(reason) => Some(reason),
+                    Err(verdict) => verdict,
                 }
             }
-            Verdict::Drop(reason) => Some(reason),
-            Verdict::Past | Verdict::Undecided => None,
+            verdict => verdict,
         };
-        if let Some(reason) = refused {
-            debug!(
-                l1_block = origin.number,
-                parent = parent.block.number,
-                reason,
-                "invalid span batch is dropped with its channel"
-            );
-            self.flush().await?;
-        }
+        self.leave_out(verdict, parent, origin).await?;
         Err(PipelineError::NotEnoughData.temp())
+    }
+
+    /// A batch that is not taken is counted, and one that is invalid takes its channel along.
+    async fn leave_out(
+        &mut self,
+        verdict: Verdict,
+        parent: &ParentBlock,
+        origin: &BlockInfo,
+    ) -> PipelineResult<()> {
+        let refusals = &self.context.refusals;
+        match verdict {
+            Verdict::Drop(refusal, reason) => {
+                refusals.note(refusal);
+                debug!(
+                    l1_block = origin.number,
+                    parent = parent.block.number,
+                    reason,
+                    "invalid batch is dropped with its channel"
+                );
+                self.flush().await?;
+            }
+            Verdict::Undecided => refusals.note(Refusal::BatchAheadOfL1),
+            Verdict::Accept | Verdict::Past => {}
+        }
+        Ok(())
     }
 
     async fn check_span(
         &mut self,
         span: &SpanBatch,
-        parent: &Parent,
+        parent: &ParentBlock,
         origin: &BlockInfo,
     ) -> Result<Verdict, RetryCause> {
         let (number, genesis) = {
-            let place = place(&self.context, &mut self.window, parent, origin);
+            let place = place(&self.context, &mut self.origins, parent, origin);
             let verdict = place.check_span_time(span);
             if verdict != Verdict::Accept {
                 return Ok(verdict);
@@ -288,7 +305,7 @@ impl Batches {
         };
         let safe = parent.block.number;
         if number == safe {
-            let place = place(&self.context, &mut self.window, parent, origin);
+            let place = place(&self.context, &mut self.origins, parent, origin);
             return Ok(place.check_span_origins(span, &parent.block));
         }
         if !(genesis..safe).contains(&number) {
@@ -296,7 +313,7 @@ impl Batches {
             return Ok(Verdict::Undecided);
         }
         let stands_on = self.safe_block(number).await?.block_ref;
-        let place = place(&self.context, &mut self.window, parent, origin);
+        let place = place(&self.context, &mut self.origins, parent, origin);
         let verdict = place.check_span_origins(span, &stands_on);
         if verdict != Verdict::Accept {
             return Ok(verdict);
@@ -321,7 +338,8 @@ impl Batches {
                     .next()
                     .is_some_and(|element| overlaps(element, block))
                 {
-                    return Ok(Verdict::Drop("contradicts the safe chain"));
+                    let words = "contradicts the safe chain";
+                    return Ok(Verdict::Drop(Refusal::BatchSafeChain, words));
                 }
             }
             number = end + 1;
@@ -336,36 +354,25 @@ impl Batches {
     async fn judge(
         &mut self,
         batch: SingleBatch,
-        parent: &Parent,
+        parent: &ParentBlock,
         origin: &BlockInfo,
     ) -> PipelineResult<NextBatch> {
-        let place = place(&self.context, &mut self.window, parent, origin);
+        let place = place(&self.context, &mut self.origins, parent, origin);
         let next = place.next_timestamp();
         let verdict = if batch.timestamp > next {
-            Verdict::Drop("later than the next block")
+            Verdict::Drop(Refusal::BatchTime, "later than the next block")
         } else if batch.timestamp < next {
             Verdict::Past
         } else if batch.parent_hash != parent.block.hash {
-            Verdict::Drop("stands on another block")
+            Verdict::Drop(Refusal::BatchParent, "stands on another block")
         } else {
             place.check_single(&batch)
         };
-        match verdict {
-            Verdict::Accept => {
-                let is_last = self.span.is_empty();
-                return Ok(NextBatch { batch, is_last });
-            }
-            Verdict::Drop(reason) => {
-                debug!(
-                    l1_block = origin.number,
-                    parent = parent.block.number,
-                    reason,
-                    "invalid batch is dropped with its channel"
-                );
-                self.flush().await?;
-            }
-            Verdict::Past | Verdict::Undecided => {}
+        if verdict == Verdict::Accept {
+            let is_last = self.span.is_empty();
+            return Ok(NextBatch { batch, is_last });
         }
+        self.leave_out(verdict, parent, origin).await?;
         Err(PipelineError::NotEnoughData.temp())
     }
 
@@ -373,10 +380,14 @@ impl Batches {
     ///
     /// Where all blocks on the parent's origin are there, it is the first one on the next origin. That this one's turn has come
     /// is not remembered: it shows in the parent, so that a restart in between changes nothing.
-    fn empty_batch(&mut self, parent: &Parent, origin: &BlockInfo) -> PipelineResult<NextBatch> {
+    fn empty_batch(
+        &mut self,
+        parent: &ParentBlock,
+        origin: &BlockInfo,
+    ) -> PipelineResult<NextBatch> {
         let config = &self.context.config;
         let timestamp = parent.block.timestamp + config.block_time;
-        let epoch = match *self.window.of(&parent.block) {
+        let epoch = match *self.origins.of(&parent.block) {
             [current, next, ..] if timestamp < next.timestamp => current,
             [_, next, _, ..] => next,
             _ => return Err(PipelineError::Eof.temp()),
@@ -400,13 +411,13 @@ impl Batches {
 
 fn place<'a>(
     context: &'a Context,
-    window: &'a mut OriginWindow,
-    parent: &'a Parent,
+    origins: &'a mut Origins,
+    parent: &'a ParentBlock,
     inclusion: &'a BlockInfo,
 ) -> Place<'a> {
     Place {
         config: &context.config,
-        origins: window.of(&parent.block),
+        origins: origins.of(&parent.block),
         safe: &parent.block,
         inclusion,
     }

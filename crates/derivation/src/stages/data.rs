@@ -8,6 +8,7 @@ use crate::{
     cause::{ResetCause, RetryCause},
     frames::{RawFrame, parse_frames, prune_frames},
     kona::{BlockInfo, DataAvailabilityProvider, PipelineError, PipelineErrorKind, PipelineResult},
+    refusals::{Refusal, Refusals},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use async_trait::async_trait;
@@ -68,6 +69,10 @@ impl BatcherData {
             let inbox = l1_data.inbox.iter();
             inbox.filter(|transaction| transaction.sender == batcher)
         };
+        let foreign = l1_data.inbox.len() - of_batcher().count();
+        self.context
+            .refusals
+            .note_many(Refusal::ForeignSender, foreign);
         let hashes: Vec<B256> = of_batcher()
             .filter(|_| takes_blobs)
             .filter_map(|transaction| match &transaction.data {
@@ -126,9 +131,9 @@ impl BatcherData {
             hash: block.hash,
         };
         match error {
-            BlobError::Unavailable { .. } | BlobError::Expired { .. } => {
-                causes.retry(RetryCause::Blobs(error))
-            }
+            BlobError::Absent { .. }
+            | BlobError::Unavailable { .. }
+            | BlobError::Expired { .. } => causes.retry(RetryCause::Blobs(error)),
             BlobError::Reorged { .. } | BlobError::Missed { .. } => {
                 match self.context.l1.block(block.header.number).await {
                     Ok(Some(canonical)) if canonical.hash == block.hash => {
@@ -144,7 +149,12 @@ impl BatcherData {
 
 impl OpenBlock {
     /// The next frame, from as much data as it takes to find one.
-    fn next_frame(&mut self, block: &BlockInfo, is_holocene: bool) -> Option<RawFrame> {
+    fn next_frame(
+        &mut self,
+        block: &BlockInfo,
+        is_holocene: bool,
+        refusals: &Refusals,
+    ) -> Option<RawFrame> {
         loop {
             if let Some(frame) = self.frames.pop_front() {
                 return Some(frame);
@@ -155,15 +165,22 @@ impl OpenBlock {
                     Ok(data) => data,
                     Err(error) => {
                         debug!(l1_block = block.number, %error, "blob that holds no data is skipped");
+                        refusals.note(Refusal::BlobEncoding);
                         continue;
                     }
                 },
             };
             match parse_frames(&data) {
-                Ok(frames) if is_holocene => self.frames.extend(prune_frames(frames)),
+                Ok(frames) if is_holocene => {
+                    let count = frames.len();
+                    let kept = prune_frames(frames);
+                    refusals.note_many(Refusal::FrameOutOfOrder, count - kept.len());
+                    self.frames.extend(kept);
+                }
                 Ok(frames) => self.frames.extend(frames),
                 Err(error) => {
                     debug!(l1_block = block.number, %error, "batcher data that holds no frames is skipped");
+                    refusals.note(Refusal::NoFrames);
                 }
             }
         }
@@ -183,7 +200,7 @@ impl DataAvailabilityProvider for BatcherData {
             .context
             .config
             .is_active(Hardfork::Holocene, block.timestamp);
-        let frame = open.next_frame(block, is_holocene);
+        let frame = open.next_frame(block, is_holocene, &self.context.refusals);
         self.open = Some(open);
         frame
             .map(|frame| frame.encode_alone())

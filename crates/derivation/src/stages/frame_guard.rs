@@ -3,9 +3,12 @@
 //! frame. So the stage above never sees a frame out of order, nor more of them than it can count.
 
 use super::Cursor;
-use crate::kona::{
-    BlockInfo, Frame, NextFrameProvider, OriginAdvancer, OriginProvider, PipelineError,
-    PipelineResult, Signal, SignalReceiver,
+use crate::{
+    kona::{
+        BlockInfo, Frame, NextFrameProvider, OriginAdvancer, OriginProvider, PipelineError,
+        PipelineResult, Signal, SignalReceiver,
+    },
+    refusals::{Refusal, Refusals},
 };
 use async_trait::async_trait;
 use light_node_protocol::{Hardfork, RollupConfig};
@@ -24,6 +27,7 @@ pub(crate) struct FrameGuard<P> {
     prev: P,
     config: Arc<RollupConfig>,
     cursor: Cursor,
+    refusals: Refusals,
     open: Option<OpenChannel>,
 }
 
@@ -40,11 +44,17 @@ struct OpenChannel {
 }
 
 impl<P> FrameGuard<P> {
-    pub(crate) const fn new(prev: P, config: Arc<RollupConfig>, cursor: Cursor) -> Self {
+    pub(crate) const fn new(
+        prev: P,
+        config: Arc<RollupConfig>,
+        cursor: Cursor,
+        refusals: Refusals,
+    ) -> Self {
         Self {
             prev,
             config,
             cursor,
+            refusals,
             open: None,
         }
     }
@@ -61,19 +71,24 @@ impl<P> FrameGuard<P> {
                 data: Vec::new(),
             });
         }
-        let open = self.open.as_mut()?;
+        let Some(open) = &mut self.open else {
+            self.refusals.note(Refusal::FrameOutOfOrder);
+            return None;
+        };
         if frame.id != open.id || usize::from(frame.number) != open.frames {
             debug!(
                 l1_block = origin.number,
                 frame = frame.number,
                 "frame out of order is left out"
             );
+            self.refusals.note(Refusal::FrameOutOfOrder);
             return None;
         }
         open.frames += 1;
         open.size += frame.data.len() as u64 + FRAME_OVERHEAD;
         if open.size > self.config.max_rlp_bytes_per_channel(origin.timestamp) {
             debug!(l1_block = origin.number, "oversized channel is dropped");
+            self.refusals.note(Refusal::ChannelTooLong);
             self.open = None;
             return None;
         }
@@ -94,6 +109,7 @@ impl<P> FrameGuard<P> {
         let timed_out = |open: &OpenChannel| open.opened_at + timeout < origin.number;
         if self.open.as_ref().is_some_and(timed_out) {
             debug!(l1_block = origin.number, "channel timed out");
+            self.refusals.note(Refusal::ChannelTimedOut);
             self.open = None;
         }
     }

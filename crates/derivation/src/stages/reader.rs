@@ -2,11 +2,12 @@
 
 use super::{Cursor, batches::BatchSource};
 use crate::{
-    channel::{ChannelBatches, ChannelItem},
+    channel::{ChannelBatches, ChannelEnd, ChannelItem},
     kona::{
         Batch, BlockInfo, ChannelReaderProvider, OriginAdvancer, PipelineError, PipelineResult,
         Signal, SignalReceiver,
     },
+    refusals::{Refusal, Refusals},
     span::SpanChain,
 };
 use alloy_primitives::Bytes;
@@ -22,15 +23,22 @@ pub(crate) struct ChannelReader<P> {
     prev: P,
     config: Arc<RollupConfig>,
     cursor: Cursor,
+    refusals: Refusals,
     channel: Option<ChannelBatches>,
 }
 
 impl<P> ChannelReader<P> {
-    pub(crate) const fn new(prev: P, config: Arc<RollupConfig>, cursor: Cursor) -> Self {
+    pub(crate) const fn new(
+        prev: P,
+        config: Arc<RollupConfig>,
+        cursor: Cursor,
+        refusals: Refusals,
+    ) -> Self {
         Self {
             prev,
             config,
             cursor,
+            refusals,
             channel: None,
         }
     }
@@ -58,6 +66,7 @@ impl<P> ChannelReader<P> {
         ChannelBatches::new(compressed, limit, is_fjord, chain)
             .inspect_err(|error| {
                 debug!(l1_block = origin.number, %error, "channel that cannot be read is dropped");
+                self.refusals.note(Refusal::ChannelCompression);
             })
             .ok()
     }
@@ -84,6 +93,7 @@ where
                 l1_block = origin.number,
                 "channel that breaks the decoder is dropped"
             );
+            self.refusals.note(Refusal::ChannelContent);
             return Err(again());
         };
         match item {
@@ -96,6 +106,7 @@ where
                         l1_block = origin.number,
                         "span batch before delta is dropped"
                     );
+                    self.refusals.note(Refusal::BatchBeforeFork);
                     return Err(again());
                 }
                 Ok(*batch)
@@ -105,11 +116,15 @@ where
                     l1_block = origin.number,
                     what, "malformed span batch is dropped"
                 );
+                self.refusals.note(Refusal::BatchMalformed);
                 self.channel = Some(channel);
                 Err(again())
             }
             ChannelItem::End(end) => {
                 debug!(l1_block = origin.number, %end, "channel ends");
+                if let Some(refusal) = refusal_of(end) {
+                    self.refusals.note(refusal);
+                }
                 Err(again())
             }
         }
@@ -122,6 +137,17 @@ where
 
     async fn advance_origin(&mut self) -> PipelineResult<()> {
         self.prev.advance_origin().await
+    }
+}
+
+/// What is lost where a channel ends before its last byte.
+const fn refusal_of(end: ChannelEnd) -> Option<Refusal> {
+    match end {
+        ChannelEnd::Read => None,
+        ChannelEnd::Cut => Some(Refusal::ChannelCut),
+        ChannelEnd::TooLong { .. } => Some(Refusal::ChannelTooLong),
+        ChannelEnd::NotAString | ChannelEnd::UnknownType { .. } => Some(Refusal::ChannelContent),
+        ChannelEnd::Malformed { .. } => Some(Refusal::BatchMalformed),
     }
 }
 

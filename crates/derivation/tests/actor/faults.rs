@@ -16,7 +16,7 @@ fn trouble(node: &world::Node) -> Option<&'static str> {
     status.trouble.as_ref().map(DerivationTrouble::name)
 }
 
-fn not_ready(node: &world::Node) -> Option<&'static str> {
+pub(crate) fn not_ready(node: &world::Node) -> Option<&'static str> {
     let status = node.derivation.status();
     status.not_ready.as_ref().map(DerivationTrouble::name)
 }
@@ -51,8 +51,11 @@ async fn blobs_that_are_not_there_are_named_and_waited_for() {
     let block = light_node_protocol::BlockNumHash::default();
     let unavailable = BlobError::Unavailable { cause: cause() };
     let expired = BlobError::Expired { block, slot: 7 };
+    let cause = cause();
+    let absent = BlobError::Absent { block, cause };
     for (error, reason, at_once) in [
         (unavailable, "beacon_unreachable", false),
+        (absent, "blobs_missing", false),
         (expired, "blobs_expired", true),
     ] {
         let world = World::new();
@@ -217,7 +220,7 @@ async fn an_l1_block_that_no_endpoint_has_below_the_head_is_named() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(trouble(&node), None, "one of several backends may lag");
     sleep(Duration::from_secs(200)).await;
-    assert_eq!(not_ready(&node), Some("l1_unreachable"));
+    assert_eq!(not_ready(&node), Some("l1_invalid"));
     let cause = node.derivation.status().trouble.unwrap().to_string();
     let missing = format!("no endpoint has block {}", head.number + 1);
     assert!(cause.contains(&missing), "{cause}");
@@ -285,7 +288,7 @@ async fn an_l1_at_which_derivation_starts_over_again_and_again_is_named() {
     source.number.store(head + 1, Ordering::Relaxed);
     world.mine(1);
     sleep(Duration::from_secs(300)).await;
-    assert_eq!(not_ready(&node), Some("l1_unreachable"));
+    assert_eq!(not_ready(&node), Some("l1_invalid"));
     let status = node.derivation.status();
     let cause = status.trouble.clone().unwrap().to_string();
     assert!(

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod drought;
 mod faults;
 mod history;
 mod world;

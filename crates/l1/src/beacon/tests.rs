@@ -155,7 +155,7 @@ async fn what_is_missing_is_named_for_what_it_is() {
     // The right block without its blobs.
     beacon.state().parents.insert(7, root(1));
     let error = client.blobs(&wanted).await.unwrap_err();
-    let BlobError::Unavailable { cause } = &error else {
+    let BlobError::Absent { cause, .. } = &error else {
         panic!("{error}");
     };
     assert!(cause.contains("not its blobs"), "{cause}");
@@ -174,7 +174,7 @@ async fn what_is_missing_is_named_for_what_it_is() {
         state.parents = [(6, root(6))].into();
     }
     let error = client.blobs(&wanted).await.unwrap_err();
-    let BlobError::Unavailable { cause } = &error else {
+    let BlobError::Absent { cause, .. } = &error else {
         panic!("{error}");
     };
     assert!(cause.contains("its head is slot 6"), "{cause}");
@@ -274,7 +274,10 @@ async fn what_a_hostile_beacon_answers_is_bounded_and_never_believed() {
         ];
         let lone = client(&[&liar]).blobs(&wanted(&good, &[hash])).await;
         assert!(
-            matches!(lone, Err(BlobError::Unavailable { .. })),
+            matches!(
+                lone,
+                Err(BlobError::Unavailable { .. } | BlobError::Absent { .. })
+            ),
             "{lone:?}"
         );
         let both = client(&[&liar, &good]);

@@ -60,14 +60,19 @@ pub(super) fn conclusion(
         Verdict::Withheld { slot } => Some(*slot),
         _ => None,
     });
-    let is_hopeless = failures.is_empty()
-        && verdicts.iter().all(|(_, verdict)| {
-            !matches!(verdict, Verdict::Withheld { .. } | Verdict::Behind { .. })
-        });
+    let behind = find(|verdict| match verdict {
+        Verdict::Behind { slot, .. } => Some(*slot),
+        _ => None,
+    });
+    let is_hopeless = failures.is_empty() && withheld.or(behind).is_none();
     match (pruned, withheld, reorged, missed) {
         (Some(slot), ..) if is_hopeless => BlobError::Expired { block, slot },
         (None, None, Some(slot), _) => BlobError::Reorged { block, slot },
         (None, None, None, Some(slot)) => BlobError::Missed { block, slot },
+        _ if withheld.or(behind).is_some() => BlobError::Absent {
+            block,
+            cause: cause(verdicts, failures),
+        },
         _ => BlobError::Unavailable {
             cause: cause(verdicts, failures),
         },
@@ -102,6 +107,7 @@ mod tests {
             BlobError::Reorged { .. } => "reorged",
             BlobError::Missed { .. } => "missed",
             BlobError::Expired { .. } => "expired",
+            BlobError::Absent { .. } => "absent",
             BlobError::Unavailable { .. } => "unavailable",
         }
     }
@@ -117,9 +123,11 @@ mod tests {
             (&[PRUNED], 0, "expired"),
             (&[PRUNED, PRUNED], 0, "expired"),
             (&[PRUNED], 1, "unavailable"),
-            (&[PRUNED, WITHHELD], 0, "unavailable"),
-            (&[WITHHELD, REORGED], 0, "unavailable"),
-            (&[BEHIND], 0, "unavailable"),
+            (&[PRUNED, WITHHELD], 0, "absent"),
+            (&[WITHHELD, REORGED], 0, "absent"),
+            (&[WITHHELD], 1, "absent"),
+            (&[BEHIND], 0, "absent"),
+            (&[PRUNED, BEHIND], 1, "absent"),
         ] {
             assert_eq!(
                 kind(verdicts, failures),

@@ -317,10 +317,7 @@ async fn blobs_of_the_batcher_are_fetched_ahead_and_others_only_when_asked_for()
     assert_eq!(ask(hashes.to_vec()).await.unwrap()[2][1], 3);
     assert_eq!(beacon.requests("/blobs/"), 2, "the missing one");
     let missing = ask(vec![B256::repeat_byte(1)]).await.unwrap_err();
-    assert!(
-        matches!(missing, BlobError::Unavailable { .. }),
-        "{missing}"
-    );
+    assert!(matches!(missing, BlobError::Absent { .. }), "{missing}");
     assert_eq!(ask(Vec::new()).await, Ok(Vec::new()));
     world.stop().await;
 }

@@ -6,6 +6,7 @@
 
 use crate::{
     kona::{BlockInfo, SingleBatch, SpanBatch, SpanBatchElement},
+    refusals::Refusal,
     safe_block::SafeBlock,
 };
 use alloy_primitives::Bytes;
@@ -28,8 +29,8 @@ pub(super) enum Verdict {
     Accept,
     /// It holds nothing new. The channel goes on.
     Past,
-    /// It is invalid, and all of its channel with it.
-    Drop(&'static str),
+    /// It is invalid, and all of its channel with it: as it is counted, and in words.
+    Drop(Refusal, &'static str),
     /// It names L1 blocks that are not there yet. It is dropped, but its channel goes on.
     Undecided,
 }
@@ -61,29 +62,37 @@ impl Place<'_> {
             return Verdict::Undecided;
         };
         let steps = match batch.epoch_num.checked_sub(current.number) {
-            _ if self.is_too_late(batch.epoch_num) => return Verdict::Drop("included too late"),
+            _ if self.is_too_late(batch.epoch_num) => {
+                return Verdict::Drop(Refusal::BatchTooLate, "included too late");
+            }
             Some(0) => 0,
             Some(1) => 1,
-            None => return Verdict::Drop("epoch is too old"),
-            Some(_) => return Verdict::Drop("epoch is too far ahead"),
+            None => return Verdict::Drop(Refusal::BatchEpoch, "epoch is too old"),
+            Some(_) => return Verdict::Drop(Refusal::BatchEpoch, "epoch is too far ahead"),
         };
         let origin = if steps == 0 { current } else { next };
         if batch.epoch_hash != origin.hash {
-            return Verdict::Drop("epoch is not on this l1 chain");
+            return Verdict::Drop(Refusal::BatchL1Branch, "epoch is not on this l1 chain");
         }
         if batch.timestamp < origin.timestamp {
-            return Verdict::Drop("older than its l1 origin");
+            return Verdict::Drop(Refusal::BatchTime, "older than its l1 origin");
         }
         let is_upgrade = [Hardfork::Jovian, Hardfork::Karst, Hardfork::Lagoon]
             .into_iter()
             .any(|fork| self.config.is_first_block_of(fork, batch.timestamp));
         if is_upgrade && !batch.transactions.is_empty() {
-            return Verdict::Drop("transactions in the first block of a fork");
+            return Verdict::Drop(
+                Refusal::BatchTransactions,
+                "transactions in the first block of a fork",
+            );
         }
         let drift = self.config.max_sequencer_drift(origin.timestamp);
         if batch.timestamp > origin.timestamp.wrapping_add(drift) {
             if !batch.transactions.is_empty() {
-                return Verdict::Drop("transactions beyond the sequencer drift");
+                return Verdict::Drop(
+                    Refusal::BatchDrift,
+                    "transactions beyond the sequencer drift",
+                );
             }
             // Where the window of the parent's origin is over, all blocks on it are made, and one on the next origin stays behind,
             // too. A block that stays behind may do so as long as the next origin would be ahead of it.
@@ -92,7 +101,10 @@ impl Place<'_> {
                 _ if advances => {}
                 None => return Verdict::Undecided,
                 Some(following) if batch.timestamp >= following.timestamp => {
-                    return Verdict::Drop("next l1 origin could have been adopted");
+                    return Verdict::Drop(
+                        Refusal::BatchDrift,
+                        "next l1 origin could have been adopted",
+                    );
                 }
                 Some(_) => {}
             }
@@ -104,13 +116,21 @@ impl Place<'_> {
         let is_active = |fork| self.config.is_active(fork, batch.timestamp);
         for transaction in &batch.transactions {
             match transaction.first() {
-                None => return Verdict::Drop("empty transaction"),
-                Some(&DEPOSIT) => return Verdict::Drop("deposit in a batch"),
+                None => return Verdict::Drop(Refusal::BatchTransactions, "empty transaction"),
+                Some(&DEPOSIT) => {
+                    return Verdict::Drop(Refusal::BatchTransactions, "deposit in a batch");
+                }
                 Some(&POST_EXEC) if !is_active(Hardfork::Lagoon) => {
-                    return Verdict::Drop("post-exec transaction before lagoon");
+                    return Verdict::Drop(
+                        Refusal::BatchTransactions,
+                        "post-exec transaction before lagoon",
+                    );
                 }
                 Some(&SET_CODE) if !is_active(Hardfork::Isthmus) => {
-                    return Verdict::Drop("set-code transaction before isthmus");
+                    return Verdict::Drop(
+                        Refusal::BatchTransactions,
+                        "set-code transaction before isthmus",
+                    );
                 }
                 Some(_) => {}
             }
@@ -121,7 +141,7 @@ impl Place<'_> {
     /// The part of the rules for a span batch that needs no L2 block.
     pub(super) fn check_span_time(&self, span: &SpanBatch) -> Verdict {
         let (Some(first), Some(last)) = (span.batches.first(), span.batches.last()) else {
-            return Verdict::Drop("no blocks");
+            return Verdict::Drop(Refusal::BatchMalformed, "no blocks");
         };
         let [current, next, ..] = self.origins else {
             return Verdict::Undecided;
@@ -129,10 +149,10 @@ impl Place<'_> {
         let is_next = first.epoch_num == current.number.wrapping_add(1);
         let origin = if is_next { next } else { current };
         if !self.config.is_active(Hardfork::Delta, origin.timestamp) {
-            return Verdict::Drop("span batch before delta");
+            return Verdict::Drop(Refusal::BatchBeforeFork, "span batch before delta");
         }
         if first.timestamp > self.next_timestamp() {
-            return Verdict::Drop("begins after the next block");
+            return Verdict::Drop(Refusal::BatchTime, "begins after the next block");
         }
         if last.timestamp < self.next_timestamp() {
             return Verdict::Past;
@@ -148,9 +168,15 @@ impl Place<'_> {
             return Ok(self.safe.number);
         }
         let back = self.safe.timestamp.checked_sub(first);
-        let back = back.ok_or(Verdict::Drop("begins between two blocks"))?;
+        let back = back.ok_or(Verdict::Drop(
+            Refusal::BatchTime,
+            "begins between two blocks",
+        ))?;
         if back % self.config.block_time != 0 {
-            return Err(Verdict::Drop("times are not those of blocks"));
+            return Err(Verdict::Drop(
+                Refusal::BatchTime,
+                "times are not those of blocks",
+            ));
         }
         let blocks = back / self.config.block_time + 1;
         Ok(self.safe.number.wrapping_sub(blocks))
@@ -159,32 +185,32 @@ impl Place<'_> {
     /// The rest of the rules for a span batch that stands on `parent`.
     pub(super) fn check_span_origins(&self, span: &SpanBatch, parent: &L2BlockRef) -> Verdict {
         let (Some(first), Some(last)) = (span.batches.first(), span.batches.last()) else {
-            return Verdict::Drop("no blocks");
+            return Verdict::Drop(Refusal::BatchMalformed, "no blocks");
         };
         if span.parent_check != parent.hash[..20] {
-            return Verdict::Drop("stands on another block");
+            return Verdict::Drop(Refusal::BatchParent, "stands on another block");
         }
         if self.is_too_late(first.epoch_num) {
-            return Verdict::Drop("included too late");
+            return Verdict::Drop(Refusal::BatchTooLate, "included too late");
         }
         if first.epoch_num > parent.l1_origin.number.wrapping_add(1) {
-            return Verdict::Drop("epoch is too far ahead");
+            return Verdict::Drop(Refusal::BatchEpoch, "epoch is too far ahead");
         }
         let mut origins = self.origins.iter();
         let Some(origin) = origins.find(|origin| origin.number == last.epoch_num) else {
             return Verdict::Undecided;
         };
         if span.l1_origin_check != origin.hash[..20] {
-            return Verdict::Drop("epoch is not on this l1 chain");
+            return Verdict::Drop(Refusal::BatchL1Branch, "epoch is not on this l1 chain");
         }
         if first.epoch_num < parent.l1_origin.number {
-            return Verdict::Drop("epoch is too old");
+            return Verdict::Drop(Refusal::BatchEpoch, "epoch is too old");
         }
         Verdict::Accept
     }
 
     /// The blocks of a span batch above the safe head. Each may still be invalid by itself.
-    pub(super) fn singles(&self, span: SpanBatch) -> Result<Vec<SingleBatch>, &'static str> {
+    pub(super) fn singles(&self, span: SpanBatch) -> Result<Vec<SingleBatch>, Verdict> {
         let mut singles = Vec::with_capacity(span.batches.len());
         let mut origins = self.origins;
         for block in span.batches {
@@ -192,12 +218,16 @@ impl Place<'_> {
                 continue;
             }
             if block.epoch_num < self.safe.l1_origin.number {
-                return Err("epoch of a later block is before that of the safe head");
+                let words = "epoch of a later block is before that of the safe head";
+                return Err(Verdict::Drop(Refusal::BatchEpoch, words));
             }
             let position = origins
                 .iter()
                 .position(|origin| origin.number == block.epoch_num)
-                .ok_or("epoch of a block is not among the l1 blocks at hand")?;
+                .ok_or(Verdict::Drop(
+                    Refusal::BatchEpoch,
+                    "epoch of a block is not among the l1 blocks at hand",
+                ))?;
             origins = &origins[position..];
             singles.push(SingleBatch {
                 epoch_num: block.epoch_num,

@@ -59,7 +59,10 @@ fn guard(frames: impl IntoIterator<Item = Option<Frame>>) -> (FrameGuard<Frames>
     let cursor = Cursor::new(&l1(1));
     let frames = Frames(frames.into_iter().collect(), cursor.clone());
     let config = World::new().config;
-    (FrameGuard::new(frames, config, cursor.clone()), cursor)
+    (
+        FrameGuard::new(frames, config, cursor.clone(), Refusals::default()),
+        cursor,
+    )
 }
 
 /// The data of the channels that come out, until the frames end.

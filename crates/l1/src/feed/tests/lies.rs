@@ -48,15 +48,33 @@ async fn a_lone_endpoint_that_lies_gives_an_error_and_serves_when_it_is_honest_a
         l1.set_fault(fault.clone());
         for _ in 0..3 {
             let refused = world.feed.block(10).await;
-            assert!(
-                matches!(refused, Err(L1DataError::Failed { .. })),
-                "{refused:?}"
-            );
+            let Err(L1DataError::Failed { source }) = refused else {
+                panic!("{refused:?}");
+            };
+            let is_lie = !matches!(fault, Fault::Refused);
+            assert_eq!(source.is_contradiction(), is_lie, "{fault:?}: {source}");
             sleep(Duration::from_secs(2)).await;
         }
         l1.set_fault(Fault::None);
         sleep(Duration::from_secs(30)).await;
         assert_eq!(world.block(10).await.logs.len(), 1, "{fault:?}");
+        world.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_all_lie_are_told_from_endpoints_of_which_one_is_down() {
+    for (fault, is_lie) in [(Fault::WrongReceipts, true), (Fault::Refused, false)] {
+        let first = l1_with_a_deposit();
+        let second = first.another_endpoint("second");
+        let world = World::start(&[&first, &second], Setup::default()).await;
+        first.set_fault(Fault::WrongReceipts);
+        second.set_fault(fault.clone());
+        let refused = world.feed.block(10).await;
+        let Err(L1DataError::Failed { source }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(source.is_contradiction(), is_lie, "{fault:?}: {source}");
         world.stop().await;
     }
 }

@@ -53,7 +53,7 @@ fn check(batch: &SingleBatch) -> Verdict {
 }
 
 fn is_drop(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Drop(_))
+    matches!(verdict, Verdict::Drop(..))
 }
 
 #[test]

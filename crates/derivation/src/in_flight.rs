@@ -8,9 +8,9 @@ pub(crate) const IN_FLIGHT_MAX: usize = 64;
 
 /// The safe head, and the derived blocks after it of which the engine has not said yet what became of them.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Window {
+pub(crate) struct InFlight {
     safe: L2BlockRef,
-    in_flight: usize,
+    count: usize,
     /// The block sent last is the last one of its span.
     span_ended: bool,
 }
@@ -22,14 +22,16 @@ pub(crate) struct Sent {
     pub(crate) number: u64,
     /// The L1 block that it was derived from.
     pub(crate) derived_from: BlockNumHash,
+    /// Number of the L1 block that it stands on.
+    pub(crate) l1_origin: u64,
 }
 
-impl Window {
+impl InFlight {
     /// Nothing is under way, and this is the safe head.
     pub(crate) const fn at(safe: L2BlockRef) -> Self {
         Self {
             safe,
-            in_flight: 0,
+            count: 0,
             span_ended: false,
         }
     }
@@ -40,14 +42,14 @@ impl Window {
     }
 
     /// Blocks under way.
-    pub(crate) const fn in_flight(&self) -> usize {
-        self.in_flight
+    pub(crate) const fn count(&self) -> usize {
+        self.count
     }
 
     /// On what the pipeline may build now. Inside a span the next block needs nothing of the one before that is not known;
     /// after it, the pipeline compares with a hash that only the engine knows.
     pub(crate) const fn parent(&self) -> Option<Parent> {
-        match self.in_flight {
+        match self.count {
             0 => Some(Parent::Known(self.safe)),
             IN_FLIGHT_MAX.. => None,
             _ if self.span_ended => None,
@@ -57,12 +59,12 @@ impl Window {
 
     /// The number that the next block must have.
     pub(crate) const fn next_number(&self) -> u64 {
-        self.safe.number + self.in_flight as u64 + 1
+        self.safe.number + self.count as u64 + 1
     }
 
     /// A block goes to the engine.
     pub(crate) const fn note_sent(&mut self, is_last_in_span: bool) {
-        self.in_flight += 1;
+        self.count += 1;
         self.span_ended = is_last_in_span;
     }
 
@@ -73,17 +75,17 @@ impl Window {
 
     /// The first of the blocks under way is safe. False if it is not the block that was sent.
     pub(crate) const fn note_safe(&mut self, block: L2BlockRef) -> bool {
-        if self.in_flight == 0 || block.number != self.safe.number + 1 {
+        if self.count == 0 || block.number != self.safe.number + 1 {
             return false;
         }
-        self.in_flight -= 1;
+        self.count -= 1;
         self.safe = block;
         true
     }
 
     /// What is under way behind the answered block is given up.
     pub(crate) const fn give_up(&mut self) {
-        self.in_flight = 0;
+        self.count = 0;
     }
 }
 
@@ -102,68 +104,68 @@ mod tests {
 
     #[test]
     fn inside_a_span_the_pipeline_runs_ahead() {
-        let mut window = Window::at(block(10));
-        assert_eq!(window.parent(), Some(Parent::Known(block(10))));
-        window.note_sent(false);
-        assert_eq!(window.parent(), Some(Parent::Expected));
-        assert_eq!(window.next_number(), 12);
+        let mut in_flight = InFlight::at(block(10));
+        assert_eq!(in_flight.parent(), Some(Parent::Known(block(10))));
+        in_flight.note_sent(false);
+        assert_eq!(in_flight.parent(), Some(Parent::Expected));
+        assert_eq!(in_flight.next_number(), 12);
     }
 
     #[test]
     fn after_a_span_it_waits_for_the_engine() {
-        let mut window = Window::at(block(10));
-        window.note_sent(false);
-        window.note_sent(true);
-        assert_eq!(window.parent(), None);
-        assert!(window.note_safe(block(11)));
+        let mut in_flight = InFlight::at(block(10));
+        in_flight.note_sent(false);
+        in_flight.note_sent(true);
+        assert_eq!(in_flight.parent(), None);
+        assert!(in_flight.note_safe(block(11)));
         assert_eq!(
-            window.parent(),
+            in_flight.parent(),
             None,
             "the span's last block is not known yet"
         );
-        assert!(window.note_safe(block(12)));
-        assert_eq!(window.parent(), Some(Parent::Known(block(12))));
+        assert!(in_flight.note_safe(block(12)));
+        assert_eq!(in_flight.parent(), Some(Parent::Known(block(12))));
     }
 
     #[test]
     fn where_the_pipeline_needs_a_hash_it_waits_for_the_engine() {
-        let mut window = Window::at(block(10));
-        window.note_sent(false);
-        window.note_needs_parent();
-        assert_eq!(window.parent(), None);
-        assert!(window.note_safe(block(11)));
-        assert_eq!(window.parent(), Some(Parent::Known(block(11))));
+        let mut in_flight = InFlight::at(block(10));
+        in_flight.note_sent(false);
+        in_flight.note_needs_parent();
+        assert_eq!(in_flight.parent(), None);
+        assert!(in_flight.note_safe(block(11)));
+        assert_eq!(in_flight.parent(), Some(Parent::Known(block(11))));
     }
 
     #[test]
     fn it_does_not_run_ahead_without_end() {
-        let mut window = Window::at(block(10));
+        let mut in_flight = InFlight::at(block(10));
         for _ in 0..IN_FLIGHT_MAX {
-            assert!(window.parent().is_some());
-            window.note_sent(false);
+            assert!(in_flight.parent().is_some());
+            in_flight.note_sent(false);
         }
-        assert_eq!(window.parent(), None);
-        assert!(window.note_safe(block(11)));
-        assert_eq!(window.parent(), Some(Parent::Expected));
+        assert_eq!(in_flight.parent(), None);
+        assert!(in_flight.note_safe(block(11)));
+        assert_eq!(in_flight.parent(), Some(Parent::Expected));
     }
 
     #[test]
     fn another_block_than_the_one_sent_is_no_answer() {
-        let mut window = Window::at(block(10));
-        assert!(!window.note_safe(block(11)), "nothing was sent");
-        window.note_sent(false);
-        assert!(!window.note_safe(block(12)));
-        assert_eq!(window.safe(), &block(10));
+        let mut in_flight = InFlight::at(block(10));
+        assert!(!in_flight.note_safe(block(11)), "nothing was sent");
+        in_flight.note_sent(false);
+        assert!(!in_flight.note_safe(block(12)));
+        assert_eq!(in_flight.safe(), &block(10));
     }
 
     #[test]
     fn after_a_refusal_it_builds_on_what_stands() {
-        let mut window = Window::at(block(10));
+        let mut in_flight = InFlight::at(block(10));
         for _ in 0..3 {
-            window.note_sent(false);
+            in_flight.note_sent(false);
         }
-        assert!(window.note_safe(block(11)));
-        window.give_up();
-        assert_eq!(window.parent(), Some(Parent::Known(block(11))));
+        assert!(in_flight.note_safe(block(11)));
+        in_flight.give_up();
+        assert_eq!(in_flight.parent(), Some(Parent::Known(block(11))));
     }
 }

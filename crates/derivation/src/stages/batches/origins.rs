@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 /// A run of L1 blocks. It begins no later than at the origin of the last parent whose hash was known, so that derivation that ran
 /// ahead of the engine can be taken back to it.
 #[derive(Debug, Default)]
-pub(super) struct OriginWindow {
+pub(super) struct Origins {
     blocks: VecDeque<BlockInfo>,
     /// The last block that was seen, whether or not it is in the window.
     last_seen: Option<BlockInfo>,
 }
 
-impl OriginWindow {
+impl Origins {
     /// A window that begins where the pipeline begins.
     pub(super) fn beginning_at(block: BlockInfo) -> Self {
         Self {
@@ -80,31 +80,35 @@ mod tests {
         }
     }
 
-    fn numbers(window: &mut OriginWindow, parent: &L2BlockRef) -> Vec<u64> {
-        window.of(parent).iter().map(|block| block.number).collect()
+    fn numbers(origins: &mut Origins, parent: &L2BlockRef) -> Vec<u64> {
+        origins
+            .of(parent)
+            .iter()
+            .map(|block| block.number)
+            .collect()
     }
 
     #[test]
     fn blocks_below_the_parents_origin_are_passed_over() {
-        let mut window = OriginWindow::beginning_at(l1(1));
+        let mut origins = Origins::beginning_at(l1(1));
         let parent = parent(9, 4);
         for number in 1..=6 {
-            window.update(l1(number), &parent, true);
+            origins.update(l1(number), &parent, true);
         }
-        assert_eq!(numbers(&mut window, &parent), [4, 5, 6]);
+        assert_eq!(numbers(&mut origins, &parent), [4, 5, 6]);
     }
 
     #[test]
     fn what_ran_ahead_can_be_taken_back() {
-        let mut window = OriginWindow::beginning_at(l1(1));
+        let mut origins = Origins::beginning_at(l1(1));
         for number in 1..=4 {
-            window.update(l1(number), &parent(5, 1), true);
+            origins.update(l1(number), &parent(5, 1), true);
         }
         let ahead = parent(20, 3);
-        window.update(l1(4), &ahead, false);
-        assert_eq!(numbers(&mut window, &ahead), [3, 4]);
-        assert_eq!(numbers(&mut window, &parent(6, 1)), [1, 2, 3, 4]);
-        window.update(l1(4), &ahead, true);
-        assert_eq!(numbers(&mut window, &ahead), [3, 4]);
+        origins.update(l1(4), &ahead, false);
+        assert_eq!(numbers(&mut origins, &ahead), [3, 4]);
+        assert_eq!(numbers(&mut origins, &parent(6, 1)), [1, 2, 3, 4]);
+        origins.update(l1(4), &ahead, true);
+        assert_eq!(numbers(&mut origins, &ahead), [3, 4]);
     }
 }
