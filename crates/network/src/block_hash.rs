@@ -70,3 +70,85 @@ pub(crate) fn block_hash(envelope: &OpExecutionPayloadEnvelope) -> B256 {
     }
     keccak256(header)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{test_chain, topics::BlockVersion};
+    use alloy_consensus::Header;
+    use alloy_eips::eip4895::Withdrawal;
+    use alloy_primitives::{Bytes, U256};
+
+    /// The hash by way of the usual header.
+    fn by_header(envelope: &OpExecutionPayloadEnvelope) -> B256 {
+        let payload = &envelope.execution_payload;
+        let v1 = payload.as_v1();
+        let v3 = payload.as_v3();
+        Header {
+            parent_hash: v1.parent_hash,
+            beneficiary: v1.fee_recipient,
+            state_root: v1.state_root,
+            transactions_root: ordered_trie_root_encoded(&v1.transactions),
+            receipts_root: v1.receipts_root,
+            logs_bloom: v1.logs_bloom,
+            number: v1.block_number,
+            gas_limit: v1.gas_limit,
+            gas_used: v1.gas_used,
+            timestamp: v1.timestamp,
+            mix_hash: v1.prev_randao,
+            base_fee_per_gas: Some(v1.base_fee_per_gas.to()),
+            extra_data: v1.extra_data.clone(),
+            withdrawals_root: match payload {
+                OpExecutionPayload::V4(v4) => Some(v4.withdrawals_root),
+                _ => payload
+                    .as_v2()
+                    .map(|v2| calculate_withdrawals_root(&v2.withdrawals)),
+            },
+            blob_gas_used: v3.map(|v3| v3.blob_gas_used),
+            excess_blob_gas: v3.map(|v3| v3.excess_blob_gas),
+            parent_beacon_block_root: envelope.parent_beacon_block_root,
+            requests_hash: payload.as_v4().map(|_| EMPTY_REQUESTS_HASH),
+            ..Default::default()
+        }
+        .hash_slow()
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_header_in_every_version() {
+        let transactions = |count: u8| (0..count).map(|i| Bytes::from(vec![i; 300])).collect();
+        for version in BlockVersion::ALL {
+            for count in [0, 1, 127, 200] {
+                let envelope = test_chain::block(version, transactions(count));
+                assert_eq!(
+                    block_hash(&envelope),
+                    by_header(&envelope),
+                    "{version:?} {count}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn withdrawals_and_blob_gas_are_in_the_hash() {
+        let envelope = test_chain::changed(BlockVersion::V3, |payload| {
+            let OpExecutionPayload::V3(v3) = payload else {
+                panic!("a payload of another version")
+            };
+            v3.payload_inner.withdrawals = vec![Withdrawal::default(); 2];
+            v3.blob_gas_used = 1;
+            v3.excess_blob_gas = 2;
+        });
+        assert_eq!(block_hash(&envelope), by_header(&envelope));
+    }
+
+    #[test]
+    fn a_base_fee_of_more_than_64_bits_is_hashed_whole() {
+        let hash_with = |fee| {
+            block_hash(&test_chain::changed(BlockVersion::V1, |payload| {
+                payload.as_v1_mut().base_fee_per_gas = fee;
+            }))
+        };
+        let fee = U256::from(1_000_000);
+        assert_ne!(hash_with(fee), hash_with(fee + (U256::ONE << 64)));
+    }
+}

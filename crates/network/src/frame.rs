@@ -128,4 +128,4 @@ pub(crate) fn seal(signature: &[u8; SIGNATURE_LEN], signed: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

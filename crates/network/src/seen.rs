@@ -59,3 +59,55 @@ impl SeenBlocks {
         Admission::New
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(number: u64) -> B256 {
+        B256::left_padding_from(&number.to_be_bytes())
+    }
+
+    #[test]
+    fn six_blocks_enter_at_a_height_and_then_none_is_told_from_another() {
+        let mut seen = SeenBlocks::new();
+        for number in 1..=6 {
+            assert_eq!(seen.admit(7, hash(number)), Admission::New);
+            if number < 6 {
+                assert_eq!(seen.admit(7, hash(number)), Admission::Seen);
+            }
+        }
+        assert_eq!(seen.admit(7, hash(6)), Admission::TooMany);
+        assert_eq!(seen.admit(7, hash(7)), Admission::TooMany);
+        assert_eq!(seen.admit(8, hash(7)), Admission::New);
+    }
+
+    #[test]
+    fn the_height_not_asked_about_for_longest_is_forgotten_first() {
+        let mut seen = SeenBlocks::new();
+        for height in 0..u64::from(HEIGHTS_MAX) {
+            assert_eq!(seen.admit(height, hash(1)), Admission::New);
+        }
+        assert_eq!(seen.admit(0, hash(1)), Admission::Seen);
+        assert_eq!(seen.admit(5000, hash(1)), Admission::New);
+        assert_eq!(seen.admit(0, hash(1)), Admission::Seen);
+        assert_eq!(seen.admit(1, hash(1)), Admission::New);
+    }
+
+    #[test]
+    fn a_million_heights_take_no_more_room_than_a_thousand() {
+        let mut seen = SeenBlocks::new();
+        for height in 0..1_000_000 {
+            seen.admit(height, hash(height));
+        }
+        assert_eq!(seen.heights.len(), HEIGHTS_MAX as usize);
+        assert!(seen.heights.memory_usage() < 1024 * 1024);
+    }
+
+    #[test]
+    fn the_zero_hash_is_a_hash_like_others() {
+        let mut seen = SeenBlocks::new();
+        assert_eq!(seen.admit(0, B256::ZERO), Admission::New);
+        assert_eq!(seen.admit(0, B256::ZERO), Admission::Seen);
+    }
+}

@@ -90,3 +90,93 @@ impl Signers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SignerRole::{Expected, Foreign, Undecided};
+
+    const OLD: Address = Address::repeat_byte(1);
+    const NEW: Address = Address::repeat_byte(2);
+    const NEXT: Address = Address::repeat_byte(3);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rotated(now: Instant) -> Signers {
+        let mut signers = Signers::default();
+        signers.observe(Some(OLD), false, now);
+        signers.observe(Some(NEW), false, now);
+        signers
+    }
+
+    #[test]
+    fn before_the_first_read_there_is_no_signer() {
+        let now = Instant::now();
+        let mut signers = Signers::default();
+        assert_eq!(signers.current(), Err(NoSigner::NotRead));
+        signers.observe(None, true, now);
+        assert_eq!(signers.current(), Err(NoSigner::NotRead));
+        signers.observe(Some(Address::ZERO), false, now);
+        assert_eq!(signers.current(), Err(NoSigner::NotConfigured));
+        signers.observe(Some(OLD), false, now);
+        assert_eq!(signers.current(), Ok(OLD));
+        signers.observe(None, true, now);
+        assert_eq!(signers.current(), Ok(OLD));
+    }
+
+    #[test]
+    fn the_former_signer_is_expected_for_three_hours_and_no_longer() {
+        let now = Instant::now();
+        let mut signers = rotated(now);
+        assert_eq!(signers.role(OLD, now), Expected);
+        assert_eq!(signers.role(OLD, now + SIGNER_GRACE), Expected);
+        assert_eq!(signers.role(OLD, now + SIGNER_GRACE + SECOND), Foreign);
+        assert_eq!(signers.role(NEW, now + SIGNER_GRACE + SECOND), Expected);
+    }
+
+    #[test]
+    fn the_first_block_of_the_new_signer_ends_the_grace() {
+        let now = Instant::now();
+        let mut signers = rotated(now);
+        assert_eq!(signers.role(NEW, now), Expected);
+        assert_eq!(signers.role(OLD, now), Foreign);
+    }
+
+    #[test]
+    fn reading_the_same_signer_again_does_not_end_or_renew_the_grace() {
+        let now = Instant::now();
+        let mut signers = rotated(now);
+        signers.observe(Some(NEW), false, now + SIGNER_GRACE / 2);
+        assert_eq!(signers.role(OLD, now + SIGNER_GRACE), Expected);
+        assert_eq!(signers.role(OLD, now + SIGNER_GRACE + SECOND), Foreign);
+    }
+
+    #[test]
+    fn only_the_latest_former_signer_is_expected() {
+        let now = Instant::now();
+        let mut signers = rotated(now);
+        signers.observe(Some(NEXT), false, now);
+        assert_eq!(signers.role(OLD, now), Foreign);
+        assert_eq!(signers.role(NEW, now), Expected);
+        assert_eq!(signers.role(NEXT, now), Expected);
+    }
+
+    #[test]
+    fn a_signer_that_was_not_configured_has_no_grace() {
+        let now = Instant::now();
+        let mut signers = Signers::default();
+        signers.observe(Some(Address::ZERO), false, now);
+        signers.observe(Some(NEW), false, now);
+        assert_eq!(signers.role(Address::ZERO, now), Foreign);
+    }
+
+    #[test]
+    fn a_foreign_signer_is_undecided_while_l1_is_asked() {
+        let now = Instant::now();
+        let mut signers = rotated(now);
+        signers.observe(Some(NEW), true, now);
+        assert_eq!(signers.role(NEXT, now), Undecided);
+        assert_eq!(signers.role(NEW, now), Expected);
+        signers.observe(Some(NEW), false, now);
+        assert_eq!(signers.role(NEXT, now), Foreign);
+    }
+}

@@ -80,6 +80,7 @@ impl DataTransform for BoundedSnappy {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use alloy_primitives::hex;

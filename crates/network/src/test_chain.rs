@@ -1,7 +1,7 @@
 //! Blocks of a made-up chain for tests: signed by a known key, of each version, with the hash that they should have.
 
 use crate::{block_hash::block_hash, frame, signature, topics::BlockVersion};
-use alloy_primitives::{Address, B256, Bytes, U256, address};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_engine::{ExecutionPayloadV1, ExecutionPayloadV2, ExecutionPayloadV3};
 use alloy_signer_local::PrivateKeySigner;
 use light_node_protocol::RollupConfig;
@@ -21,9 +21,6 @@ pub(crate) const ISTHMUS: u64 = 1_720_000_000;
 /// Activation of the data-availability footprint.
 pub(crate) const JOVIAN: u64 = 1_730_000_000;
 
-/// The account of [`key`].
-pub(crate) const SIGNER: Address = address!("6f4c950442e1af093bcff730381e63ae9171b87a");
-
 /// The chain.
 pub(crate) fn config() -> Arc<RollupConfig> {
     Arc::new(RollupConfig {
@@ -40,6 +37,11 @@ pub(crate) fn config() -> Arc<RollupConfig> {
 /// The sequencer's key.
 pub(crate) fn key() -> PrivateKeySigner {
     key_of(0x42)
+}
+
+/// The account of [`key`].
+pub(crate) fn signer() -> Address {
+    key().address()
 }
 
 /// A key made of one byte.
