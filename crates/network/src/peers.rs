@@ -9,3 +9,4 @@ mod tests;
 
 pub(crate) use book::PeerBook;
 pub(crate) use record::Identified;
+pub(crate) use statics::peer_of;

@@ -1,7 +1,5 @@
 //! What others ask of the network actor, grouped by sender.
 
-#![allow(dead_code)] // until the actor reads them
-
 use crate::peer_info::{PeerDump, PeerInfo};
 use ipnet::IpNet;
 use libp2p::{Multiaddr, PeerId};
@@ -19,7 +17,6 @@ pub(crate) enum NetworkRequest {
     /// Sign a block and send it out, after those before it.
     Publish {
         envelope: Box<OpExecutionPayloadEnvelope>,
-        #[allow(dead_code)]
         published_at: std::time::Instant,
     },
     // From rpc, reading.

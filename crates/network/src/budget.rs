@@ -1,0 +1,150 @@
+//! What one peer may have us work: bytes to hash and messages to judge in a span of time. Beyond it messages are dropped without
+//! being judged, and the peer's score goes down until it is quiet. Pure; the time is handed in.
+
+use libp2p::PeerId;
+use schnellru::{ByLength, LruMap};
+use std::time::{Duration, Instant};
+
+/// The span of a budget.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Decompressed bytes in a span: three messages of the largest size, or a block of 300 KB ten times a second.
+const BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Messages in a span: 20 a second, ten times what the fastest chains have with one block for one height.
+const MESSAGES_MAX: u32 = 200;
+/// Peers that are remembered, also when they come back.
+const PEERS_MAX: u32 = 1024;
+/// What a message too much costs: two are below the threshold of gossip, three end the talk.
+const PENALTY: f64 = 20.0;
+/// The most: it alone bans nobody.
+const PENALTY_MAX: f64 = 100.0;
+/// A penalty below it is none.
+const PENALTY_MIN: f64 = 1.0;
+
+/// A peer sends more than it may.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Excess {
+    /// What the peer's score is to be now, of what we give it ourselves.
+    pub(crate) score: f64,
+}
+
+/// The budgets of all peers.
+pub(crate) struct Budgets {
+    peers: LruMap<PeerId, Budget, ByLength>,
+}
+
+struct Budget {
+    since: Instant,
+    bytes: usize,
+    messages: u32,
+    penalty: f64,
+}
+
+impl Budgets {
+    /// Nobody has spent anything.
+    pub(crate) fn new() -> Self {
+        Self {
+            peers: LruMap::new(ByLength::new(PEERS_MAX)),
+        }
+    }
+
+    /// Takes a message of so many bytes out of a peer's budget.
+    ///
+    /// # Errors
+    /// [`Excess`] if it is spent.
+    pub(crate) fn spend(&mut self, peer: PeerId, bytes: usize, now: Instant) -> Result<(), Excess> {
+        let fresh = || Budget {
+            since: now,
+            bytes: 0,
+            messages: 0,
+            penalty: 0.0,
+        };
+        // A list that holds a thousand takes one more by dropping the oldest.
+        let budget = self.peers.get_or_insert(peer, fresh);
+        let Some(budget) = budget else {
+            return Ok(());
+        };
+        budget.refill(now);
+        budget.bytes = budget.bytes.saturating_add(bytes);
+        budget.messages = budget.messages.saturating_add(1);
+        if budget.bytes <= BYTES_MAX && budget.messages <= MESSAGES_MAX {
+            return Ok(());
+        }
+        budget.penalty = (budget.penalty + PENALTY).min(PENALTY_MAX);
+        Err(Excess {
+            score: -budget.penalty,
+        })
+    }
+
+    /// Peers whose score has changed by time, and what it is now.
+    pub(crate) fn recover(&mut self, now: Instant) -> Vec<(PeerId, f64)> {
+        let mut recovered = Vec::new();
+        for (peer, budget) in self.peers.iter_mut() {
+            let before = budget.penalty;
+            budget.refill(now);
+            if budget.penalty < before {
+                recovered.push((*peer, -budget.penalty));
+            }
+        }
+        recovered
+    }
+}
+
+impl Budget {
+    /// A new span begins after the last; with each the penalty halves.
+    fn refill(&mut self, now: Instant) {
+        while now.saturating_duration_since(self.since) >= WINDOW {
+            self.since += WINDOW;
+            self.bytes = 0;
+            self.messages = 0;
+            self.penalty /= 2.0;
+            if self.penalty < PENALTY_MIN {
+                self.penalty = 0.0;
+                self.since = now;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_may_send_twenty_messages_a_second_and_not_one_more() {
+        let (mut budgets, peer, start) = (Budgets::new(), PeerId::random(), Instant::now());
+        for _ in 0..MESSAGES_MAX {
+            budgets.spend(peer, 1000, start).unwrap();
+        }
+        assert_eq!(
+            budgets.spend(peer, 1000, start),
+            Err(Excess { score: -20.0 })
+        );
+        assert_eq!(
+            budgets.spend(peer, 1000, start),
+            Err(Excess { score: -40.0 })
+        );
+        budgets.spend(PeerId::random(), 1000, start).unwrap();
+        budgets.spend(peer, 1000, start + WINDOW).unwrap();
+    }
+
+    #[test]
+    fn three_messages_of_the_largest_size_are_within_the_budget_and_four_are_not() {
+        let (mut budgets, peer, start) = (Budgets::new(), PeerId::random(), Instant::now());
+        for _ in 0..3 {
+            budgets.spend(peer, 10 * 1024 * 1024, start).unwrap();
+        }
+        budgets.spend(peer, 10 * 1024 * 1024, start).unwrap_err();
+    }
+
+    #[test]
+    fn the_penalty_is_bounded_and_goes_away_with_time() {
+        let (mut budgets, peer, start) = (Budgets::new(), PeerId::random(), Instant::now());
+        for _ in 0..MESSAGES_MAX + 100 {
+            let _ = budgets.spend(peer, 1, start);
+        }
+        assert_eq!(budgets.recover(start), vec![]);
+        assert_eq!(budgets.recover(start + WINDOW), vec![(peer, -50.0)]);
+        assert_eq!(budgets.recover(start + 10 * WINDOW), vec![(peer, -0.0)]);
+        assert_eq!(budgets.recover(start + 11 * WINDOW), vec![]);
+    }
+}
