@@ -72,7 +72,7 @@ async fn blobs_that_a_beacon_lacks_or_changes_are_named_and_waited_for() {
     for (fault, reason, words) in [
         (
             lasting(FaultKind::WithheldBlobs),
-            "beacon_unreachable",
+            "blobs_missing",
             "but not its blobs",
         ),
         (lasting(FaultKind::WrongBlobs), "beacon_unreachable", "blob"),
@@ -120,15 +120,15 @@ async fn a_beacon_that_fails_is_left_for_another_one() {
 }
 
 /// What an L1 says that cannot be true; the node needs the receipts of the next block, which has a deposit.
-async fn lies(it: &Derived) -> [(Fault, &'static str); 4] {
+async fn lies(it: &Derived) -> [(Fault, &'static str, &'static str); 4] {
     it.in_step().await;
     let next = it.chain.l1().heads().latest.number + 1;
     it.chain.l1_commands().deposit(Deposit::default()).unwrap();
     [
-        (lasting(FaultKind::WrongReceipts), "receipts"),
-        (lasting(FaultKind::MissingBlock).by(next), ""),
-        (lasting(FaultKind::WrongHash).by(next), "hash"),
-        (lasting(FaultKind::RpcError), "32005"),
+        (lasting(FaultKind::WrongReceipts), "l1_invalid", "receipts"),
+        (lasting(FaultKind::MissingBlock).by(next), "l1_invalid", ""),
+        (lasting(FaultKind::WrongHash).by(next), "l1_invalid", "hash"),
+        (lasting(FaultKind::RpcError), "l1_unreachable", "32005"),
     ]
 }
 
@@ -137,11 +137,11 @@ async fn an_l1_that_lies_of_a_block_is_named_and_nothing_is_derived_from_it() {
     let it = Derived::start(settings(), |_, flags| flags).await;
     for lie in 0..4 {
         let before = it.in_step().await;
-        let (fault, words) = lies(&it).await[lie];
+        let (fault, reason, words) = lies(&it).await[lie];
         let mut calm = Calm::watch(it.chain.l1().faults_met());
         it.chain.l1().set_fault(fault);
         it.chain_goes_far().await;
-        let detail = it.until_unready("l1_unreachable").await;
+        let detail = it.until_unready(reason).await;
         assert!(detail.contains(words), "{fault:?}: {detail}");
         it.heads_hold(&before).await;
         calm.until_met(1).await;
@@ -166,7 +166,7 @@ async fn an_l1_endpoint_that_lies_of_a_block_is_left_for_another_one() {
     let endpoints = [it.chain.l1().clone(), second.unwrap()];
     for lie in 0..4 {
         for failing in &endpoints {
-            let (fault, _) = lies(&it).await[lie];
+            let (fault, ..) = lies(&it).await[lie];
             let calm = Calm::watch(failing.faults_met());
             failing.set_fault(fault);
             it.goes_on().await;
@@ -287,7 +287,7 @@ async fn a_long_wait_for_blobs_costs_neither_memory_nor_requests() {
     it.chain_goes_far().await;
     it.chain.l1().mine(L1_BLOCKS).unwrap();
     it.chain.source_at_l1_head().await;
-    it.until_unready("beacon_unreachable").await;
+    it.until_unready("blobs_missing").await;
     let met = calm.count();
     calm.until_met(met + 4).await;
     calm.assert_calm();

@@ -238,7 +238,7 @@ fn identify(page: &str, body: &[u8]) -> Option<Running> {
 }
 
 /// Reasons that do not pass by themselves and that nothing else here sees; the causes of others have findings of their own.
-const STAYING: [(&str, &str); 2] = [
+const STAYING: [(&str, &str); 4] = [
     (
         "el_no_progress",
         "give the execution layer peers: net_peerCount at its plain RPC port counts them; look at its bootnodes, --maxpeers and port \
@@ -247,6 +247,15 @@ const STAYING: [(&str, &str); 2] = [
     (
         "l1_finalized_lost",
         "compare the endpoints of --l1 with an L1 node that you trust, and remove the one that is wrong",
+    ),
+    (
+        "no_valid_batch",
+        "compare batch_inbox_address, genesis.system_config.batcherAddr and the fork times of --rollup.config with the chain's; ask \
+         whoever runs the batcher",
+    ),
+    (
+        "rollup_config_mismatch",
+        "take the chain's own rollup.json for --rollup.config, and start the execution layer from the genesis that belongs to it",
     ),
 ];
 

@@ -170,7 +170,12 @@ fn a_node_that_runs_is_judged_by_its_own_words() {
     assert_eq!(finding.severity, Severity::Warning);
     assert!(finding.detail.contains("l1_behind: x"), "{finding:?}");
     // No other finding tells of these, and they stay.
-    for (word, remedy) in [("el_no_progress", "peers"), ("l1_finalized_lost", "--l1")] {
+    for (word, remedy) in [
+        ("el_no_progress", "peers"),
+        ("l1_finalized_lost", "--l1"),
+        ("no_valid_batch", "batch_inbox_address"),
+        ("rollup_config_mismatch", "--rollup.config"),
+    ] {
         let finding = said(Some(vec![reason("l1_behind"), reason(word)])).unwrap();
         assert_eq!(finding.severity, Severity::Error, "{word}");
         assert!(finding.fix.unwrap().contains(remedy), "{word}");
