@@ -9,7 +9,7 @@
 //! - `source`, where another node is followed, else null: its identity, what is wrong with it, the age of its answer, its own heads,
 //!   and `polls` by outcome
 //! - `derivation`, where the node derives, else null: its `phase`, what is wrong, the L1 block that is read, how many are to be read,
-//!   and counters
+//!   how many were read without a batch that became a block, what of the batch inbox was `refused` and why, and counters
 //! - `network`, where p2p is on, else null: who this node is to its peers, and the peers in numbers
 //! - `sequencer`, where the node sequences, else null: whether it builds, what it waits for, its last block
 //! - `l1`: which endpoint serves, what is wrong, the age of the head, and each endpoint's verdict
@@ -17,7 +17,7 @@
 mod unsafe_chain;
 
 use crate::{context::RpcContext, readiness};
-use light_node_derivation::DerivationStatus;
+use light_node_derivation::{DerivationStatus, RefusedCounts};
 use light_node_engine::{ElSyncState, EngineState, EngineStatus, SyncReport};
 use light_node_follow::FollowStatus;
 use light_node_l1::{EndpointVerdict, L1Status};
@@ -140,6 +140,8 @@ fn derivation(derivation: &DerivationStatus) -> Value {
         "trouble": derivation.trouble.as_ref().map(ToString::to_string),
         "origin": derivation.origin,
         "behind_l1_blocks": derivation.behind_l1_blocks,
+        "l1_blocks_without_batch": derivation.l1_blocks_without_batch,
+        "refused": refused(&derivation.refused),
         "in_flight_blocks": derivation.in_flight,
         "last_reset": derivation.last_reset,
         "blocks": counters.blocks,
@@ -149,6 +151,15 @@ fn derivation(derivation: &DerivationStatus) -> Value {
         "resets": counters.resets,
         "retries": counters.retries,
     })
+}
+
+/// What was refused at all, by what it was and why.
+fn refused(counts: &RefusedCounts) -> Value {
+    let mut refused = Map::new();
+    for (what, reason, count) in counts.iter().filter(|(.., count)| *count > 0) {
+        refused.insert(format!("{what}_{reason}"), count.into());
+    }
+    Value::Object(refused)
 }
 
 fn l1(status: &L1Status) -> Value {
@@ -274,6 +285,8 @@ mod tests {
             "trouble",
             "origin",
             "behind_l1_blocks",
+            "l1_blocks_without_batch",
+            "refused",
             "in_flight_blocks",
             "last_reset",
             "blocks",
