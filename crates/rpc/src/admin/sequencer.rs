@@ -15,6 +15,9 @@ struct Door {
     commands: Turns,
 }
 
+/// One thing that is known of the sequencer.
+type Fact = fn(&SequencerStatus) -> bool;
+
 pub(super) fn methods(
     sequencer: Option<SequencerHandle>,
     commands: Turns,
@@ -24,7 +27,7 @@ pub(super) fn methods(
         commands,
     });
     // Asked often, and answered without asking anybody. The last one is kona-node's own.
-    let facts: [(_, fn(&SequencerStatus) -> bool); 3] = [
+    let facts: [(_, Fact); 3] = [
         ("admin_sequencerActive", |status| status.is_active),
         ("admin_conductorEnabled", |status| status.has_conductor),
         ("admin_adminRecoverMode", |status| status.is_recovering),
