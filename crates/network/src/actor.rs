@@ -42,6 +42,9 @@ const RESTART_MAX: Duration = Duration::from_secs(30);
 /// Free ports that are tried where any would do: between being found and being taken another process may take one.
 const PORTS_TRIED: u8 = 8;
 
+#[cfg(test)]
+mod tests;
+
 /// Why there is no network.
 #[derive(Debug, Error)]
 pub enum NetworkConfigError {

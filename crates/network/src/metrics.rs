@@ -362,6 +362,20 @@ impl NetworkMetrics {
     }
 }
 
+#[cfg(test)]
+impl NetworkMetrics {
+    /// How many blocks had this verdict.
+    pub(crate) fn count(&self, verdict: &'static str, reason: &'static str) -> u64 {
+        let labels = [("verdict", verdict), ("reason", reason)];
+        self.verdicts.get_or_create(&labels).get()
+    }
+
+    /// How many blocks had none.
+    pub(crate) fn dropped(&self, reason: Unjudged) -> u64 {
+        self.unjudged.get_or_create(&[("reason", reason.as_str())]).get()
+    }
+}
+
 const fn name_of(result: Result<(), PayloadDropped>) -> &'static str {
     match result {
         Ok(()) => "taken",

@@ -1,0 +1,7 @@
+//! Whole nodes on loopback: real sockets, real time, and nothing waits but for what happens. The engine behind each is scripted.
+
+mod adversary;
+mod flood;
+mod hosts;
+mod raw;
+mod world;
