@@ -182,3 +182,127 @@ fn place_of(addr: IpAddr) -> IpAddr {
         v4 => v4,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn admission() -> Admission {
+        Admission::new(InboundLimits::default())
+    }
+
+    fn public(last: u8) -> IpAddr {
+        [8, 8, last, 1].into()
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn an_address_has_four_connections_at_a_time() {
+        let (mut admission, now) = (admission(), Instant::now());
+        for _ in 0..4 {
+            assert_eq!(admission.may_establish(public(1)), Ok(()));
+            admission.established(public(1));
+        }
+        assert_eq!(admission.may_establish(public(1)), Err(Excess::PerAddress));
+        assert_eq!(admission.admit(public(1), now), Err(Excess::PerAddress));
+        assert_eq!(admission.may_establish(public(2)), Ok(()));
+        admission.closed(public(1));
+        assert_eq!(admission.may_establish(public(1)), Ok(()));
+    }
+
+    #[test]
+    fn all_addresses_of_one_v6_network_are_one() {
+        let mut admission = admission();
+        for last in 1..=4 {
+            admission.established(format!("2a00::{last}:0:0:{last}").parse().unwrap());
+        }
+        let neighbour = "2a00::ffff:0:0:1".parse().unwrap();
+        assert_eq!(admission.may_establish(neighbour), Err(Excess::PerAddress));
+        let other = "2a00:0:0:1::1".parse().unwrap();
+        assert_eq!(admission.may_establish(other), Ok(()));
+    }
+
+    #[test]
+    fn an_address_comes_twice_in_ten_seconds() {
+        let (mut admission, now) = (admission(), Instant::now());
+        assert_eq!(admission.admit(public(1), now), Ok(()));
+        assert_eq!(admission.admit(public(1), now + 5 * SECOND), Ok(()));
+        let late = now + Duration::from_millis(9_999);
+        assert_eq!(admission.admit(public(1), late), Err(Excess::AddressRate));
+        assert_eq!(admission.admit(public(2), late), Ok(()));
+        assert_eq!(admission.admit(public(1), now + 10 * SECOND), Ok(()));
+    }
+
+    #[test]
+    fn eight_come_in_a_second_however_many_addresses_there_are() {
+        let (mut admission, now) = (admission(), Instant::now());
+        for last in 0..8 {
+            assert_eq!(admission.admit(public(last), now), Ok(()));
+        }
+        assert_eq!(admission.admit(public(9), now), Err(Excess::Rate));
+        assert_eq!(admission.admit(public(9), now + SECOND), Ok(()));
+    }
+
+    #[test]
+    fn those_who_are_refused_do_not_keep_others_out() {
+        let (mut admission, now) = (admission(), Instant::now());
+        for _ in 0..100 {
+            let _ = admission.admit(public(1), now);
+        }
+        assert_eq!(admission.admit(public(2), now), Ok(()));
+    }
+
+    #[test]
+    fn many_nodes_of_one_machine_or_behind_one_gateway_come_in_unless_that_is_switched_off() {
+        for addr in ["127.0.0.1", "172.17.0.1", "::1", "fd00::1"] {
+            let addr = addr.parse().unwrap();
+            let (mut admission, now) = (admission(), Instant::now());
+            for _ in 0..6 {
+                assert_eq!(admission.admit(addr, now), Ok(()));
+                admission.established(addr);
+            }
+            let limits = InboundLimits {
+                is_private_exempt: false,
+                ..InboundLimits::default()
+            };
+            let mut strict = Admission::new(limits);
+            assert_eq!(strict.admit(addr, now), Ok(()));
+            assert_eq!(strict.admit(addr, now), Ok(()));
+            assert_eq!(strict.admit(addr, now), Err(Excess::AddressRate));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_limits_hold_whoever_comes_and_goes(
+            steps in prop::collection::vec((0_u8..6, any::<bool>(), 0_u64..3_000), 1..300),
+        ) {
+            let limits = InboundLimits::default();
+            let (mut admission, mut now) = (admission(), Instant::now());
+            let mut there = HashMap::<IpAddr, usize>::new();
+            let mut came = Vec::<(IpAddr, Instant)>::new();
+            for (last, is_coming, millis) in steps {
+                now += Duration::from_millis(millis);
+                let addr = public(last);
+                if is_coming {
+                    if admission.admit(addr, now).is_ok() {
+                        admission.established(addr);
+                        *there.entry(addr).or_default() += 1;
+                        came.push((addr, now));
+                    }
+                } else if there.get(&addr).is_some_and(|count| *count > 0) {
+                    admission.closed(addr);
+                    *there.entry(addr).or_default() -= 1;
+                }
+                let within = |age: Duration| came.iter().filter(move |(_, at)| now - *at < age);
+                prop_assert!(there.values().all(|count| *count <= limits.per_address));
+                prop_assert!(within(SECOND).count() <= limits.per_second);
+                let of_one = within(limits.window).filter(|(who, _)| *who == addr).count();
+                prop_assert!(of_one <= limits.per_window);
+            }
+        }
+    }
+}

@@ -19,6 +19,7 @@ use discv5::{ConfigBuilder, ListenConfig};
 use handle::{Ban, Shared};
 use libp2p::identity::secp256k1;
 use light_node_actor::{Backoff, CancellationToken};
+use service::Ended;
 use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
@@ -111,11 +112,11 @@ impl Discovery {
     pub(crate) async fn run(mut self, token: CancellationToken) {
         let mut backoff = Backoff::new(RESTART_FIRST, RESTART_MAX);
         loop {
-            let ended = token.run_until_cancelled(self.serve(&mut backoff)).await;
+            let ended = self.serve(&mut backoff, &token).await;
             self.shared.stopped();
-            let Some(ended) = ended else {
+            if matches!(ended, Ended::Cancelled) {
                 break;
-            };
+            }
             let delay = backoff.next_delay();
             tracing::warn!(cause = %ended, ?delay, "Discovery died; starting it again");
             let waited = tokio::time::sleep(delay);

@@ -45,26 +45,9 @@ pub(crate) enum Refusal {
     /// The peer is banned for a while.
     #[error("the peer is banned")]
     BannedPeer,
-    /// The address is banned for a while.
-    #[error("the address is banned")]
-    BannedAddr,
     /// The address is in none of the networks that we are restricted to.
     #[error("the address is outside the allowed networks")]
     Restricted,
-}
-
-impl Refusal {
-    /// The refusal as a metric's label.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::BlockedPeer => "blocked_peer",
-            Self::BlockedAddr => "blocked_addr",
-            Self::BlockedSubnet => "blocked_subnet",
-            Self::BannedPeer => "banned_peer",
-            Self::BannedAddr => "banned_addr",
-            Self::Restricted => "restricted",
-        }
-    }
 }
 
 /// Why a list could not be read or changed.
@@ -122,7 +105,6 @@ struct Rules {
     subnets: BTreeSet<IpNet>,
     /// Until when, in seconds of Unix time: a ban outlives the process.
     peer_bans: LruMap<PeerId, u64, ByLength>,
-    addr_bans: LruMap<IpAddr, u64, ByLength>,
 }
 
 impl Gater {
@@ -183,7 +165,6 @@ impl Gater {
         if !is_allowed {
             return Err(Refusal::Restricted);
         }
-        let now = self.now();
         let rules = self.inner.rules();
         if rules.addrs.contains(&addr) {
             return Err(Refusal::BlockedAddr);
@@ -191,10 +172,7 @@ impl Gater {
         if rules.subnets.iter().any(|net| net.contains(&addr)) {
             return Err(Refusal::BlockedSubnet);
         }
-        match rules.addr_bans.peek(&addr) {
-            Some(until) if *until > now => Err(Refusal::BannedAddr),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Whether a peer may be connected.
@@ -249,16 +227,12 @@ impl Gater {
         self.inner.keep()
     }
 
-    /// Unblocks an address, and lifts its ban.
+    /// Unblocks an address.
     ///
     /// # Errors
     /// [`GaterError::Write`].
     pub(crate) fn unblock_addr(&self, addr: IpAddr) -> Result<(), GaterError> {
-        {
-            let mut rules = self.inner.rules();
-            rules.addrs.remove(&addr.to_canonical());
-            rules.addr_bans.remove(&addr.to_canonical());
-        }
+        self.inner.rules().addrs.remove(&addr.to_canonical());
         self.inner.keep()
     }
 
@@ -295,16 +269,6 @@ impl Gater {
     pub(crate) fn ban_peer(&self, peer: PeerId, duration: Duration) {
         let until = self.now().saturating_add(duration.as_secs());
         self.inner.rules().peer_bans.insert(peer, until);
-        self.keep_beside();
-    }
-
-    /// Bans an address for a while, as [`Self::ban_peer`].
-    pub(crate) fn ban_addr(&self, addr: IpAddr, duration: Duration) {
-        let until = self.now().saturating_add(duration.as_secs());
-        self.inner
-            .rules()
-            .addr_bans
-            .insert(addr.to_canonical(), until);
         self.keep_beside();
     }
 
@@ -368,19 +332,14 @@ impl From<Lists> for Rules {
     fn from(lists: Lists) -> Self {
         let length = u32::try_from(LIST_LENGTH_MAX).unwrap_or(u32::MAX);
         let mut peer_bans = LruMap::new(ByLength::new(length));
-        let mut addr_bans = LruMap::new(ByLength::new(length));
         for (peer, until) in lists.peer_bans {
             peer_bans.insert(peer, until);
-        }
-        for (addr, until) in lists.addr_bans {
-            addr_bans.insert(addr, until);
         }
         Self {
             peers: lists.peers,
             addrs: lists.addrs,
             subnets: lists.subnets,
             peer_bans,
-            addr_bans,
         }
     }
 }
@@ -395,11 +354,6 @@ impl From<&Rules> for Lists {
                 .peer_bans
                 .iter()
                 .map(|(peer, until)| (*peer, *until))
-                .collect(),
-            addr_bans: rules
-                .addr_bans
-                .iter()
-                .map(|(addr, until)| (*addr, *until))
                 .collect(),
         }
     }

@@ -142,7 +142,8 @@ impl DiscoveryHandle {
             .send_if_modified(|wanted| std::mem::replace(wanted, are_wanted) != are_wanted);
     }
 
-    /// Drops somebody from the table and does not listen to it for a while. Candidates are the gater's matter: it is asked for each.
+    /// Does not listen to somebody for a while. Who is a candidate or in the table is the gater's word alone, which is asked anew all
+    /// the time; this only spares us the packets.
     ///
     /// # Backpressure
     /// Never waits: with 64 bans in line this one is dropped.

@@ -10,7 +10,7 @@ use ::enr::NodeId;
 use discv5::{Discv5, Enr, Event};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
-use light_node_actor::Backoff;
+use light_node_actor::{Backoff, CancellationToken};
 use schnellru::{ByLength, LruMap};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -36,6 +36,8 @@ const SOUND_AFTER: Duration = Duration::from_secs(60);
 /// Why a service ended.
 #[derive(Debug, Error)]
 pub(super) enum Ended {
+    #[error("it was cancelled")]
+    Cancelled,
     #[error("the socket is of no use: {0}")]
     Socket(#[from] std::io::Error),
     #[error("the service does not take our settings: {0}")]
@@ -66,11 +68,12 @@ struct Service {
 }
 
 impl Discovery {
-    /// Runs a service until it dies.
-    ///
-    /// # Cancel safety
-    /// The service lives in tasks of its own and ends when the shared one is let go; records found since the last saving are lost.
-    pub(super) async fn serve(&mut self, backoff: &mut Backoff) -> Ended {
+    /// Runs a service until it dies or is cancelled.
+    pub(super) async fn serve(
+        &mut self,
+        backoff: &mut Backoff,
+        token: &CancellationToken,
+    ) -> Ended {
         let mut service = match self.start().await {
             Ok(service) => service,
             Err(ended) => return ended,
@@ -83,10 +86,11 @@ impl Discovery {
         let mut saving = interval_at(Instant::now() + SAVE_INTERVAL, SAVE_INTERVAL);
         loop {
             tokio::select! {
-                event = events.recv() => match event {
-                    Some(event) => self.on_event(&mut service, event),
-                    None => return Ended::Service,
-                },
+                biased;
+                () = token.cancelled() => {
+                    self.save(service.records()).await;
+                    return Ended::Cancelled;
+                }
                 Some(answer) = service.questions.next(), if !service.questions.is_empty() => {
                     self.on_answer(&mut service, answer);
                 }
@@ -97,8 +101,13 @@ impl Discovery {
                     if Instant::now() >= sound_at {
                         backoff.reset();
                     }
-                    self.save(&service).await;
+                    self.save(service.records()).await;
                 }
+                // Last: a flood of these must not keep the rest waiting.
+                event = events.recv() => match event {
+                    Some(event) => self.on_event(&mut service, event),
+                    None => return Ended::Service,
+                },
             }
         }
     }
@@ -187,6 +196,7 @@ impl Discovery {
         let factor = if wants { 1 } else { ENOUGH_FACTOR };
         service.next_lookup = Instant::now() + self.settings.interval * factor;
         service.is_looking = true;
+        self.sweep(service);
         let chain_id = self.settings.chain_id;
         let is_ours = Box::new(move |record: &Enr| enr::is_of_chain(record, chain_id));
         let lookup = service
@@ -198,6 +208,15 @@ impl Discovery {
         if service.questions.len() == 1 {
             for (index, enode) in service.unresolved.clone() {
                 service.ask(index, &enode);
+            }
+        }
+    }
+
+    /// Drops from the table whom the gater keeps out by now.
+    fn sweep(&self, service: &Service) {
+        for record in service.discv5.table_entries_enr() {
+            if !self.is_let_in(&record) {
+                service.discv5.remove_node(&record.node_id());
             }
         }
     }
@@ -229,21 +248,11 @@ impl Discovery {
         is_peer_allowed && enr::ips_of(record).all(|ip| self.gater.may_accept(ip).is_ok())
     }
 
-    /// Keeps nodes of our chain first, then the routers.
-    async fn save(&self, service: &Service) {
+    /// Keeps the records of a service.
+    async fn save(&self, records: Vec<Enr>) {
         let Some(store) = self.store.clone() else {
             return;
         };
-        let mut records = service
-            .found
-            .iter()
-            .map(|(_, record)| record.clone())
-            .collect::<Vec<_>>();
-        for record in service.discv5.table_entries_enr() {
-            if service.found.peek(&record.node_id()).is_none() {
-                records.push(record);
-            }
-        }
         let saved = tokio::task::spawn_blocking(move || store.save(&records)).await;
         if let Ok(Err(error)) = saved {
             tracing::warn!(%error, "Cannot keep the node records; a restart will begin with the bootnodes");
@@ -252,6 +261,16 @@ impl Discovery {
 }
 
 impl Service {
+    /// Nodes of our chain first, then the routers.
+    fn records(&self) -> Vec<Enr> {
+        let found = self.found.iter().map(|(_, record)| record.clone());
+        let mut records = found.collect::<Vec<_>>();
+        let mut routers = self.discv5.table_entries_enr();
+        routers.retain(|record| self.found.peek(&record.node_id()).is_none());
+        records.append(&mut routers);
+        records
+    }
+
     fn add(&self, record: Enr) {
         if let Err(cause) = self.discv5.add_enr(record.clone()) {
             tracing::debug!(record = %record, cause, "A node record is of no use as a router");
@@ -300,11 +319,6 @@ impl Service {
         if duration.is_none() {
             self.discv5.ban_ip_remove(&addr);
             return;
-        }
-        for record in self.discv5.table_entries_enr() {
-            if enr::ips_of(&record).any(|ip| ip == addr) {
-                self.discv5.remove_node(&record.node_id());
-            }
         }
         if is_public(addr) {
             self.discv5.ban_ip(addr, duration);

@@ -15,9 +15,10 @@ use std::{
 /// Largest file that is read: full lists take 600 KB at the most.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// What the file holds. Bans: until when, in seconds of Unix time.
+/// What the file holds. Bans: until when, in seconds of Unix time. A field of another name is a mistake of who wrote it, and what it
+/// was to block would come in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Lists {
     #[serde(serialize_with = "texts", deserialize_with = "from_texts")]
     pub(super) peers: BTreeSet<PeerId>,
@@ -25,7 +26,6 @@ pub(super) struct Lists {
     pub(super) subnets: BTreeSet<IpNet>,
     #[serde(serialize_with = "text_keys", deserialize_with = "from_text_keys")]
     pub(super) peer_bans: BTreeMap<PeerId, u64>,
-    pub(super) addr_bans: BTreeMap<IpAddr, u64>,
 }
 
 pub(super) fn read(path: &Path) -> Result<Lists, GaterError> {

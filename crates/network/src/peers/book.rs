@@ -31,6 +31,7 @@ pub(crate) struct PeerBook {
     limits: PeerLimits,
     bans: Option<BanConfig>,
     connected: HashMap<PeerId, Connection>,
+    /// Of those that are not connected: what is known of a peer that is there is not pushed out by news of others.
     records: LruMap<PeerId, Record, ByLength>,
     statics: StaticPeers,
     protected: BTreeSet<PeerId>,
@@ -77,21 +78,23 @@ impl PeerBook {
         now: Instant,
     ) {
         self.dialling.remove(&peer);
-        let connection = Connection {
+        // What it subscribed to is the peer's and not the connection's.
+        let held = self.connected.entry(peer).or_insert_with(|| Connection {
+            record: self.records.remove(&peer).unwrap_or_default(),
             direction,
             since: now,
             topics: [false; 4],
             shared_at: now,
-        };
-        // The subscriptions are the peer's and not the connection's.
-        let held = self.connected.entry(peer).or_insert(connection);
+        });
         held.direction = direction;
-        self.record(peer).add_address(address);
+        held.record.add_address(address);
     }
 
     /// Its last connection is gone.
     pub(crate) fn disconnected(&mut self, peer: &PeerId) {
-        self.connected.remove(peer);
+        if let Some(connection) = self.connected.remove(peer) {
+            self.records.insert(*peer, connection.record);
+        }
     }
 
     /// A dial failed.
@@ -256,22 +259,14 @@ impl PeerBook {
         self.connected.keys()
     }
 
-    /// Whether a peer has said what it speaks.
-    pub(crate) fn is_identified(&self, peer: &PeerId) -> bool {
-        let record = self.records.peek(peer);
-        record.is_some_and(|record| record.identified.is_some())
-    }
-
     // What is told.
 
     /// All that is known of one peer.
     pub(crate) fn info(&self, peer: &PeerId) -> Option<PeerInfo> {
         let connection = self.connected.get(peer);
-        let unknown = Record::default();
-        let record = match (self.records.peek(peer), connection) {
-            (Some(record), _) => record,
-            (None, Some(_)) => &unknown,
-            (None, None) => return None,
+        let record = match connection {
+            Some(connection) => &connection.record,
+            None => self.records.peek(peer)?,
         };
         Some(record.info(*peer, connection, self.is_kept(peer)))
     }
@@ -295,27 +290,28 @@ impl PeerBook {
                 *count += usize::from(is_subscribed);
             }
         }
-        let is_unrecorded = |peer: &&PeerId| self.records.peek(*peer).is_none();
-        let unrecorded = self.connected.keys().filter(is_unrecorded).count();
         PeerStats {
             connected: self.connected.len(),
             table: 0,
             block_topics,
             banned: 0,
-            known: self.records.len() + unrecorded,
+            known: self.connected.len() + self.records.len(),
         }
     }
 
     fn record(&mut self, peer: PeerId) -> &mut Record {
-        // A list that holds a thousand takes one more by dropping the oldest.
-        self.records
-            .get_or_insert(peer, Record::default)
-            .expect("a list with room for more than one entry takes one")
+        match self.connected.get_mut(&peer) {
+            Some(connection) => &mut connection.record,
+            None => self
+                .records
+                .get_or_insert(peer, Record::default)
+                .expect("a list with room for more than one entry takes one"),
+        }
     }
 
     fn score(&self, peer: &PeerId) -> f64 {
-        let record = self.records.peek(peer);
-        record.map_or(0.0, |record| record.scores.total)
+        let connection = self.connected.get(peer);
+        connection.map_or(0.0, |connection| connection.record.scores.total)
     }
 
     /// Neither there, nor on its way, nor sent away.

@@ -37,9 +37,10 @@ pub(super) struct Record {
     pub(super) scores: GossipScores,
 }
 
-/// A connection that is there.
+/// A peer that is there.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
+    pub(super) record: Record,
     pub(super) direction: Direction,
     pub(super) since: Instant,
     /// Which block topics it is subscribed to, versions 1 to 4.
@@ -73,6 +74,7 @@ impl Record {
         }
     }
 
+    /// What is told of a peer; `connection` is the one that this record is of, if it is there.
     pub(super) fn info(
         &self,
         peer: PeerId,
