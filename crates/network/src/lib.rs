@@ -7,6 +7,8 @@
 mod actor;
 mod admission;
 mod behaviour;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod bench_door;
 mod block_hash;
 mod budget;
 mod config;
@@ -33,7 +35,8 @@ mod signature;
 mod signers;
 mod snappy;
 mod ssz;
-#[cfg(test)]
+#[cfg(any(test, feature = "test-utils"))]
+#[allow(dead_code)] // some of it is for tests here alone
 mod test_chain;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod testing;

@@ -45,7 +45,43 @@ pub(crate) fn digest(l2_chain_id: u64, payload_hash: B256) -> B256 {
     keccak256(message)
 }
 
-/// The account that signed `digest`. An s in the upper half of the range is taken.
+/// A signature whose parts are in range. Telling so takes no hashing of what it signs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SoundSignature(RecoverableSignature);
+
+impl SoundSignature {
+    /// Checks the parts. An s in the upper half of its range is taken.
+    ///
+    /// # Errors
+    /// [`SignatureError`].
+    pub(crate) fn parse(signature: &[u8; SIGNATURE_LEN]) -> Result<Self, SignatureError> {
+        let [rs @ .., recovery_id] = signature;
+        let id = RecoveryId::try_from(i32::from(*recovery_id)).map_err(|_| {
+            SignatureError::RecoveryId {
+                recovery_id: *recovery_id,
+            }
+        })?;
+        RecoverableSignature::from_compact(rs, id)
+            .map(Self)
+            .map_err(|_| SignatureError::NoKey)
+    }
+
+    /// The account that signed `digest`.
+    ///
+    /// # Errors
+    /// [`SignatureError::NoKey`].
+    pub(crate) fn signer(&self, digest: B256) -> Result<Address, SignatureError> {
+        let key = SECP256K1
+            .recover_ecdsa(&Message::from_digest(digest.0), &self.0)
+            .map_err(|_| SignatureError::NoKey)?;
+        // Without the byte that says that the key is not compressed.
+        Ok(Address::from_raw_public_key(
+            &key.serialize_uncompressed()[1..],
+        ))
+    }
+}
+
+/// The account that signed `digest`, in one go.
 ///
 /// # Errors
 /// [`SignatureError`].
@@ -53,20 +89,7 @@ pub(crate) fn recover(
     signature: &[u8; SIGNATURE_LEN],
     digest: B256,
 ) -> Result<Address, SignatureError> {
-    let [rs @ .., recovery_id] = signature;
-    let id =
-        RecoveryId::try_from(i32::from(*recovery_id)).map_err(|_| SignatureError::RecoveryId {
-            recovery_id: *recovery_id,
-        })?;
-    let signature =
-        RecoverableSignature::from_compact(rs, id).map_err(|_| SignatureError::NoKey)?;
-    let key = SECP256K1
-        .recover_ecdsa(&Message::from_digest(digest.0), &signature)
-        .map_err(|_| SignatureError::NoKey)?;
-    // Without the byte that says that the key is not compressed.
-    Ok(Address::from_raw_public_key(
-        &key.serialize_uncompressed()[1..],
-    ))
+    SoundSignature::parse(signature)?.signer(digest)
 }
 
 /// Signs `digest` with a key of this process.
@@ -100,6 +123,10 @@ mod tests {
         bytes[..32].copy_from_slice(&r.to_be_bytes::<32>());
         bytes[32..64].copy_from_slice(&s.to_be_bytes::<32>());
         bytes
+    }
+
+    fn recover(signature: &[u8; SIGNATURE_LEN], digest: B256) -> Result<Address, SignatureError> {
+        SoundSignature::parse(signature)?.signer(digest)
     }
 
     fn parts(signature: &[u8; SIGNATURE_LEN]) -> (U256, U256, u8) {

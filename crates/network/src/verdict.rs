@@ -7,7 +7,7 @@ use crate::{
     block_hash::block_hash,
     frame::{Frame, FrameError},
     seen::{Admission, SeenBlocks},
-    signature::{self, SignatureError},
+    signature::{self, SignatureError, SoundSignature},
     signers::{NoSigner, SignerRole, Signers},
     topics::BlockVersion,
 };
@@ -64,7 +64,7 @@ pub(crate) enum IgnoreReason {
     SignerNotRead,
     /// L1 names no signer.
     SignerNotConfigured,
-    /// Another has signed, while L1 is being asked whether the signer has changed.
+    /// Another has signed, while L1 is being asked whether the signer has changed, or is too old to be asked.
     SignerUndecided,
     /// It is too old.
     TooOld,
@@ -207,8 +207,8 @@ impl Judge {
         lock(&self.signers).observe(address, is_pending, now);
     }
 
-    /// Says whether our clock is right as far as we can tell. It changes what a block out of time is dropped for, and nothing else:
-    /// blocks that are in time go on while L1 is away.
+    /// Says whether our clock and our view of L1 are right as far as we can tell. If not, a block out of time is dropped for that,
+    /// and a foreign signer, of whose rotation L1 may not have told us, is nobody's fault. Other blocks go on while L1 is away.
     pub(crate) fn trust_clock(&self, is_trusted: bool) {
         self.is_clock_trusted.store(is_trusted, Ordering::Relaxed);
     }
@@ -258,12 +258,15 @@ impl Judge {
     fn check_signer(&self, frame: &Frame, now: Instant) -> Result<(), Refusal> {
         // Before the hashing: without a signer there is nothing to compare with.
         lock(&self.signers).current()?;
+        let signature = SoundSignature::parse(frame.signature())?;
         let digest = signature::digest(self.config.l2_chain_id, frame.payload_hash());
-        let signer = signature::recover(frame.signature(), digest)?;
+        let signer = signature.signer(digest)?;
         match lock(&self.signers).role(signer, now) {
             SignerRole::Expected => Ok(()),
-            SignerRole::Foreign => Err(RejectReason::Signer.into()),
-            SignerRole::Undecided => Err(IgnoreReason::SignerUndecided.into()),
+            SignerRole::Foreign if self.is_clock_trusted() => Err(RejectReason::Signer.into()),
+            SignerRole::Foreign | SignerRole::Undecided => {
+                Err(IgnoreReason::SignerUndecided.into())
+            }
         }
     }
 
@@ -275,11 +278,15 @@ impl Judge {
         } else {
             return Ok(());
         };
-        if self.is_clock_trusted.load(Ordering::Relaxed) {
+        if self.is_clock_trusted() {
             Err(reason.into())
         } else {
             Err(IgnoreReason::ClockNotTrusted.into())
         }
+    }
+
+    fn is_clock_trusted(&self) -> bool {
+        self.is_clock_trusted.load(Ordering::Relaxed)
     }
 
     /// What a payload of its version may not have. That it has the fields of its version, and no others, its type says.

@@ -203,6 +203,16 @@ fn a_foreign_signer_is_ignored_while_l1_is_asked() {
 }
 
 #[test]
+fn a_foreign_signer_is_ignored_while_l1_is_too_old_to_tell_of_a_rotation() {
+    let judge = judge();
+    judge.trust_clock(false);
+    let data = by(&test_chain::key_of(0x43));
+    let judgement = judge.judge(BlockVersion::V4, data, at(0));
+    assert_eq!(judgement.verdict, ignore(IgnoreReason::SignerUndecided));
+    assert!(judgement.signer_mismatch);
+}
+
+#[test]
 fn a_signature_for_another_chain_is_a_foreign_one() {
     let envelope = test_chain::block(BlockVersion::V4, Vec::new());
     let signed = frame::encode(BlockVersion::V4, &envelope).unwrap();
