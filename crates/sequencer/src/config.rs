@@ -24,6 +24,8 @@ pub struct SequencerConfig {
     pub is_recovering: bool,
     /// Where it is kept whether an admin has started or stopped the sequencer.
     pub state_path: Option<PathBuf>,
+    /// How long the safe source may take for its first word on what is safe, before blocks are built without it.
+    pub source_patience: Duration,
     /// Who must take each block before it is ours. With it the sequencer always starts stopped.
     pub conductor: Option<ConductorConfig>,
 }
@@ -48,6 +50,9 @@ impl fmt::Debug for ConductorConfig {
 }
 
 impl SequencerConfig {
+    /// Two minutes: the age at which a follow source is stale.
+    pub const SOURCE_PATIENCE: Duration = Duration::from_secs(120);
+
     /// The settings of op-node where nothing else is said: four confirmations, no limit to unsafe blocks, no conductor.
     pub const fn new(
         rollup_config: Arc<RollupConfig>,
@@ -63,6 +68,7 @@ impl SequencerConfig {
             starts_active: true,
             is_recovering: false,
             state_path: None,
+            source_patience: Self::SOURCE_PATIENCE,
             conductor: None,
         }
     }

@@ -3,11 +3,26 @@
 //!
 //! It awaits the engine, L1, the execution layer (reading) and the conductor; the network takes its blocks without being awaited.
 
+mod actor;
+mod admin_state;
+mod clock;
+mod conductor;
 mod config;
+mod ground;
 mod handle;
+mod metrics;
+mod origin;
+mod origins;
 mod request;
+mod schedule;
+mod slot;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
+mod waiting;
+mod work;
 
+pub use actor::{SequencerActor, SequencerConfigError, SequencerPeers};
+pub use admin_state::AdminStateError;
 pub use config::{ConductorConfig, SequencerConfig};
 pub use handle::{SequencerCommandError, SequencerHandle, SequencerStatus};
+pub use metrics::{ConductorMetrics, SequencerMetrics};

@@ -1,7 +1,5 @@
 //! What admin asks of the sequencer.
 
-#![allow(dead_code)] // until the actor reads them
-
 use crate::handle::SequencerCommandError;
 use alloy_primitives::B256;
 use tokio::sync::oneshot;

@@ -1,0 +1,152 @@
+//! Blocks with a conductor, which fails at each point.
+
+use super::*;
+
+async fn started() -> (World, ScriptedConductor) {
+    let (settings, conductor) = Settings::conducted();
+    let world = World::start(settings).await;
+    assert!(!world.sequencer.status().is_active);
+    world.sequencer.start(None).await.unwrap();
+    world.published(2).await;
+    (world, conductor)
+}
+
+/// All that went out is in the cluster's log, and on each parent one block went out.
+fn check(world: &World, conductor: &ScriptedConductor) {
+    let log = conductor.lock().log.clone();
+    let published = world.so_far();
+    for one in &published {
+        assert!(log.contains(&one.block.hash), "{one:?}");
+    }
+    for pair in published.windows(2) {
+        assert!(pair[0].block.number < pair[1].block.number);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_conductor_it_starts_by_command_and_only_if_it_leads() {
+    let (settings, conductor) = Settings::conducted();
+    let world = World::start(settings).await;
+    world.pass(Duration::from_secs(10)).await;
+    assert!(world.so_far().is_empty());
+    conductor.lock().leads = false;
+    let refused = world.sequencer.start(None).await.unwrap_err();
+    assert!(matches!(refused, SequencerCommandError::NotLeader { .. }));
+    conductor.lock().is_down = true;
+    let refused = world.sequencer.start(None).await.unwrap_err();
+    assert!(matches!(refused, SequencerCommandError::NotLeader { .. }));
+    {
+        let mut state = conductor.lock();
+        (state.is_down, state.leads, state.is_paused) = (false, true, true);
+    }
+    world.sequencer.start(None).await.unwrap();
+    world.published(3).await;
+    check(&world, &conductor);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_goes_to_the_conductor_then_to_the_engine_then_out() {
+    use light_node_engine_api::memory::CallKind;
+    let (world, conductor) = started().await;
+    world.el.take_calls();
+    conductor.answer([Answer::Lost, Answer::Lost, Answer::Lost]);
+    world.waits_for(Wait::Conductor).await;
+    // It was not taken, so the execution layer has not seen it, and nobody else.
+    assert_eq!(world.el.count(CallKind::NewPayload), 0);
+    let before = world.so_far().len();
+    let published = world.published(before + 2).await;
+    let log = conductor.lock().log.clone();
+    let hashes: Vec<_> = published.iter().map(|one| one.block.hash).collect();
+    assert_eq!(log[..hashes.len()], hashes);
+    check(&world, &conductor);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_that_may_have_been_taken_is_offered_again_and_nothing_else_is_built() {
+    let (world, conductor) = started().await;
+    conductor.answer([
+        Answer::TakenInSilence,
+        Answer::Fails,
+        Answer::Lost,
+        Answer::Fails,
+    ]);
+    world.published(5).await;
+    let state = conductor.lock();
+    for (parent, hash) in &state.offered {
+        let others = state.offered.iter().filter(|(other, _)| other == parent);
+        assert!(others.map(|(_, it)| it).all(|it| it == hash));
+    }
+    drop(state);
+    check(&world, &conductor);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_loses_leadership_stops_building() {
+    let (world, conductor) = started().await;
+    conductor.answer([Answer::LeadershipMoves]);
+    world.status(|status| !status.is_active).await;
+    let count = world.so_far().len();
+    world.pass(Duration::from_secs(20)).await;
+    assert_eq!(world.so_far().len(), count);
+    let refused = world.sequencer.stop().await;
+    assert_eq!(refused, Err(SequencerCommandError::NotActive));
+    // Another one has built meanwhile.
+    let parent = world.as_parent(world.so_far().last().unwrap());
+    let origin = parent.block_ref().l1_origin;
+    let theirs = world.builder.child(&parent, origin, 5);
+    world.gossip(&theirs).await;
+    conductor.lock().leads = true;
+    world.sequencer.start(Some(theirs.hash())).await.unwrap();
+    let published = world.published(count + 1).await;
+    assert_eq!(published[count].block.parent_hash, theirs.hash());
+    check(&world, &conductor);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_block_that_was_taken_before_leadership_moved_is_the_first_one_of_the_next_start() {
+    let (world, conductor) = started().await;
+    conductor.answer([Answer::TakenAndLeadershipMoves]);
+    world.status(|status| !status.is_active).await;
+    let count = world.so_far().len();
+    let taken = *conductor.lock().log.last().unwrap();
+    assert!(world.so_far().iter().all(|one| one.block.hash != taken));
+    let head = world.engine.state().unsafe_head.hash;
+    conductor.lock().leads = true;
+    world.sequencer.start(Some(head)).await.unwrap();
+    let published = world.published(count + 1).await;
+    assert_eq!(published[count].block.hash, taken);
+    check(&world, &conductor);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_conductor_that_is_gone() {
+    let (world, conductor) = started().await;
+    conductor.lock().is_down = true;
+    world.waits_for(Wait::Conductor).await;
+    let head = world.engine.state().unsafe_head.hash;
+    assert_eq!(within(world.sequencer.stop()).await, Ok(head));
+    let count = world.so_far().len();
+    conductor.lock().is_down = false;
+    world.sequencer.start(Some(head)).await.unwrap();
+    world.published(count + 3).await;
+    check(&world, &conductor);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn overridden_nobody_is_asked() {
+    let (settings, conductor) = Settings::conducted();
+    conductor.lock().leads = false;
+    let world = World::start(settings).await;
+    world.sequencer.override_leader().await.unwrap();
+    world.sequencer.start(None).await.unwrap();
+    world.published(2).await;
+    assert!(world.sequencer.status().is_leader_overridden);
+    assert!(conductor.lock().calls.is_empty());
+    world.stop().await;
+}

@@ -1,0 +1,244 @@
+//! Random failures at every step, leadership that moves, blocks of others, starts and stops: whatever happens, what goes out was
+//! taken by the conductor, and on one parent goes out one block.
+
+use super::*;
+use alloy_eips::BlockId;
+use alloy_primitives::{Address, Bytes};
+use alloy_rpc_types_engine::{ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus};
+use async_trait::async_trait;
+use light_node_engine_api::{
+    ElBlock, ElError, ElReader, ElSyncing,
+    memory::{CallKind, Scripted},
+};
+use proptest::prelude::*;
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+/// An execution layer with a pool: the same attributes at another time make another block. As real ones it takes a question
+/// that it was asked before for the same one.
+#[derive(Debug)]
+struct Pooled {
+    el: Arc<MemoryEl>,
+    tick: AtomicU8,
+    builds: Mutex<HashMap<B256, Vec<(OpPayloadAttributes, OpPayloadAttributes)>>>,
+}
+
+#[async_trait]
+impl ElReader for Pooled {
+    async fn chain_id(&self) -> Result<u64, ElError> {
+        self.el.chain_id().await
+    }
+    async fn blocks(&self, ids: &[BlockId]) -> Result<Vec<Option<ElBlock>>, ElError> {
+        self.el.blocks(ids).await
+    }
+    async fn payload(&self, id: BlockId) -> Result<Option<OpExecutionPayloadEnvelope>, ElError> {
+        self.el.payload(id).await
+    }
+    async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
+        self.el.storage_root(address, block).await
+    }
+    async fn syncing(&self) -> Result<ElSyncing, ElError> {
+        self.el.syncing().await
+    }
+    async fn client_version(&self) -> Result<Option<String>, ElError> {
+        self.el.client_version().await
+    }
+}
+
+#[async_trait]
+impl EngineApi for Pooled {
+    async fn new_payload(
+        &self,
+        envelope: &OpExecutionPayloadEnvelope,
+    ) -> Result<PayloadStatus, ElError> {
+        self.el.new_payload(envelope).await
+    }
+
+    async fn fork_choice_updated(
+        &self,
+        state: ForkchoiceState,
+        attributes: Option<OpPayloadAttributes>,
+    ) -> Result<ForkchoiceUpdated, ElError> {
+        let attributes = attributes.map(|asked| {
+            let mut builds = self.builds.lock().unwrap();
+            let on_parent = builds.entry(state.head_block_hash).or_default();
+            if let Some((_, made)) = on_parent.iter().find(|(before, _)| *before == asked) {
+                return made.clone();
+            }
+            let mut made = asked.clone();
+            let tick = self.tick.fetch_add(1, Ordering::Relaxed);
+            let transactions = made.transactions.get_or_insert_default();
+            transactions.push(Bytes::from(vec![2, tick, 7]));
+            on_parent.push((asked, made.clone()));
+            made
+        });
+        self.el.fork_choice_updated(state, attributes).await
+    }
+
+    async fn get_payload(
+        &self,
+        id: PayloadId,
+        timestamp: u64,
+    ) -> Result<OpExecutionPayloadEnvelope, ElError> {
+        self.el.get_payload(id, timestamp).await
+    }
+
+    fn as_reader(self: Arc<Self>) -> Arc<dyn ElReader> {
+        self
+    }
+}
+
+/// What happens in the course of a test.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Pass(u64),
+    Conductor(Answer),
+    Down(bool),
+    Leads(bool),
+    El(u8, u8),
+    Stop,
+    Start,
+    Foreign(u8),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let answer = prop_oneof![
+        Just(Answer::Taken),
+        Just(Answer::TakenInSilence),
+        Just(Answer::Lost),
+        Just(Answer::Fails),
+        Just(Answer::LeadershipMoves),
+        Just(Answer::TakenAndLeadershipMoves),
+    ];
+    prop_oneof![
+        4 => (1u64..5_000).prop_map(Event::Pass),
+        4 => answer.prop_map(Event::Conductor),
+        1 => any::<bool>().prop_map(Event::Down),
+        2 => any::<bool>().prop_map(Event::Leads),
+        4 => (0u8..3, 0u8..4).prop_map(|(kind, how)| Event::El(kind, how)),
+        1 => Just(Event::Stop),
+        3 => Just(Event::Start),
+        1 => any::<u8>().prop_map(Event::Foreign),
+    ]
+}
+
+fn scripted(how: u8) -> Scripted {
+    let lost = ElError::Timeout {
+        method: "engine",
+        deadline: Duration::from_secs(1),
+    };
+    match how {
+        0 => Scripted::Hang,
+        1 => Scripted::ApplyThenError(lost),
+        2 => Scripted::Error(lost),
+        _ => Scripted::Delay(Duration::from_millis(700)),
+    }
+}
+
+async fn happen(world: &World, conductor: &ScriptedConductor, event: Event) {
+    let kinds = [
+        CallKind::ForkchoiceUpdated,
+        CallKind::GetPayload,
+        CallKind::NewPayload,
+    ];
+    match event {
+        Event::Pass(millis) => world.pass(Duration::from_millis(millis)).await,
+        Event::Conductor(answer) => conductor.answer([answer]),
+        Event::Down(is_down) => conductor.lock().is_down = is_down,
+        Event::Leads(leads) => conductor.lock().leads = leads,
+        Event::El(kind, how) => world.el.script(kinds[usize::from(kind)], scripted(how)),
+        // Whether it is done in time is not the question here.
+        Event::Stop => {
+            let stop = world.sequencer.stop();
+            let _ = tokio::time::timeout(Duration::from_secs(2), stop).await;
+        }
+        Event::Start => {
+            let start = world.sequencer.start(None);
+            let _ = tokio::time::timeout(Duration::from_secs(3), start).await;
+        }
+        Event::Foreign(salt) => {
+            let head = world.el.head();
+            let envelope = world.el.payload(BlockId::hash(head.hash)).await;
+            if let (Some(el), Ok(Some(envelope))) = (world.el.known(head.hash), envelope) {
+                let parent = MemoryBlock { el, envelope };
+                let salt = u64::from(salt) + 1_000;
+                let theirs = world.builder.child(&parent, head.l1_origin, salt);
+                let inserted = world.engine.insert_unsafe(theirs.envelope);
+                let _ = tokio::time::timeout(Duration::from_secs(3), inserted).await;
+            }
+        }
+    }
+}
+
+/// What must hold at all times.
+fn check(world: &World, conductor: &ScriptedConductor) {
+    let state = conductor.lock();
+    let published = world.so_far();
+    let mut on_parent: HashMap<B256, B256> = HashMap::new();
+    for one in &published {
+        let hash = one.block.hash;
+        assert!(state.log.contains(&hash), "not the cluster's: {one:?}");
+        let before = on_parent.insert(one.block.parent_hash, hash);
+        assert!(before.is_none_or(|before| before == hash), "two: {one:?}");
+    }
+    // Of what the cluster may have, nothing else was offered in its place; what it surely refused nobody has.
+    let mut taken: HashMap<B256, B256> = HashMap::new();
+    for (parent, hash) in &state.offered {
+        if state.log.contains(hash) {
+            let before = taken.insert(*parent, *hash);
+            assert!(before.is_none_or(|before| before == *hash), "two taken");
+        }
+    }
+}
+
+async fn course(events: Vec<Event>) {
+    let (mut settings, conductor) = Settings::conducted();
+    settings.wrap = Box::new(|el| {
+        Arc::new(Pooled {
+            el,
+            tick: AtomicU8::new(0),
+            builds: Mutex::default(),
+        })
+    });
+    settings.l1_blocks = 3;
+    let world = World::start(settings).await;
+    world.sequencer.start(None).await.unwrap();
+    for event in events {
+        happen(&world, &conductor, event).await;
+        check(&world, &conductor);
+    }
+    // In the end all is well again, and blocks go on.
+    world.el.clear_script();
+    {
+        let mut state = conductor.lock();
+        state.answers.clear();
+        (state.leads, state.is_down) = (true, false);
+    }
+    world.pass(Duration::from_secs(40)).await;
+    let _ = tokio::time::timeout(Duration::from_secs(30), world.sequencer.start(None)).await;
+    let count = world.so_far().len();
+    world.published(count + 3).await;
+    check(&world, &conductor);
+    world.stop().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_fails_only_what_the_conductor_took_goes_out_and_once(
+        events in proptest::collection::vec(event(), 1..40)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(course(events));
+    }
+}

@@ -1,0 +1,130 @@
+//! What an admin has said last, kept over restarts: a JSON file in the form that op-node keeps, replaced as a whole.
+
+use serde::{Deserialize, Serialize};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+use thiserror::Error;
+
+/// No file of ours is larger.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Why the kept state cannot be read.
+#[derive(Debug, Error)]
+pub enum AdminStateError {
+    /// It is there and cannot be read.
+    #[error("the kept state of the sequencer, {}, cannot be read", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        #[source]
+        source: io::Error,
+    },
+    /// It is no state.
+    #[error("{} does not hold the state of a sequencer: remove it, or name another file", .path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// It is far too large.
+    #[error("{} does not hold the state of a sequencer: it has {bytes} bytes", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sequencer_started: Option<bool>,
+}
+
+/// Whether the sequencer was started or stopped last; `None` if nobody has said.
+///
+/// # Errors
+/// [`AdminStateError`] if there is a file that says neither.
+pub(crate) fn read(path: &Path) -> Result<Option<bool>, AdminStateError> {
+    let io = |source| AdminStateError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = match fs::metadata(path) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io(error)),
+    };
+    let path = path.to_owned();
+    if bytes > MAX_BYTES {
+        return Err(AdminStateError::TooLarge { path, bytes });
+    }
+    let json = fs::read(&path).map_err(io)?;
+    let kept: Kept =
+        serde_json::from_slice(&json).map_err(|source| AdminStateError::Json { path, source })?;
+    Ok(kept.sequencer_started)
+}
+
+/// Keeps whether the sequencer is started.
+///
+/// # Errors
+/// The system's, and the old file stays.
+pub(crate) fn write(path: &Path, is_started: bool) -> io::Result<()> {
+    let kept = Kept {
+        sequencer_started: Some(is_started),
+    };
+    let json = serde_json::to_vec(&kept)?;
+    let beside = path.with_extension("new");
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    {
+        let mut file = fs::File::create(&beside)?;
+        io::Write::write_all(&mut file, &json)?;
+        file.sync_all()?;
+    }
+    fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_last_is_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("below/admin.json");
+        assert_eq!(read(&path).unwrap(), None);
+        for is_started in [true, false, true] {
+            write(&path, is_started).unwrap();
+            assert_eq!(read(&path).unwrap(), Some(is_started));
+        }
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            r#"{"sequencerStarted":true}"#
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_something_else_is_an_error_that_names_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.json");
+        for content in ["", "started", r#"{"sequencerStarted":"yes"}"#] {
+            fs::write(&path, content).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(
+                error.contains("admin.json does not hold the state"),
+                "{error}"
+            );
+        }
+        fs::write(&path, "{}").unwrap();
+        assert_eq!(read(&path).unwrap(), None);
+    }
+}
