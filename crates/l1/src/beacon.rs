@@ -35,7 +35,7 @@ const BLOBS_LIMIT_BYTES: usize = 34 << 20;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// One that failed before is not waited for so long, if another one works.
 const TRIAL_DEADLINE: Duration = Duration::from_secs(3);
-/// Blobs that were asked for at once in vain are asked for again after a time of this order.
+/// Blobs that were asked for at once in vain are asked for again after a time of this order, where no other slot is given.
 const SLOT: Duration = Duration::from_secs(12);
 
 /// Blobs that are wanted.
@@ -140,10 +140,11 @@ impl BeaconClient {
         transports: Vec<Box<dyn BeaconTransport>>,
         slot_duration: Option<Duration>,
     ) -> Self {
+        let slot_duration = slot_duration.filter(|duration| !duration.is_zero());
         let beacon = |transport| Beacon {
             transport,
             state: Mutex::new(State {
-                health: Health::new(SLOT),
+                health: Health::new(slot_duration.unwrap_or(SLOT)),
                 failed_at: None,
                 timing: None,
                 prefers_sidecars: false,
@@ -152,7 +153,7 @@ impl BeaconClient {
         };
         Self {
             beacons: transports.into_iter().map(beacon).collect(),
-            slot_duration: slot_duration.filter(|duration| !duration.is_zero()),
+            slot_duration,
             verifier: Verifier::default(),
             requests: RequestMetrics::new(RPC),
         }

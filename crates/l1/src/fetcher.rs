@@ -27,6 +27,8 @@ const SPARE_DEADLINE: Duration = Duration::from_secs(3);
 const SURVEYS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(300));
 /// So many blocks past due, and at least [`LEAST_PAST_DUE`], makes a head old.
 const PAST_DUE_BLOCKS: u32 = 3;
+/// An L1 is down that has failed for two of its blocks and a retry, which takes so long; and never for less than two requests.
+const RETRY_TIME: Duration = Duration::from_secs(6);
 /// On a devnet's L1 three blocks may pass in a second.
 const LEAST_PAST_DUE: Duration = Duration::from_secs(12);
 /// Between two regular heads this often a check may ask whether a block ahead of us has come.
@@ -64,6 +66,7 @@ pub(crate) struct Fetcher {
     block_time: Duration,
     epoch_poll_interval: Duration,
     retry_interval: Duration,
+    request_deadline: Duration,
     tags_due: Instant,
     last_asked: Option<Instant>,
     asked_at: Instant,
@@ -98,6 +101,7 @@ impl Fetcher {
             block_time: config.block_time,
             epoch_poll_interval: config.epoch_poll_interval,
             retry_interval: config.retry_interval,
+            request_deadline: config.request_deadline,
             tags_due: Instant::now(),
             last_asked: None,
             asked_at: Instant::now(),
@@ -303,6 +307,13 @@ impl Fetcher {
         !head.is_zero() && self.clock.now() > is_due.saturating_add(self.past_due())
     }
 
+    fn down_after(&self) -> Duration {
+        self.block_time
+            .saturating_mul(2)
+            .saturating_add(RETRY_TIME)
+            .max(self.request_deadline.saturating_mul(2))
+    }
+
     fn past_due(&self) -> Duration {
         (self.block_time * PAST_DUE_BLOCKS).max(LEAST_PAST_DUE)
     }
@@ -349,6 +360,7 @@ impl Fetcher {
             reachable: self.last_success.is_some() && self.last_error.is_none(),
             head_time: (!head.is_zero())
                 .then_some((self.clock, Duration::from_secs(head.timestamp))),
+            down_after: self.down_after(),
             old_after: self.block_time.saturating_add(self.past_due()),
             wrong_chain: self.endpoints.wrong_chain(),
             contradiction: self.contradiction(),

@@ -133,9 +133,6 @@ pub struct L1Status {
     pub reorgs: u64,
 }
 
-/// An L1 that fails for two of its blocks and a retry is down; what is shorter may be one lost request.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// What the fetcher publishes; ages are computed when somebody looks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
@@ -146,6 +143,8 @@ pub(crate) struct Snapshot {
     pub(crate) reachable: bool,
     /// Time of the head since the Unix epoch, and the clock to compare it with.
     pub(crate) head_time: Option<(WallClock, Duration)>,
+    /// An L1 that has failed for so long is down; what is shorter may be one lost request.
+    pub(crate) down_after: Duration,
     /// At this age a head is stale.
     pub(crate) old_after: Duration,
     pub(crate) wrong_chain: Option<String>,
@@ -182,7 +181,7 @@ impl Snapshot {
         if let Some(detail) = self.contradiction.clone() {
             return Some(L1Trouble::FinalizedLost { detail });
         }
-        let is_silent = silence.is_none_or(|silence| silence >= PATIENCE);
+        let is_silent = silence.is_none_or(|silence| silence >= self.down_after);
         if !self.reachable && is_silent {
             let cause = self.last_error.clone();
             let cause = cause.unwrap_or_else(|| "not asked yet".to_owned());

@@ -2,6 +2,7 @@
 //! every request. Under tokio's paused clock it mines by itself if told to.
 
 mod bodies;
+mod real_data;
 mod storage;
 
 use crate::{HttpError, Transport};
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use bodies::Body;
 pub use bodies::{MemoryReceipt, MemoryTransaction};
 use light_node_protocol::{BlockNumHash, L1BlockRef};
+pub use real_data::real_data;
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,

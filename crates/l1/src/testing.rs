@@ -4,9 +4,7 @@
 use crate::{BoxTransport, L1Config, L1Fatal, L1Handle, L1Watcher, test_utils::MemoryL1};
 use light_node_actor::CancellationToken;
 use std::{
-    env, fs,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
+    fs, io,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -109,14 +107,7 @@ impl io::Write for Written {
     }
 }
 
-/// A file of the real data that `LIGHT_NODE_TESTDATA` names, or word that the test is skipped.
+/// What a file of the real data holds, if it is there.
 pub(crate) fn real_data(name: &str) -> Option<Vec<u8>> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata");
-    let root = env::var_os("LIGHT_NODE_TESTDATA").map_or_else(default, PathBuf::from);
-    let read = fs::read(root.join(name)).ok();
-    if read.is_none() {
-        // Not by `eprintln`, which says nothing where a test passes.
-        let _ = writeln!(io::stderr(), "skipped: no {name} in {}", root.display());
-    }
-    read
+    crate::test_utils::real_data(name).and_then(|path| fs::read(path).ok())
 }

@@ -1,6 +1,7 @@
 //! Endpoints that turn bad after they were good, seen through the watcher.
 #![allow(clippy::unwrap_used)]
 
+use crate::L1Config;
 use crate::{
     Canonicality, EndpointVerdict,
     test_utils::{Fault, MemoryL1},
@@ -167,6 +168,27 @@ async fn when_nobody_answers_every_endpoint_s_error_is_named() {
     }
     assert_eq!(running.trouble(), Some("l1_unreachable"));
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_an_l1_may_fail_goes_by_its_block_time_and_the_deadline_of_requests() {
+    for (block_seconds, deadline_seconds, down_after) in [(12, 10, 30), (1, 10, 20), (1, 1, 8)] {
+        let l1 = MemoryL1::new(CHAIN_ID, 100);
+        let config = L1Config {
+            block_time: Duration::from_secs(block_seconds),
+            request_deadline: Duration::from_secs(deadline_seconds),
+            ..L1Config::new(Vec::new(), CHAIN_ID, l1.id(0))
+        };
+        let running = Running::start_with(config, &[&l1]);
+        running.head_is(l1.head().number).await;
+        let is_down = || running.trouble() == Some("l1_unreachable");
+        l1.set_fault(Fault::Refused);
+        sleep(Duration::from_secs(down_after - 1)).await;
+        assert!(!is_down(), "{block_seconds}");
+        sleep(Duration::from_secs(1 + 2 * block_seconds)).await;
+        assert!(is_down(), "{block_seconds}");
+        running.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
