@@ -125,8 +125,10 @@ impl Inflater {
             return;
         }
         let filled = self.out.len();
-        // Not all at once: that a batch is as long as it says is not known before it came out.
-        self.out.resize(filled + room.min(KEPT), 0);
+        // Not all at once: that a batch is as long as it says is not known before it came out. Memory is taken, and made zero,
+        // for no more than what is there already.
+        let step = filled.clamp(PIECE, KEPT);
+        self.out.resize(filled + room.min(step), 0);
         let input = &self.compressed[self.taken..];
         let (taken, made, ended) = self.decoder.run(input, &mut self.out[filled..]);
         self.out.truncate(filled + made);
