@@ -1,29 +1,13 @@
-//! Real data: blobs, channels and frames of public chains with what is in them, found by `LIGHT_NODE_TESTDATA`.
+//! Real data: blobs, channels and frames of public chains with what is in them.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{
     fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
-/// The folder of the real data, or word that the test is skipped.
-pub(crate) fn folder(name: &str) -> Option<PathBuf> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/testdata");
-    let root = std::env::var_os("LIGHT_NODE_TESTDATA").map_or_else(default, PathBuf::from);
-    let folder = root.join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    // Not by `eprintln`, which says nothing where a test passes.
-    let _ = writeln!(
-        io::stderr(),
-        "skipped: no real data in {}",
-        folder.display()
-    );
-    None
-}
+pub(crate) use light_node_l1::test_utils::real_data as folder;
 
 /// A JSON file of the real data.
 pub(crate) fn json(path: impl AsRef<Path>) -> Value {
