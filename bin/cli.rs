@@ -79,7 +79,9 @@ impl Cli {
                 }
                 // Judged before: what is wrong may be what keeps the command line from being parsed.
                 ConfigCommand::Check(_) => {}
-                ConfigCommand::Aliases => commands::print_line(&commands::config::aliases()),
+                ConfigCommand::Aliases => {
+                    commands::print_line(&commands::config::table_of_aliases())
+                }
             },
             Command::Completions(args) => {
                 commands::print_line(&commands::completions::script(args));

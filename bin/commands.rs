@@ -8,7 +8,9 @@ pub(crate) mod doctor;
 pub(crate) mod healthcheck;
 pub(crate) mod http;
 pub(crate) mod jwt;
+pub(crate) mod network;
 pub(crate) mod node;
+pub(crate) mod sequencer;
 pub(crate) mod shutdown;
 pub(crate) mod version;
 

@@ -1,11 +1,16 @@
 //! Names that op-node, kona-node and its relatives have for what we have, too, so that their units and compose files start this
 //! node. One table says of each name what it means here: a flag of ours, nothing, or something that must not be ignored.
 
+mod peers;
 mod table;
 
 use crate::args::words::Arity;
+use peers::OF_PEERS;
 use std::ffi::{OsStr, OsString};
-pub(crate) use table::{ALIASES, NO_HISTORY, OF_DERIVATION, OF_FOLLOWING};
+use table::ALIASES;
+pub(crate) use table::{
+    NO_HISTORY, NO_SEQUENCING, OF_DERIVATION, OF_FOLLOWING, OF_SEQUENCER, OF_SEQUENCING,
+};
 
 /// Prefixes of other nodes' variables; the rest of the name is the same in all of them where they mean the same.
 pub(crate) const NODE_PREFIXES: [&str; 3] = ["OP_NODE_", "KONA_NODE_", "BASE_NODE_"];
@@ -37,6 +42,12 @@ pub(crate) enum Meaning {
     Flag(&'static str),
     /// A duration flag of ours; the value is a number of seconds, 0 leaves our default.
     Seconds(&'static str),
+    /// A duration flag of ours; the value is a duration, or a number of seconds.
+    Duration(&'static str),
+    /// A duration flag of ours; the value is a number of minutes.
+    Minutes(&'static str),
+    /// Whether the node sequences; the value is `Sequencer` or `Validator`.
+    Mode,
     /// --log.level; the value is a number from 1 (error) to 5 (trace), or a name.
     Level,
     /// A flag of ours, unless another is given, which says it better.
@@ -88,8 +99,13 @@ fn best(name: &str, names: fn(&Alias) -> &'static [&'static str]) -> Option<&'st
         let prefix = pattern.strip_suffix('*');
         prefix.is_some_and(|prefix| name.starts_with(prefix))
     };
-    let exact = ALIASES.iter().find(|alias| names(alias).contains(&name));
-    exact.or_else(|| ALIASES.iter().find(|alias| names(alias).iter().any(covers)))
+    let exact = rows().find(|alias| names(alias).contains(&name));
+    exact.or_else(|| rows().find(|alias| names(alias).iter().any(covers)))
+}
+
+/// The whole table.
+pub(crate) fn rows() -> impl Iterator<Item = &'static Alias> {
+    ALIASES.iter().chain(OF_PEERS)
 }
 
 impl Alias {
@@ -109,6 +125,10 @@ impl Alias {
             Meaning::Flag(flag) => given(flag, value, None),
             Meaning::FlagUnless(flag, other, why) => given(flag, value, Some((other, why))),
             Meaning::Seconds(flag) => seconds(flag, value),
+            Meaning::Duration(flag) if is_number(value) => with_unit(flag, value, "s"),
+            Meaning::Minutes(flag) if is_number(value) => with_unit(flag, value, "m"),
+            Meaning::Duration(flag) | Meaning::Minutes(flag) => given(flag, value, None),
+            Meaning::Mode => mode(value),
             Meaning::Level => level(value),
             Meaning::Always(values, _) if is_one_of(value, values) => Translated::AsItIs,
             Meaning::Always(_, why) | Meaning::Ignored(why) => Translated::Ignored(why),
@@ -132,6 +152,35 @@ pub(crate) fn is_off(value: Option<&OsString>) -> bool {
 fn is_one_of(value: &OsStr, values: &[&str]) -> bool {
     let value = value.to_str().unwrap_or_default();
     values.iter().any(|known| known.eq_ignore_ascii_case(value))
+}
+
+fn is_number(value: &OsStr) -> bool {
+    let digits = value.as_encoded_bytes();
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+}
+
+fn with_unit(flag: &'static str, value: &OsStr, unit: &str) -> Translated {
+    let mut value = value.to_owned();
+    value.push(unit);
+    Translated::Given {
+        flag,
+        value,
+        unless: None,
+    }
+}
+
+fn mode(value: &OsStr) -> Translated {
+    if is_one_of(value, &["validator"]) {
+        return Translated::AsItIs;
+    }
+    if is_one_of(value, &["sequencer"]) {
+        return Translated::Given {
+            flag: "sequencer.enabled",
+            value: "true".into(),
+            unless: None,
+        };
+    }
+    Translated::Refused("it must be Validator or Sequencer".to_owned())
 }
 
 fn seconds(flag: &'static str, value: &OsStr) -> Translated {

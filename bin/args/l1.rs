@@ -52,6 +52,17 @@ pub(crate) struct L1Args {
     )]
     pub(crate) request_timeout: Duration,
 
+    /// How often it is read from L1 who signs unsafe blocks, from 1s to 1day. It is read, too, whenever L1 or gossip says that it may
+    /// have changed.
+    #[arg(
+        long = "l1.runtime-config-reload-interval",
+        value_name = "DURATION",
+        env = "LIGHT_NODE_L1_RUNTIME_CONFIG_RELOAD_INTERVAL",
+        default_value = "5m",
+        value_parser = value::within(value::L1_RELOAD)
+    )]
+    pub(crate) signer_interval: Duration,
+
     /// Believe the block hashes that the endpoint announces instead of recomputing them from the headers, and ask for the
     /// rollup's logs instead of all receipts: for an L1 node of your own, and for an L1 whose headers have fields that this version
     /// does not know.

@@ -33,6 +33,8 @@ pub(crate) struct Layers {
     rest: Vec<OsString>,
     /// What wins, by flag.
     given: BTreeMap<String, Given>,
+    /// Values that follow from what is given or not, as flags.
+    implied: Vec<&'static str>,
     /// The settings of the command.
     pub(crate) settings: Vec<Setting>,
     pub(crate) notices: Vec<Notice>,
@@ -76,7 +78,9 @@ impl Layers {
         let file = config.map_or_else(BTreeMap::new, |config| reader.file(&config.given, &known));
         let given = reader.lay_over([flags, variables, file]);
         reader.note_mode(&given);
+        let implied = reader.implied(&given);
         Self {
+            implied,
             program: words.program,
             path: words.path,
             rest,
@@ -102,6 +106,7 @@ impl Layers {
             program: words.program,
             path: words.path,
             rest,
+            implied: Vec::new(),
             given: BTreeMap::new(),
             settings: Vec::new(),
             notices: Vec::new(),
@@ -125,6 +130,7 @@ impl Layers {
                 word
             }));
         }
+        line.extend(self.implied.iter().map(OsString::from));
         line.extend(self.rest.iter().cloned());
         line
     }
@@ -365,7 +371,7 @@ impl Reader {
         let kind = self.setting(&one.flag).map(|setting| setting.kind);
         let values = match kind {
             // They may hold credentials.
-            Some(Kind::Endpoint) | None => String::new(),
+            Some(Kind::Endpoint | Kind::Secret) | None => String::new(),
             Some(_) => format!(" ({} and {})", shown(&one.values), shown(&other.values)),
         };
         let message = format!(
@@ -385,6 +391,17 @@ impl Reader {
         }
     }
 
+    /// A node that knows no peer and is told nothing of any would only open ports.
+    fn implied(&self, given: &BTreeMap<String, Given>) -> Vec<&'static str> {
+        let is_of_peers = |flag: &String| flag.starts_with("p2p.");
+        let has_peers = given.keys().any(is_of_peers) || is_on(given, "sequencer.enabled");
+        if self.has("p2p.disable") && !has_peers {
+            vec!["--p2p.disable=true"]
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Flags of the mode that the node is not in have no effect.
     fn note_mode(&mut self, given: &BTreeMap<String, Given>) {
         let without_effect = if given.contains_key("l2.follow.source") {
@@ -392,13 +409,22 @@ impl Reader {
         } else {
             aliases::OF_FOLLOWING
         };
+        let is_sequencing = is_on(given, "sequencer.enabled");
         for (flag, reason) in without_effect {
+            if is_sequencing && aliases::OF_SEQUENCING.contains(flag) {
+                continue;
+            }
             if let Some(given) = given.get(*flag) {
                 self.ignore(&given.origin, reason);
             }
         }
-        let is_on = |given: &Given| !aliases::is_off(given.values.last());
-        if given.get("safedb.disable").is_some_and(is_on)
+        let of_sequencer = aliases::OF_SEQUENCER.iter().filter(|_| !is_sequencing);
+        for given in of_sequencer.filter_map(|flag| given.get(*flag)) {
+            if !aliases::is_off(given.values.last()) {
+                self.ignore(&given.origin, aliases::NO_SEQUENCING);
+            }
+        }
+        if is_on(given, "safedb.disable")
             && let Some(path) = given.get("safedb.path")
         {
             self.ignore(&path.origin, aliases::NO_HISTORY);
@@ -427,6 +453,12 @@ impl Reader {
         }
         winners
     }
+}
+
+/// Whether a switch is given and not off.
+fn is_on(given: &BTreeMap<String, Given>, flag: &str) -> bool {
+    let switch = given.get(flag);
+    switch.is_some_and(|given| !aliases::is_off(given.values.last()))
 }
 
 fn shown(values: &[OsString]) -> String {

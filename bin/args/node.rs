@@ -8,8 +8,10 @@ use crate::args::{
     l1::L1Args,
     l2::L2Args,
     metrics::MetricsArgs,
+    p2p::P2pArgs,
     rpc::RpcArgs,
     safedb::SafeDbArgs,
+    sequencer::SequencerArgs,
 };
 use clap::Args;
 
@@ -28,6 +30,10 @@ pub(crate) struct NodeArgs {
     pub(crate) follow: FollowArgs,
     #[command(flatten)]
     pub(crate) derive: DeriveArgs,
+    #[command(flatten)]
+    pub(crate) p2p: P2pArgs,
+    #[command(flatten)]
+    pub(crate) sequencer: SequencerArgs,
     #[command(flatten)]
     pub(crate) safedb: SafeDbArgs,
     #[command(flatten)]

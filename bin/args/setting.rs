@@ -1,7 +1,10 @@
 //! The settings of a command, read from clap's own description of its flags, so that environment, file and documentation cannot
 //! disagree with the flags. A flag with an environment variable is a setting; the others are orders for one run.
 
-use crate::args::{value::Endpoint, words::Arity};
+use crate::args::{
+    value::{Endpoint, Secret},
+    words::Arity,
+};
 use clap::{Arg, ArgAction, Command, builder::BoolishValueParser};
 use std::any::TypeId;
 
@@ -39,6 +42,8 @@ pub(crate) enum Kind {
     Text,
     /// May hold credentials.
     Endpoint,
+    /// A key.
+    Secret,
 }
 
 /// The settings of a built command.
@@ -80,7 +85,7 @@ fn key_of(flag: &str, flags: &[&str], kind: Kind) -> String {
     if flags.iter().any(is_table) {
         let leaf = match kind {
             Kind::Endpoint => ENDPOINT_LEAF,
-            Kind::Bool | Kind::Number | Kind::Text => LEAF,
+            Kind::Bool | Kind::Number | Kind::Text | Kind::Secret => LEAF,
         };
         format!("{flag}.{leaf}")
     } else {
@@ -100,6 +105,8 @@ fn kind_of(arg: &Arg) -> Kind {
         Kind::Bool
     } else if parser == TypeId::of::<Endpoint>() {
         Kind::Endpoint
+    } else if parser == TypeId::of::<Secret>() {
+        Kind::Secret
     } else if numbers.into_iter().any(|number| parser == number) {
         Kind::Number
     } else {

@@ -26,6 +26,16 @@ pub(crate) const L1_LABELS: RangeInclusive<Duration> =
 /// How far a source may lie behind. It is a few L1 blocks even where all is well.
 pub(crate) const AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=DURATION_MAX;
 
+/// How long something new is spared; none is an answer, too.
+pub(crate) const PATIENCE: RangeInclusive<Duration> = Duration::ZERO..=DURATION_MAX;
+
+/// Time between two lookups of peers.
+pub(crate) const LOOKUP: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(60 * 60);
+
+/// Time between two reads of what seldom changes on L1.
+pub(crate) const L1_RELOAD: RangeInclusive<Duration> = Duration::from_secs(1)..=DURATION_MAX;
+
 /// A positive duration such as `2s`, `500ms` or `10m`, up to a day.
 pub(crate) fn duration(typed: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(typed).map_err(|cause| cause.to_string())?;
@@ -83,8 +93,38 @@ impl Endpoint {
     }
 }
 
+/// A key. As with [`endpoint`], nothing is refused here, where clap would repeat it.
+pub(crate) fn secret(typed: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret(typed.trim().to_owned()))
+}
+
+/// What opens something. Nothing shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// What was typed.
+    ///
+    /// # Errors
+    /// If it was left out of a dump.
+    pub(crate) fn reveal(&self, flag: &str) -> eyre::Result<&str> {
+        if is_redacted(&self.0) {
+            eyre::bail!(
+                "{flag} was left out of a dump: write it, or dump with --dump-config=with-credentials"
+            );
+        }
+        Ok(&self.0)
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
 /// Stands for what is not shown of a URL. No URL that was typed has it.
-const REDACTED: &str = "<redacted>";
+pub(crate) const REDACTED: &str = "<redacted>";
 
 /// A typed URL as far as it can be shown: whole if nothing in it can be a password or a key.
 pub(crate) fn redacted(typed: &str) -> String {

@@ -3,7 +3,7 @@
 
 use crate::{
     args::{
-        aliases::{ALIASES, Meaning},
+        aliases::{self, Meaning},
         config::{Dump, ShowArgs},
         given::Origin,
         layers::{Layers, Notice},
@@ -53,7 +53,10 @@ fn effective<'a>(
                     *value = value::redacted(value);
                 }
             }
-            Kind::Endpoint | Kind::Number | Kind::Text => {}
+            Kind::Secret if !credentials.are_shown => {
+                values.fill(value::REDACTED.to_owned());
+            }
+            Kind::Endpoint | Kind::Secret | Kind::Number | Kind::Text => {}
         }
         // clap knows no default of it: other commands have another one.
         if values.is_empty() && setting.flag == "log.level" {
@@ -105,11 +108,11 @@ fn toml_value(one: &Effective<'_>) -> Option<toml::Value> {
     Some(match one.setting.kind {
         Kind::Bool => toml::Value::Boolean(first == "true"),
         Kind::Number => first.parse().map_or_else(|_| text(), toml::Value::Integer),
-        Kind::Endpoint | Kind::Text if one.setting.is_list => {
+        Kind::Endpoint | Kind::Secret | Kind::Text if one.setting.is_list => {
             let values = one.values.iter().cloned().map(toml::Value::String);
             toml::Value::Array(values.collect())
         }
-        Kind::Endpoint | Kind::Text => text(),
+        Kind::Endpoint | Kind::Secret | Kind::Text => text(),
     })
 }
 
@@ -230,9 +233,9 @@ pub(crate) fn check(mut layers: Layers) -> ExitCode {
 }
 
 /// The table of other nodes' names, as Markdown.
-pub(crate) fn aliases() -> String {
+pub(crate) fn table_of_aliases() -> String {
     let mut text = String::from("| flag | variable | here |\n|---|---|---|\n");
-    for alias in ALIASES {
+    for alias in aliases::rows() {
         let flags: Vec<_> = alias.flags.iter().map(|flag| dashed(flag)).collect();
         let envs: Vec<_> = alias.envs.iter().map(|env| format!("`{env}`")).collect();
         let (flags, envs) = (flags.join(" "), envs.join(" "));
@@ -255,6 +258,9 @@ fn meaning(meaning: Meaning) -> String {
             format!("`--{flag}`; no effect beside `--{other}`: {why}")
         }
         Meaning::Seconds(flag) => format!("`--{flag}`, as a number of seconds"),
+        Meaning::Duration(flag) => format!("`--{flag}`, also as a number of seconds"),
+        Meaning::Minutes(flag) => format!("`--{flag}`, as a number of minutes"),
+        Meaning::Mode => "`Sequencer`: `--sequencer.enabled`; `Validator`: as it is".to_owned(),
         Meaning::Level => "`--log.level`, also as a number from 1 (error) to 5 (trace)".to_owned(),
         Meaning::Always(values, why) => {
             format!("`{}`: as it is; else no effect: {why}", values[0])

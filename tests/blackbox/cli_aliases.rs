@@ -79,10 +79,15 @@ async fn a_harness_that_knows_kona_nodes_variables_only_gets_a_follower() {
         fields.filter(|names| names.contains(words)).count()
     };
     assert_eq!(names("KONA_NODE_L1_BEACON"), 1, "{warnings:#?}");
-    assert_eq!(names("KONA_NODE_P2P_PRIV_PATH"), 1, "{warnings:#?}");
     assert_eq!(names("KONA_NODE_L1_CHAIN_CONFIG"), 1, "{warnings:#?}");
     assert_eq!(names("KONA_NODE_RPC_WS_ENABLED"), 0, "{warnings:#?}");
-    assert_eq!(warnings.len(), 3, "one warning a reason: {warnings:#?}");
+    assert_eq!(warnings.len(), 2, "one warning a reason: {warnings:#?}");
+    // The key did not exist.
+    let made = fs::read_to_string(&key).unwrap();
+    assert_eq!(made.trim().len(), 64);
+    let this = node.rpc().call("opp2p_self", json!([])).await.unwrap();
+    let address = this["addresses"][0].as_str().unwrap();
+    assert!(address.starts_with("/ip4/127.0.0.1/tcp/"), "{this}");
 }
 
 /// The command line of a unit as op-node's documentation has it, with what operators add.
@@ -113,7 +118,7 @@ fn the_command_line_of_an_op_node_is_understood() {
         "9222",
         "--p2p.sync.req-resp=false",
         "--p2p.no-discovery",
-        "--p2p.static=/ip4/127.0.0.1/tcp/1/p2p/x",
+        "--p2p.static=/ip4/127.0.0.1/tcp/1/p2p/16Uiu2HAmE1WrFWUZqGBvvjKvDf8FFLWdSbVYNPyRrPkjNnRzzxYM",
         "--safedb.path=/data/safedb",
         "--rpc.addr=0.0.0.0",
         "--rpc.port=8547",

@@ -3,7 +3,7 @@
 
 use super::{
     Alias,
-    Meaning::{self, Always, Flag, FlagUnless, Ignored, Level, Only, Refused, Seconds},
+    Meaning::{self, Always, Flag, FlagUnless, Ignored, Level, Mode, Refused, Seconds},
 };
 use crate::args::words::Arity::{self, Switch, Value};
 
@@ -16,19 +16,15 @@ const NEEDED_BLOBS: &str = "a beacon is asked for just the blobs that hold batch
 const NO_INTEROP: &str = "no block of this build depends on another chain's messages";
 const SYNCS_TO_SOURCE: &str = "in follow mode the execution layer is told the source's head and syncs to it whenever it lacks blocks";
 const NO_ALT_DA: &str = "a chain that keeps its batches outside of L1 can only be followed";
-const NO_P2P: &str = "this build has no gossip: unsafe blocks come with the source's safe heads and over admin_postUnsafePayload";
-const NO_SEQUENCER: &str = "this build does not sequence, so there is nothing to configure";
-const WOULD_SEQUENCE: &str =
-    "this build does not sequence: a chain that relies on this node for blocks would stand still";
 const FORK_TIMES: &str = "fork times belong into the rollup.json of --rollup.config; a node with other fork times would leave the chain";
 const FEW_REQUESTS: &str =
     "an L1 block costs few requests, in batches; what an endpoint can do is seen in its answers";
 const OWN_DEADLINES: &str = "each method of the Engine API has a deadline of its own";
-const NO_OP: &str = "it has had no effect in its own node for a while";
+pub(super) const NO_OP: &str = "it has had no effect in its own node for a while";
 const NO_PROFILER: &str = "there is no profiler in this build";
 const ROLLUP_JSON_SAYS: &str = "the rollup.json of --rollup.config says which chain it is";
 
-const fn row(
+pub(super) const fn row(
     flags: &'static [&'static str],
     envs: &'static [&'static str],
     arity: Arity,
@@ -55,6 +51,28 @@ pub(crate) const OF_DERIVATION: &[(&str, &str)] = &[
     ("syncmode.offset-el-safe", SYNCS_TO_SOURCE),
 ];
 
+/// Of those, the ones that mean something where the node sequences, whomever it follows.
+pub(crate) const OF_SEQUENCING: &[&str] = &["l1.chain-config", "rollup.upgrade-bundle"];
+
+/// Flags of ours that mean something only where the node sequences.
+pub(crate) const OF_SEQUENCER: &[&str] = &[
+    "sequencer.stopped",
+    "sequencer.l1-confs",
+    "sequencer.max-safe-lag",
+    "sequencer.recover",
+    "rpc.admin-state",
+    "conductor.rpc",
+    "conductor.rpc-timeout",
+    "p2p.sequencer.key",
+    "p2p.sequencer.key-file",
+    "signer.endpoint",
+    "signer.address",
+    "signer.tls.ca",
+    "signer.tls.cert",
+    "signer.tls.key",
+];
+pub(crate) const NO_SEQUENCING: &str = "without --sequencer.enabled no block is made here";
+
 /// Flags of ours that mean something only where the node follows.
 pub(crate) const OF_FOLLOWING: &[(&str, &str)] = &[
     ("l2.follow.poll-interval", NO_FOLLOWING),
@@ -62,7 +80,7 @@ pub(crate) const OF_FOLLOWING: &[(&str, &str)] = &[
     ("l2.follow.request-timeout", NO_FOLLOWING),
 ];
 
-/// All names, one row a meaning.
+/// All names but those of peers and sequencer, one row a meaning.
 pub(crate) const ALIASES: &[Alias] = &[
     // The chain.
     row(&[], &["NETWORK"], Value, Flag("network")),
@@ -195,10 +213,10 @@ pub(crate) const ALIASES: &[Alias] = &[
         Flag("l1.rpc-rate-limit"),
     ),
     row(
-        &["l1.runtime-config-reload-interval"],
+        &[],
         &["L1_RUNTIME_CONFIG_RELOAD_INTERVAL"],
         Value,
-        Ignored(NO_P2P),
+        Flag("l1.runtime-config-reload-interval"),
     ),
     row(
         &[],
@@ -300,12 +318,7 @@ pub(crate) const ALIASES: &[Alias] = &[
             "this node follows a rollup node and not an execution layer: give the rollup node's RPC as --l2.follow.source",
         ),
     ),
-    row(
-        &["mode"],
-        &["MODE"],
-        Value,
-        Only(&["validator"], WOULD_SEQUENCE),
-    ),
+    row(&["mode"], &["MODE"], Value, Mode),
     // RPC.
     row(&[], &["RPC_ADDR"], Value, Flag("rpc.addr")),
     row(&["port"], &["RPC_PORT"], Value, Flag("rpc.port")),
@@ -346,12 +359,7 @@ pub(crate) const ALIASES: &[Alias] = &[
         Switch,
         Ignored("there is no such choice here"),
     ),
-    row(
-        &["rpc.admin-state"],
-        &["RPC_ADMIN_STATE"],
-        Value,
-        Ignored(NO_SEQUENCER),
-    ),
+    row(&[], &["RPC_ADMIN_STATE"], Value, Flag("rpc.admin-state")),
     row(&[], &["SAFEDB_PATH"], Value, Flag("safedb.path")),
     // Metrics, logs and profiles.
     row(
@@ -425,37 +433,6 @@ pub(crate) const ALIASES: &[Alias] = &[
         Ignored(NO_OP),
     ),
     row(&["heartbeat.*"], &["HEARTBEAT_*"], Value, Ignored(NO_OP)),
-    // The sequencer.
-    row(
-        &["sequencer.enabled", "conductor.enabled"],
-        &["SEQUENCER_ENABLED", "CONDUCTOR_ENABLED"],
-        Switch,
-        Refused(WOULD_SEQUENCE),
-    ),
-    row(
-        &["conductor.rpc"],
-        &["CONDUCTOR_RPC"],
-        Value,
-        Ignored(NO_SEQUENCER),
-    ),
-    row(
-        &["sequencer.stopped", "sequencer.recover"],
-        &["SEQUENCER_STOPPED", "SEQUENCER_RECOVER"],
-        Switch,
-        Ignored(NO_SEQUENCER),
-    ),
-    row(
-        &["signer.tls.enabled"],
-        &["SIGNER_TLS_ENABLED"],
-        Switch,
-        Ignored(NO_SEQUENCER),
-    ),
-    row(
-        &["sequencer.*", "conductor.*", "signer.*"],
-        &["SEQUENCER_*", "CONDUCTOR_*", "SIGNER_*"],
-        Value,
-        Ignored(NO_SEQUENCER),
-    ),
     // Derivation.
     row(
         &["altda.enabled", "altda.verify-on-read", "altda.da-service"],
@@ -470,24 +447,4 @@ pub(crate) const ALIASES: &[Alias] = &[
         Value,
         Ignored("finality is looked at with each L1 block"),
     ),
-    // Peers.
-    row(
-        &[
-            "p2p.disable",
-            "p2p.no-discovery",
-            "p2p.ban.peers",
-            "p2p.nat",
-            "p2p.ping",
-            "p2p.gossip.mesh.floodpublish",
-            "p2p.sync.req-resp",
-            "p2p.sync.onlyreqtostatic",
-            "p2p.topic-scoring",
-            "p2p.no-bootstore",
-            "p2p.scoring.peers",
-        ],
-        &[],
-        Switch,
-        Ignored(NO_P2P),
-    ),
-    row(&["p2p.*"], &["P2P_*"], Value, Ignored(NO_P2P)),
 ];

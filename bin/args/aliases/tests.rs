@@ -26,9 +26,13 @@ fn every_row_points_at_a_flag_that_exists_and_no_name_stands_twice() {
     let settings = setting::settings_of(command.find_subcommand("node").unwrap());
     let is_ours = |name: &str| settings.iter().any(|setting| setting.flag == name);
     let mut seen = BTreeSet::new();
-    for alias in ALIASES {
+    for alias in rows() {
         let targets = match alias.meaning {
-            Meaning::Flag(flag) | Meaning::Seconds(flag) => vec![flag],
+            Meaning::Flag(flag)
+            | Meaning::Seconds(flag)
+            | Meaning::Duration(flag)
+            | Meaning::Minutes(flag) => vec![flag],
+            Meaning::Mode => vec!["sequencer.enabled"],
             Meaning::FlagUnless(flag, other, _) => vec![flag, other],
             Meaning::Level => vec!["log.level"],
             Meaning::Always(..) | Meaning::Ignored(_) | Meaning::Only(..) | Meaning::Refused(_) => {
@@ -104,12 +108,49 @@ fn values_are_put_into_our_words() {
 }
 
 #[test]
+fn kona_nodes_numbers_get_their_units_and_its_mode_is_a_switch() {
+    for (name, value, ours, expected) in [
+        (
+            "KONA_NODE_P2P_BAN_DURATION",
+            "60",
+            "p2p.ban.duration",
+            "60m",
+        ),
+        ("KONA_NODE_P2P_PEERS_GRACE", "30", "p2p.peers.grace", "30s"),
+        ("OP_NODE_P2P_PEERS_GRACE", "30s", "p2p.peers.grace", "30s"),
+        (
+            "KONA_NODE_P2P_DISCOVERY_INTERVAL",
+            "5",
+            "p2p.discovery.interval",
+            "5s",
+        ),
+        ("KONA_NODE_MODE", "Sequencer", "sequencer.enabled", "true"),
+        (
+            "KONA_NODE_P2P_SEQUENCER_KEY_PATH",
+            "f",
+            "p2p.sequencer.key-file",
+            "f",
+        ),
+        (
+            "OP_NODE_P2P_PEER_BANNING",
+            "false",
+            "p2p.ban.peers",
+            "false",
+        ),
+        ("OP_NODE_P2P_AGENT", "optimism", "p2p.useragent", "optimism"),
+    ] {
+        assert_eq!(env(name, value), given(ours, expected), "{name}");
+    }
+}
+
+#[test]
 fn what_would_be_dangerous_to_ignore_is_refused() {
     for (name, value) in [
-        ("sequencer.enabled", None),
-        ("conductor.enabled", Some("true")),
         ("l2.follow.skip-l1-check", None),
-        ("mode", Some("Sequencer")),
+        ("mode", Some("Archive")),
+        ("p2p.mux", Some("mplex")),
+        ("p2p.security", Some("none")),
+        ("signer.header", Some("key=value")),
         ("override.jovian", Some("1")),
         ("canyon-override", Some("1")),
     ] {
@@ -119,8 +160,9 @@ fn what_would_be_dangerous_to_ignore_is_refused() {
         );
     }
     for (name, value) in [
-        ("OP_NODE_SEQUENCER_ENABLED", "false"),
         ("KONA_NODE_MODE", "Validator"),
+        ("OP_NODE_P2P_MUX", "yamux,mplex"),
+        ("OP_NODE_P2P_SECURITY", "noise"),
         ("KONA_NODE_RPC_WS_ENABLED", "true"),
     ] {
         assert_eq!(env(name, value), Translated::AsItIs, "{name}");
@@ -129,20 +171,25 @@ fn what_would_be_dangerous_to_ignore_is_refused() {
 
 #[test]
 fn what_means_nothing_here_is_ignored_with_the_reason() {
-    for name in ["p2p.no-discovery", "rpc.disabled", "altda.enabled"] {
+    for name in [
+        "p2p.sync.req-resp",
+        "p2p.nat",
+        "rpc.disabled",
+        "altda.enabled",
+    ] {
         assert!(matches!(flag(name, None), Translated::Ignored(_)), "{name}");
     }
     for name in [
-        "p2p.listen.tcp",
+        "p2p.redial",
         "l1.beacon-header",
         "finality.delay",
-        "sequencer.l1-confs",
+        "p2p.unheard-of",
     ] {
         let translated = flag(name, Some("1"));
         assert!(matches!(translated, Translated::Ignored(_)), "{name}");
     }
     for name in [
-        "KONA_NODE_P2P_LISTEN_IP",
+        "KONA_NODE_P2P_UNSAFE_BLOCK_SIGNER",
         "OP_NODE_P2P_SYNC_REQ_RESP",
         "OP_NODE_L1_BEACON_HEADER",
     ] {

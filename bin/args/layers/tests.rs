@@ -93,17 +93,17 @@ fn a_list_may_be_given_by_repeating_another_nodes_name() {
 #[test]
 fn names_without_effect_are_gathered_by_reason() {
     let set = [
-        ("KONA_NODE_P2P_LISTEN_IP", "127.0.0.1"),
+        ("KONA_NODE_P2P_SYNC_REQ_RESP", "true"),
         ("KONA_NODE_UNHEARD_OF", "1"),
     ];
-    let layers = layers(&["--p2p.no-discovery", "-vvv"], &set);
+    let layers = layers(&["--p2p.sync.req-resp", "-vvv"], &set);
     let names: BTreeSet<Vec<String>> = layers
         .notices
         .iter()
         .map(|notice| notice.names.clone())
         .collect();
     let expected = [
-        vec!["--p2p.no-discovery", "KONA_NODE_P2P_LISTEN_IP"],
+        vec!["--p2p.sync.req-resp", "KONA_NODE_P2P_SYNC_REQ_RESP"],
         vec!["--v"],
         vec!["KONA_NODE_UNHEARD_OF"],
     ];
@@ -123,10 +123,10 @@ fn a_chain_id_beside_a_rollup_config_has_no_effect() {
 
 #[test]
 fn what_is_dangerous_is_refused_for_a_node_and_no_matter_of_other_commands() {
-    let set = [("OP_NODE_SEQUENCER_ENABLED", "true")];
+    let set = [("OP_NODE_OVERRIDE_JOVIAN", "1")];
     let message = faults(&layers(&[], &set)).join("\n");
     assert!(
-        message.starts_with("OP_NODE_SEQUENCER_ENABLED cannot be followed: "),
+        message.starts_with("OP_NODE_OVERRIDE_JOVIAN cannot be followed: "),
         "{message}"
     );
     #[cfg(feature = "devnet")]
@@ -171,6 +171,7 @@ fn what_wins_is_written_as_one_command_line() {
         "--l1=http://a",
         "--l1.trust-rpc=true",
         "--rpc.port=1",
+        "--p2p.disable=true",
         "--unheard-of",
     ];
     assert_eq!(line, expected);
@@ -202,4 +203,52 @@ fn a_history_that_is_switched_off_needs_no_place() {
     assert!(off.iter().any(about_path), "{off:?}");
     let on = notices("--safedb.disable=false");
     assert!(!on.iter().any(about_path), "{on:?}");
+}
+
+#[test]
+fn peers_are_dealt_with_where_anything_is_said_of_them() {
+    let is_disabled = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let line = layers(arguments, variables).command_line();
+        line.contains(&OsString::from("--p2p.disable=true"))
+    };
+    assert!(is_disabled(&[], &[]));
+    assert!(is_disabled(&["--sequencer.enabled=false"], &[]));
+    // What has no effect says nothing.
+    assert!(is_disabled(&["--p2p.sync.req-resp"], &[]));
+    assert!(!is_disabled(&["--p2p.disable=false"], &[]));
+    assert!(!is_disabled(&["--p2p.listen.tcp=0"], &[]));
+    assert!(!is_disabled(&["--sequencer.enabled"], &[]));
+    assert!(!is_disabled(&["--mode=Sequencer"], &[]));
+    assert!(!is_disabled(&[], &[("KONA_NODE_P2P_PRIV_PATH", "key")]));
+    // Other commands know no such flag.
+    assert!(!is_disabled(&["version"], &[]));
+}
+
+#[test]
+fn a_key_is_not_repeated() {
+    let arguments = ["--p2p.sequencer.key=hunter2"];
+    let set = [("OP_NODE_P2P_SEQUENCER_KEY", "hunter3")];
+    let both = layers(&[arguments[0], "--p2p.priv.raw=hunter2"], &set);
+    assert!(!faults(&both).join("\n").contains("hunter"));
+    let (cli, _) = cli::parse(&layers(&arguments, &[])).unwrap();
+    assert!(!format!("{cli:?}").contains("hunter2"));
+}
+
+#[test]
+fn what_sequencers_need_means_nothing_elsewhere() {
+    let notices = |arguments: &[&str]| layers(arguments, &[]).notices;
+    let about = |notices: &[Notice]| {
+        notices
+            .iter()
+            .any(|it| it.names == ["--sequencer.l1-confs"])
+    };
+    assert!(about(&notices(&["--sequencer.l1-confs=2"])));
+    assert!(!about(&notices(&[
+        "--sequencer.l1-confs=2",
+        "--sequencer.enabled"
+    ])));
+    let follows = ["--l2.follow.source=http://a", "--l1.chain-config=f"];
+    assert_eq!(notices(&follows).len(), 1);
+    let sequences = [&follows[..], &["--sequencer.enabled"]].concat();
+    assert_eq!(notices(&sequences).len(), 0);
 }

@@ -4,14 +4,19 @@ use light_node_derivation::UpgradeBundles;
 use light_node_engine::SyncMode;
 use light_node_engine_api::{EngineApi, HttpEngineConfig};
 use light_node_l1::{L1Config, L1FeedConfig};
+use light_node_network::NetworkConfig;
 use light_node_protocol::{L1ChainConfig, RollupConfig, redact_url};
 use light_node_rpc::RpcConfig;
 use light_node_safedb::SafeDbConfig;
+use light_node_sequencer::SequencerConfig;
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use url::Url;
 
 /// Often enough to see a node come nearer to its source, seldom enough for a log that is kept for weeks.
 pub const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A change of the signer is seen earlier by other signs; this is for when they are missed.
+pub const SIGNER_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// Everything a node needs to start.
 #[derive(Clone, Debug)]
@@ -24,6 +29,12 @@ pub struct NodeConfig {
     pub l1: L1Config,
     /// Who says what is safe and finalized.
     pub safe_source: SafeSource,
+    /// Gossip and peers; none without it.
+    pub network: Option<NetworkConfig>,
+    /// How often it is read from L1 who signs unsafe blocks, [`SIGNER_INTERVAL`] usually. Without network it is not read.
+    pub signer_interval: Duration,
+    /// The making of blocks, on the chain's sequencer alone.
+    pub sequencer: Option<SequencerConfig>,
     /// Where the history of safe heads is kept; none is kept without it.
     pub safe_db: Option<SafeDbConfig>,
     /// The RPC server.
@@ -78,6 +89,16 @@ pub enum SafeSource {
     Follow(FollowSettings),
     /// L1 itself. Nobody is followed.
     Derive(DeriveSettings),
+}
+
+impl SafeSource {
+    /// How many blocks below the L1 head what is read of L1 has to be.
+    pub(crate) const fn l1_confirmations(&self) -> u64 {
+        match self {
+            Self::Follow(_) => 0,
+            Self::Derive(settings) => settings.l1_confirmations,
+        }
+    }
 }
 
 /// Settings of follow mode.

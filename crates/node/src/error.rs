@@ -4,8 +4,10 @@ use light_node_actor::TaskFailure;
 use light_node_engine_api::HttpEngineError;
 use light_node_follow::HttpSourceError;
 use light_node_l1::L1ConfigError;
+use light_node_network::NetworkConfigError;
 use light_node_rpc::RpcError;
 use light_node_safedb::OpenError;
+use light_node_sequencer::SequencerConfigError;
 use thiserror::Error;
 
 /// A node that does not start or does not go on.
@@ -23,6 +25,18 @@ pub enum NodeError {
     /// The history of safe heads cannot be opened.
     #[error(transparent)]
     SafeDb(#[from] OpenError),
+    /// A port for peers cannot be bound.
+    #[error(
+        "no port for peers (another node may be running: choose others with --p2p.listen.tcp and --p2p.listen.udp; or --p2p.listen.ip \
+         is not an address of this host; --p2p.disable does without peers)"
+    )]
+    PeerPort(#[source] NetworkConfigError),
+    /// The network cannot be made.
+    #[error(transparent)]
+    Network(NetworkConfigError),
+    /// The sequencer cannot be made.
+    #[error(transparent)]
+    Sequencer(#[from] SequencerConfigError),
     /// The RPC port cannot be bound.
     #[error(transparent)]
     Rpc(#[from] RpcError),

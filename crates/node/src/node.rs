@@ -1,8 +1,9 @@
-//! The wiring: the only file that names all actors. Handles are made first, then each actor is run with those it talks to.
+//! The wiring, with [`crate::unsafe_chain`] the only place that names actors. Handles are made first, then each actor is run with those it talks to.
 
 use crate::{
     CoreConfig, DeriveSettings, EngineDoor, FollowSettings, NodeConfig, NodeError, SafeSource,
     metrics, status_line,
+    unsafe_chain::{UnsafeChain, UnsafeChainConfig},
 };
 use light_node_actor::{CancellationToken, Supervisor, random_id};
 use light_node_derivation::{DerivationActor, DerivationConfig, DeriverConfig};
@@ -11,11 +12,13 @@ use light_node_engine_api::{ElReader, EngineApi, HttpEngine};
 use light_node_follow::{FollowActor, FollowConfig, FollowSource, HttpSource};
 use light_node_l1::{BeaconClient, L1Feed, L1Handle, L1Source, L1Watcher};
 use light_node_metrics::RequestMetrics;
+use light_node_network::NetworkHandle;
 use light_node_protocol::RollupConfig;
 use light_node_rpc::{
     MetricsHandle, MetricsServer, RpcActor, RpcHandle, RpcPeers, SafeSourceHandle,
 };
 use light_node_safedb::SafeDb;
+use light_node_sequencer::SequencerHandle;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tracing::info;
 
@@ -54,6 +57,10 @@ pub struct NodeHandle {
     pub l1: L1Handle,
     /// Who says what is safe.
     pub safe_source: SafeSourceHandle,
+    /// Gossip and peers, where there are any.
+    pub network: Option<NetworkHandle>,
+    /// Who makes blocks, on a sequencer.
+    pub sequencer: Option<SequencerHandle>,
     rpc: RpcHandle,
     metrics: Option<MetricsHandle>,
 }
@@ -79,6 +86,8 @@ pub struct CoreHandle {
     pub l1: L1Handle,
     /// Who says what is safe.
     pub safe_source: SafeSourceHandle,
+    /// Gossip and peers; none without ports.
+    pub network: Option<NetworkHandle>,
 }
 
 /// The actors without a server: what a [`Node`] is apart from its ports.
@@ -130,6 +139,7 @@ impl Core {
             engine: engine_handle,
             l1: l1_handle,
             safe_source: safe_source_handle,
+            network: None,
         };
         let core = Self {
             handle: handle.clone(),
@@ -188,26 +198,21 @@ impl Core {
 #[derive(Debug)]
 pub struct Node {
     core: Core,
+    unsafe_chain: UnsafeChain,
     peers: RpcPeers,
     rpc: RpcActor,
     metrics: Option<MetricsServer>,
 }
 
 impl Node {
-    /// Builds and wires the actors. Only local things are touched: the JWT file is read and the RPC port bound.
+    /// Builds and wires the actors. Only local things are touched: the JWT file is read, and the ports of RPC and peers are bound.
     ///
     /// # Errors
     /// What is wrong with the configuration, in words that name flag, file or address.
-    pub fn new(config: NodeConfig) -> Result<(Self, NodeHandle), NodeError> {
+    pub fn new(mut config: NodeConfig) -> Result<(Self, NodeHandle), NodeError> {
         let mut requests = Vec::new();
-        let engine: Arc<dyn EngineApi> = match config.engine {
-            EngineDoor::Http(http) => {
-                let engine = HttpEngine::new(http)?;
-                requests.push(engine.requests().clone());
-                Arc::new(engine)
-            }
-            EngineDoor::InProcess(door) => door,
-        };
+        let unsafe_chain_config = UnsafeChainConfig::of(&mut config);
+        let engine = engine_door(config.engine, &mut requests)?;
         let l1 = L1Watcher::new(config.l1)?;
         requests.push(l1.1.metrics().requests().clone());
         let safe_source = safe_door(config.safe_source, &l1.1, &mut requests)?;
@@ -226,7 +231,11 @@ impl Node {
             rollup_config: config.rollup_config.clone(),
             status_interval: config.status_interval,
         };
-        let (core, handle) = Core::new(core_config, doors);
+        let (mut core, mut handle) = Core::new(core_config, doors);
+        let unsafe_chain = UnsafeChain::new(unsafe_chain_config, &handle, reader.clone())?;
+        requests.extend(unsafe_chain.requests());
+        handle.network = unsafe_chain.network();
+        core.handle.network = unsafe_chain.network();
         let version = config.rpc.version.clone();
         let (rpc, rpc_handle) = RpcActor::new(config.rpc)?;
         let peers = RpcPeers {
@@ -236,33 +245,32 @@ impl Node {
             l1: handle.l1.clone(),
             safe_source: handle.safe_source.clone(),
             safe_db,
-            network: None,
-            sequencer: None,
+            network: handle.network.clone(),
+            sequencer: unsafe_chain.sequencer(),
         };
         let (metrics, metrics_handle) = match config.metrics {
             Some(metrics) => {
                 let rpc = rpc_handle.metrics();
-                let catalogue =
+                let mut catalogue =
                     metrics::catalogue(&peers, rpc, &requests, metrics.compat, &version);
+                unsafe_chain.register(&mut catalogue);
                 let (server, handle) = MetricsServer::new(metrics.listen, catalogue)?;
                 (Some(server), Some(handle))
             }
             None => (None, None),
         };
-        let CoreHandle {
-            engine,
-            l1,
-            safe_source,
-        } = handle;
         let handle = NodeHandle {
-            engine,
-            l1,
-            safe_source,
+            engine: handle.engine,
+            l1: handle.l1,
+            safe_source: handle.safe_source,
+            network: handle.network,
+            sequencer: unsafe_chain.sequencer(),
             rpc: rpc_handle,
             metrics: metrics_handle,
         };
         let node = Self {
             core,
+            unsafe_chain,
             peers,
             rpc,
             metrics,
@@ -277,6 +285,7 @@ impl Node {
     pub async fn run(self, token: CancellationToken) -> Result<(), NodeError> {
         let Self {
             core,
+            unsafe_chain,
             peers,
             rpc,
             metrics,
@@ -289,12 +298,28 @@ impl Node {
         );
         let mut actors = Supervisor::new(token);
         core.spawn(&mut actors);
+        unsafe_chain.spawn(&mut actors);
         let token = actors.token();
         actors.spawn("rpc", rpc.run(peers, metrics, token));
         actors.run(STOP_GRACE).await?;
         info!("stopped");
         Ok(())
     }
+}
+
+/// The way to the execution layer, opened.
+fn engine_door(
+    door: EngineDoor,
+    requests: &mut Vec<RequestMetrics>,
+) -> Result<Arc<dyn EngineApi>, NodeError> {
+    Ok(match door {
+        EngineDoor::Http(http) => {
+            let engine = HttpEngine::new(http)?;
+            requests.push(engine.requests().clone());
+            Arc::new(engine)
+        }
+        EngineDoor::InProcess(door) => door,
+    })
 }
 
 /// The way to who says what is safe, opened.

@@ -42,6 +42,8 @@ pub(crate) struct Look {
     pub(crate) l1_head: L1BlockRef,
     pub(crate) l1_trouble: Option<L1Trouble>,
     pub(crate) source: SafeSourceStatus,
+    /// Peers that are connected, where there is a network.
+    pub(crate) peers: Option<u64>,
 }
 
 /// What the node does.
@@ -81,6 +83,8 @@ pub(crate) struct Line {
     pub(crate) target: Option<u64>,
     pub(crate) blocks_per_second: Option<f64>,
     pub(crate) eta: Option<Duration>,
+    /// Peers that are connected.
+    pub(crate) peers: Option<u64>,
 }
 
 impl Line {
@@ -118,6 +122,7 @@ impl Line {
             target: heads.target.map(|target| target.number),
             blocks_per_second: rate,
             eta: eta.filter(|eta| *eta <= ETA_MAX),
+            peers: now.peers,
         }
     }
 
@@ -131,6 +136,7 @@ impl Line {
             behind_source,
             behind_l1,
             target,
+            peers,
             ..
         } = self;
         let lag = lag_seconds.map(|seconds| format!("{seconds}s"));
@@ -149,6 +155,7 @@ impl Line {
                     target_block = target,
                     blocks_per_second = rate,
                     eta,
+                    peers,
                     $words
                 )
             };
@@ -301,6 +308,10 @@ fn look(handle: &CoreHandle) -> Look {
         l1_head: handle.l1.heads().head,
         l1_trouble: handle.l1.status().trouble,
         source: handle.safe_source.status(),
+        peers: handle
+            .network
+            .as_ref()
+            .map(|network| network.stats().connected as u64),
     }
 }
 

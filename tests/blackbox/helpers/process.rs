@@ -45,6 +45,9 @@ pub(crate) fn plain_command(args: &[impl AsRef<OsStr>]) -> Command {
             command.env_remove(name);
         }
     }
+    // Nothing is left behind: what no flag gives a place stays in memory.
+    command.env_remove("STATE_DIRECTORY");
+    command.env("XDG_STATE_HOME", "/dev/null");
     command.args(args);
     command
 }

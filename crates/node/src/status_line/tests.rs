@@ -49,6 +49,7 @@ fn nothing() -> Look {
         l1_head: L1BlockRef::default(),
         l1_trouble: None,
         source: SafeSourceStatus::Follow(follow()),
+        peers: None,
     }
 }
 
@@ -225,8 +226,11 @@ async fn what_is_not_known_is_not_said() {
         target: None,
         blocks_per_second: None,
         eta: None,
+        peers: None,
     };
     assert_eq!(line, silent);
+    let alone = with(|look| look.peers = Some(0));
+    assert_eq!(Line::new(None, &alone).peers, Some(0));
     let no_time = with(|look| look.engine.unsafe_head.timestamp = 0);
     assert_eq!(Line::new(None, &no_time).lag_seconds, None);
     let fast_clock = with(|look| look.engine.unsafe_head.timestamp = NOW + 60);
