@@ -43,6 +43,7 @@ const RESTART_MAX: Duration = Duration::from_secs(30);
 const PORTS_TRIED: u8 = 8;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 /// Why there is no network.

@@ -121,7 +121,7 @@ pub struct NetworkMetrics {
     handed_over: Family<Label, Counter>,
     published: Family<Label, Counter>,
     dials: Family<Label, Counter>,
-    refused_inbound: Counter,
+    refused_inbound: Family<Label, Counter>,
     bans: Counter,
     restarts: Counter,
     scores: Histogram,
@@ -140,7 +140,7 @@ impl Default for NetworkMetrics {
             handed_over: Family::default(),
             published: Family::default(),
             dials: Family::default(),
-            refused_inbound: Counter::default(),
+            refused_inbound: Family::default(),
             bans: Counter::default(),
             restarts: Counter::default(),
             scores: Histogram::new(SCORE_BUCKETS),
@@ -232,8 +232,10 @@ impl NetworkMetrics {
             .inc();
     }
 
-    pub(crate) fn refused_inbound(&self) {
-        self.refused_inbound.inc();
+    pub(crate) fn refused_inbound(&self, reason: &'static str) {
+        self.refused_inbound
+            .get_or_create(&[("reason", reason)])
+            .inc();
     }
 
     pub(crate) fn banned(&self) {
@@ -307,8 +309,8 @@ impl NetworkMetrics {
         );
         catalogue.register(
             "network_refused_inbound",
-            "Inbound connections that were refused or came to nothing",
-            &[],
+            "Inbound connections that were refused or came to nothing, by reason",
+            &["reason"],
             self.refused_inbound.clone(),
         );
         catalogue.register(
@@ -372,7 +374,9 @@ impl NetworkMetrics {
 
     /// How many blocks had none.
     pub(crate) fn dropped(&self, reason: Unjudged) -> u64 {
-        self.unjudged.get_or_create(&[("reason", reason.as_str())]).get()
+        self.unjudged
+            .get_or_create(&[("reason", reason.as_str())])
+            .get()
     }
 }
 

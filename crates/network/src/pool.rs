@@ -111,7 +111,8 @@ impl ValidationPool {
     }
 
     /// How many wait.
-    pub(crate) fn waiting(&self) -> usize {
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
@@ -137,6 +138,7 @@ impl ValidationPool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::verdict::{IgnoreReason, Verdict};

@@ -280,4 +280,5 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, RemoteSignerConfigError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

@@ -25,11 +25,7 @@ use crate::{
 };
 use dials::Connects;
 use futures::StreamExt;
-use libp2p::{
-    Multiaddr, PeerId, Swarm,
-    gossipsub::{IdentTopic, TopicHash},
-    swarm::SwarmEvent,
-};
+use libp2p::{Multiaddr, PeerId, Swarm, gossipsub::TopicHash, swarm::SwarmEvent};
 use light_node_actor::CancellationToken;
 use light_node_engine::EngineHandle;
 use light_node_l1::{L1Heads, SignerHandle, SignerState};
@@ -94,8 +90,7 @@ pub(crate) struct Session<'a> {
     book: PeerBook,
     pool: ValidationPool,
     budgets: Budgets,
-    topics: [IdentTopic; 4],
-    hashes: [TopicHash; 4],
+    topics: [TopicHash; 4],
     connects: Connects,
     /// Who waits until a peer is gone.
     leaving: HashMap<PeerId, Vec<Reply>>,
@@ -151,8 +146,7 @@ pub(crate) fn listening_swarm(
 impl<'a> Session<'a> {
     /// A life that begins with `swarm`, which listens already.
     pub(crate) fn new(network: &'a mut Network, swarm: Swarm<Behaviour>) -> Self {
-        let topics = topics_of(network.config.rollup_config.l2_chain_id);
-        let hashes = std::array::from_fn(|version| topics[version].hash());
+        let topics = topics_of(network.config.rollup_config.l2_chain_id).map(TopicHash::from);
         let mut upkeep = interval(UPKEEP_INTERVAL);
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut session = Self {
@@ -160,7 +154,6 @@ impl<'a> Session<'a> {
             pool: ValidationPool::new(Arc::clone(&network.judge)),
             budgets: Budgets::new(),
             topics,
-            hashes,
             connects: Connects::default(),
             leaving: HashMap::new(),
             identified: HashSet::new(),

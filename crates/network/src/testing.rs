@@ -197,6 +197,7 @@ pub fn a_node(peer_id: PeerId, tcp_port: u16) -> PeerInfo {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::NetworkRequestError;

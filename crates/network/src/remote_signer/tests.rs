@@ -113,7 +113,11 @@ async fn a_signer_is_told_hash_chain_and_account_and_its_signature_is_taken() {
     assert_eq!(arguments["domain"], json!(vec![0; 32]));
     assert_eq!(arguments["chainId"], test_chain::CHAIN_ID);
     assert_eq!(arguments["payloadHash"], BASE64_STANDARD.encode(HASH));
-    let sender: Address = arguments["senderAddress"].as_str().unwrap().parse().unwrap();
+    let sender: Address = arguments["senderAddress"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert_eq!(sender, test_chain::key().address());
 }
 
@@ -139,12 +143,21 @@ async fn a_signature_by_another_account_is_refused_by_name() {
     let answer = json!(hex::encode_prefixed(signature_by(&stranger)));
     let server = server(result(answer)).await;
     let error = client_of(&server).sign(HASH, DEADLINE).await.unwrap_err();
-    assert!(error.to_string().contains(&stranger.address().to_string()), "{error}");
+    assert!(
+        error.to_string().contains(&stranger.address().to_string()),
+        "{error}"
+    );
 }
 
 #[tokio::test]
 async fn what_is_no_signature_is_refused() {
-    for answer in [json!("0x"), json!("0x1234"), json!(7), json!({}), json!(hex::encode([0_u8; 65]))] {
+    for answer in [
+        json!("0x"),
+        json!("0x1234"),
+        json!(7),
+        json!({}),
+        json!(hex::encode([0_u8; 65])),
+    ] {
         let server = server(result(answer)).await;
         client_of(&server).sign(HASH, DEADLINE).await.unwrap_err();
     }
@@ -166,7 +179,10 @@ async fn a_refusal_is_told_in_the_signers_words_also_under_an_http_error() {
 #[tokio::test]
 async fn an_http_error_and_a_body_that_is_no_json_are_told_apart() {
     let forbidden = server(Script::Body(403, "no".to_owned())).await;
-    let error = client_of(&forbidden).sign(HASH, DEADLINE).await.unwrap_err();
+    let error = client_of(&forbidden)
+        .sign(HASH, DEADLINE)
+        .await
+        .unwrap_err();
     assert!(matches!(error, RemoteSignerError::Status { status: 403 }));
     let chatty = server(Script::Body(200, "hello".to_owned())).await;
     let error = client_of(&chatty).sign(HASH, DEADLINE).await.unwrap_err();
@@ -184,21 +200,30 @@ async fn an_answer_without_an_end_is_not_read_to_its_end() {
 async fn a_signer_that_is_silent_is_given_up_in_time() {
     let server = server(Script::Silence).await;
     let start = Instant::now();
-    let error = client_of(&server).sign(HASH, Duration::from_millis(300)).await;
+    let error = client_of(&server)
+        .sign(HASH, Duration::from_millis(300))
+        .await;
     assert!(matches!(error, Err(RemoteSignerError::Unreachable(_))));
     assert!(start.elapsed() < DEADLINE);
 }
 
 #[tokio::test]
 async fn a_signer_that_is_away_is_named_without_its_address() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let server = Server {
         endpoint: format!("http://user:secret@{gone}").parse().unwrap(),
         asked: mpsc::unbounded_channel().1,
     };
     let error = client_of(&server).sign(HASH, DEADLINE).await.unwrap_err();
     let words = light_node_actor::in_words(&error);
-    assert!(words.contains("does not answer") && !words.contains("secret"), "{words}");
+    assert!(
+        words.contains("does not answer") && !words.contains("secret"),
+        "{words}"
+    );
 }
 
 #[tokio::test]
@@ -206,7 +231,10 @@ async fn the_status_of_a_signer_is_its_version_in_few_words() {
     let mut server = server(result(json!(format!("1.2.3{}", "x".repeat(1000))))).await;
     let version = client_of(&server).status().await.unwrap();
     assert!(version.starts_with("1.2.3x") && version.len() == WORDS_MAX);
-    assert_eq!(server.asked.recv().await.unwrap()["method"], "health_status");
+    assert_eq!(
+        server.asked.recv().await.unwrap()["method"],
+        "health_status"
+    );
 }
 
 #[test]
@@ -214,7 +242,11 @@ fn certificates_that_are_not_there_or_none_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.pem");
     let broken = folder.path().join("broken.pem");
-    fs::write(&broken, "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n").unwrap();
+    fs::write(
+        &broken,
+        "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n",
+    )
+    .unwrap();
     let with = |ca_path: Option<PathBuf>, identity| {
         let config = RemoteSigner {
             endpoint: "https://127.0.0.1:1".parse().unwrap(),
@@ -227,7 +259,10 @@ fn certificates_that_are_not_there_or_none_are_named() {
     let read = with(Some(missing.clone()), None);
     assert!(matches!(read, Err(RemoteSignerConfigError::Read { path, .. }) if path == missing));
     let pem = with(Some(broken.clone()), None);
-    assert!(matches!(pem, Err(RemoteSignerConfigError::Pem { .. } | RemoteSignerConfigError::Tls(_))));
+    assert!(matches!(
+        pem,
+        Err(RemoteSignerConfigError::Pem { .. } | RemoteSignerConfigError::Tls(_))
+    ));
     let pem = with(None, Some((broken.clone(), broken)));
     assert!(matches!(pem, Err(RemoteSignerConfigError::Pem { .. })));
 }

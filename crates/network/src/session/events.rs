@@ -2,15 +2,15 @@
 
 use super::{Session, SessionError};
 use crate::{
-    behaviour::BehaviourEvent, discovery::Candidate, metrics::Dial, peer_info::Direction,
-    peers::Identified,
+    behaviour::BehaviourEvent, discovery::Candidate, gater::Refusal, metrics::Dial,
+    peer_info::Direction, peers::Identified,
 };
 use libp2p::{
     Multiaddr, PeerId,
     core::ConnectedPoint,
     gossipsub::{self, TopicHash},
     identify, ping,
-    swarm::SwarmEvent,
+    swarm::{ListenError, SwarmEvent},
 };
 use std::{io, time::Instant};
 use tracing::{debug, warn};
@@ -45,7 +45,7 @@ impl Session<'_> {
                 error,
             } => self.on_dial_failed(peer_id, connection_id, &error),
             SwarmEvent::IncomingConnectionError { error, .. } => {
-                self.network.metrics.refused_inbound();
+                self.network.metrics.refused_inbound(reason_of(&error));
                 debug!(%error, "An inbound connection came to nothing");
             }
             SwarmEvent::NewListenAddr { .. } | SwarmEvent::ExpiredListenAddr { .. } => {
@@ -141,7 +141,7 @@ impl Session<'_> {
     }
 
     fn on_subscription(&mut self, peer: &PeerId, topic: &TopicHash, is_subscribed: bool) {
-        if let Some(version) = self.hashes.iter().position(|hash| hash == topic) {
+        if let Some(version) = self.topics.iter().position(|known| known == topic) {
             self.book
                 .subscribed(peer, version, is_subscribed, Instant::now());
         }
@@ -207,5 +207,14 @@ impl Session<'_> {
             *known = node;
             is_new
         });
+    }
+}
+
+/// Why somebody did not come in, as a metric's label.
+fn reason_of(error: &ListenError) -> &'static str {
+    match error {
+        ListenError::Denied { cause } if cause.downcast_ref::<Refusal>().is_some() => "gater",
+        ListenError::Denied { .. } => "limit",
+        _ => "handshake",
     }
 }

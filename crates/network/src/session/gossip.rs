@@ -19,8 +19,8 @@ impl Session<'_> {
     /// A message came: it is judged, or dropped without blame if its sender or all of them send too much.
     pub(super) fn on_message(&mut self, source: PeerId, id: MessageId, message: Message) {
         let received_at = Instant::now();
-        let version = self.hashes.iter().position(|hash| *hash == message.topic);
-        let Some(version) = version.and_then(|at| BlockVersion::ALL.get(at).copied()) else {
+        let topic = self.topics.iter().position(|topic| *topic == message.topic);
+        let Some(version) = topic.and_then(|index| BlockVersion::ALL.get(index).copied()) else {
             // Gossip hands out only what it is subscribed to.
             self.report(&id, &source, MessageAcceptance::Ignore);
             return;
@@ -82,7 +82,7 @@ impl Session<'_> {
 
     /// An own block goes out.
     pub(super) fn on_signed(&mut self, block: SignedBlock) {
-        let topic = self.topics[block.version.index()].hash();
+        let topic = self.topics[block.version.index()].clone();
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         let outcome = match gossip.publish(topic, block.data) {
             Ok(_) => Published::Sent,

@@ -94,7 +94,7 @@ impl Session<'_> {
     fn look_around(&mut self) {
         let network = &*self.network;
         let gossip = &self.swarm.behaviour().gossip;
-        for (version, hash) in BlockVersion::ALL.into_iter().zip(&self.hashes) {
+        for (version, hash) in BlockVersion::ALL.into_iter().zip(&self.topics) {
             network
                 .metrics
                 .mesh(version, gossip.mesh_peers(hash).count());
@@ -157,6 +157,7 @@ impl ClockWatch {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use light_node_protocol::L1BlockRef;

@@ -33,7 +33,9 @@ async fn assert_gossip_lives(a: &mut Host, b: &Host, number: u64) {
 #[tokio::test]
 async fn frames_that_do_not_decompress_count_against_their_sender_and_reach_nobody() {
     let (mut a, b, raw) = besieged().await;
-    let oversize = snap::raw::Encoder::new().compress_vec(&vec![0; 10 * 1024 * 1024 + 1]).unwrap();
+    let oversize = snap::raw::Encoder::new()
+        .compress_vec(&vec![0; 10 * 1024 * 1024 + 1])
+        .unwrap();
     // A bomb that declares four gibibytes, one byte too much, and no snappy at all.
     raw.send(V4, vec![0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x41]);
     raw.send(V4, oversize);
@@ -51,7 +53,10 @@ async fn a_wrong_signer_is_cut_off_after_three_blocks() {
         let by_stranger = test_chain::data(V4, &block(V4, number), &test_chain::key_of(0x66));
         raw.send_frame(V4, &by_stranger);
     }
-    until("three verdicts", async || a.metrics.count("reject", "signer") == 3).await;
+    until("three verdicts", async || {
+        a.metrics.count("reject", "signer") == 3
+    })
+    .await;
     assert!(a.score_of(raw.peer_id).await < -40.0);
     raw.send_frame(V4, &frame(4));
     assert_gossip_lives(&mut a, &b, 5).await;
@@ -72,7 +77,9 @@ async fn a_wrong_signer_is_not_blamed_while_l1_is_being_asked() {
         let by_stranger = test_chain::data(V4, &block(V4, number), &test_chain::key_of(0x66));
         raw.send_frame(V4, &by_stranger);
     }
-    let seen = async || a.metrics.count("ignore", "signer_undecided") + a.metrics.count("reject", "signer") == 3;
+    let seen = async || {
+        a.metrics.count("ignore", "signer_undecided") + a.metrics.count("reject", "signer") == 3
+    };
     until("three verdicts", seen).await;
     assert_eq!(a.metrics.count("reject", "signer"), 0);
     assert!(a.score_of(raw.peer_id).await >= 0.0);
@@ -85,7 +92,10 @@ async fn a_recovery_id_that_is_none_is_rejected() {
     let mut bad = frame(1).to_vec();
     bad[64] += 27;
     raw.send_frame(V4, &bad);
-    until("a verdict", async || a.metrics.count("reject", "recovery_id") == 1).await;
+    until("a verdict", async || {
+        a.metrics.count("reject", "recovery_id") == 1
+    })
+    .await;
     assert_gossip_lives(&mut a, &b, 2).await;
 }
 
@@ -94,7 +104,10 @@ async fn a_block_on_a_wrong_topic_is_rejected_and_does_not_hide_it_on_its_own() 
     let (mut a, _b, raw) = besieged().await;
     let sent = block(V4, 1);
     raw.send_frame(BlockVersion::V3, &frame(1));
-    until("a verdict", async || a.metrics.count("reject", "encoding") == 1).await;
+    until("a verdict", async || {
+        a.metrics.count("reject", "encoding") == 1
+    })
+    .await;
     raw.send_frame(V4, &frame(1));
     assert_eq!(*a.inserted().await, sent);
 }
@@ -151,7 +164,10 @@ async fn messages_that_name_an_author_are_refused() {
     };
     let vain = raw_peer_of(&a, vain).await;
     vain.send_frame(V4, &frame(1));
-    until("the blame", async || a.score_of(vain.peer_id).await <= -10.0).await;
+    until("the blame", async || {
+        a.score_of(vain.peer_id).await <= -10.0
+    })
+    .await;
     assert_gossip_lives(&mut a, &b, 2).await;
     assert_eq!(a.metrics.count("accept", ""), 1);
 }
@@ -185,7 +201,13 @@ async fn subscriptions_and_grafts_to_foreign_topics_leave_no_trace() {
         raw.subscribe(&topic);
         assert_gossip_lives(&mut a, &b, 1 + round).await;
     }
-    assert!(a.handle.stats().block_topics.iter().all(|count| (1..=2).contains(count)));
+    assert!(
+        a.handle
+            .stats()
+            .block_topics
+            .iter()
+            .all(|count| (1..=2).contains(count))
+    );
 }
 
 #[tokio::test]
@@ -210,7 +232,9 @@ async fn a_blocked_peer_that_keeps_no_rules_is_kept_out() {
     a.handle.block_peer(raw.peer_id).await.unwrap();
     raw.dial(a.address());
     raw.closed().await;
-    soon("a refusal", a.handle.connect(raw.address.clone())).await.unwrap_err();
+    soon("a refusal", a.handle.connect(raw.address.clone()))
+        .await
+        .unwrap_err();
     assert_eq!(a.handle.stats().connected, 0);
 }
 
@@ -222,13 +246,14 @@ async fn a_peer_that_sends_more_than_its_budget_is_not_judged_and_then_not_heard
         raw.send_frame(V4, &frame(1000 + number));
     }
     // The engine's inbox is of no interest here.
-    until("the end of its budget", async || a.metrics.dropped(Unjudged::Budget) >= 3).await;
+    until("the end of its budget", async || {
+        a.metrics.dropped(Unjudged::Budget) >= 3
+    })
+    .await;
     until("the blame", async || a.score_of(raw.peer_id).await < -40.0).await;
     assert!(a.metrics.count("accept", "") <= 200);
     let sent = block(V4, 5);
-    let drained = async {
-        while a.inserted().await.execution_payload.block_number() != 5 {}
-    };
+    let drained = async { while a.inserted().await.execution_payload.block_number() != 5 {} };
     b.handle.publish(sent).unwrap();
     soon("the honest block", drained).await;
 }

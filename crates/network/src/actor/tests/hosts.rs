@@ -32,7 +32,9 @@ async fn blocks_of_every_version_go_both_ways() {
 async fn a_block_passes_through_a_node_in_the_middle() {
     let (mut a, mut b) = two_hosts().await;
     let mut c = host(|_| {});
-    soon("a connection", c.handle.connect(b.address())).await.unwrap();
+    soon("a connection", c.handle.connect(b.address()))
+        .await
+        .unwrap();
     c.has_gossip_with(1).await;
     b.has_gossip_with(2).await;
     let sent = block(BlockVersion::V4, 7);
@@ -48,7 +50,9 @@ async fn a_block_passes_through_a_node_in_the_middle() {
 #[tokio::test]
 async fn connect_answers_when_the_peer_is_there_and_has_said_what_it_speaks() {
     let (a, b) = (host(|_| {}), host(|_| {}));
-    soon("a connection", a.handle.connect(b.address())).await.unwrap();
+    soon("a connection", a.handle.connect(b.address()))
+        .await
+        .unwrap();
     let dump = a.handle.peers(true).await.unwrap();
     assert_eq!((dump.total_connected, dump.peers.len()), (1, 1));
     let info = &dump.peers[&b.peer_id()];
@@ -56,15 +60,27 @@ async fn connect_answers_when_the_peer_is_there_and_has_said_what_it_speaks() {
     assert_eq!(info.user_agent, "light-node");
     let spoken = info.protocols.clone().unwrap();
     for protocol in a.handle.this().await.unwrap().protocols.unwrap() {
-        assert!(spoken.contains(&protocol), "{protocol} is not in {spoken:?}");
+        assert!(
+            spoken.contains(&protocol),
+            "{protocol} is not in {spoken:?}"
+        );
     }
-    for protocol in ["/meshsub/1.0.0", "/floodsub/1.0.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0"] {
+    for protocol in [
+        "/meshsub/1.0.0",
+        "/floodsub/1.0.0",
+        "/ipfs/id/1.0.0",
+        "/ipfs/id/push/1.0.0",
+    ] {
         assert!(spoken.iter().any(|spoken| spoken == protocol), "{protocol}");
     }
-    soon("the same again", a.handle.connect(b.address())).await.unwrap();
+    soon("the same again", a.handle.connect(b.address()))
+        .await
+        .unwrap();
     // From the other side, too, which did not dial.
     b.has_peers(1).await;
-    soon("the other way", b.handle.connect(a.address())).await.unwrap();
+    soon("the other way", b.handle.connect(a.address()))
+        .await
+        .unwrap();
     assert_eq!(a.handle.stats().connected, 1);
 }
 
@@ -78,7 +94,10 @@ async fn two_that_dial_each_other_at_once_are_connected_once() {
         to_a.unwrap();
         a.has_gossip_with(1).await;
         b.has_gossip_with(1).await;
-        assert_eq!((a.handle.stats().connected, b.handle.stats().connected), (1, 1));
+        assert_eq!(
+            (a.handle.stats().connected, b.handle.stats().connected),
+            (1, 1)
+        );
     }
 }
 
@@ -88,9 +107,13 @@ async fn disconnect_is_final_until_connected_by_command() {
     let peer = b.peer_id();
     soon("the end", a.handle.disconnect(peer)).await.unwrap();
     assert_eq!(a.handle.peers(true).await.unwrap().total_connected, 0);
-    soon("nothing to do", a.handle.disconnect(peer)).await.unwrap();
+    soon("nothing to do", a.handle.disconnect(peer))
+        .await
+        .unwrap();
     b.has_peers(0).await;
-    soon("a connection", a.handle.connect(b.address())).await.unwrap();
+    soon("a connection", a.handle.connect(b.address()))
+        .await
+        .unwrap();
     assert_eq!(a.handle.stats().connected, 1);
 }
 
@@ -108,16 +131,25 @@ async fn a_blocked_peer_keeps_its_connection_and_gets_no_new_one_in_either_direc
     let (a, b) = two_hosts().await;
     a.handle.block_peer(b.peer_id()).await.unwrap();
     let dump = a.handle.peers(true).await.unwrap();
-    assert_eq!((dump.total_connected, dump.banned_peers), (1, vec![b.peer_id()]));
-    soon("the end", a.handle.disconnect(b.peer_id())).await.unwrap();
+    assert_eq!(
+        (dump.total_connected, dump.banned_peers),
+        (1, vec![b.peer_id()])
+    );
+    soon("the end", a.handle.disconnect(b.peer_id()))
+        .await
+        .unwrap();
     let refused = soon("a refusal", a.handle.connect(b.address())).await;
     let reason = "the peer is blocked".to_owned();
     assert_eq!(refused, Err(NetworkRequestError::Failed { reason }));
     b.has_peers(0).await;
-    soon("a refusal", b.handle.connect(a.address())).await.unwrap_err();
+    soon("a refusal", b.handle.connect(a.address()))
+        .await
+        .unwrap_err();
     assert_eq!(a.handle.stats().connected, 0);
     a.handle.unblock_peer(b.peer_id()).await.unwrap();
-    soon("a connection", b.handle.connect(a.address())).await.unwrap();
+    soon("a connection", b.handle.connect(a.address()))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -125,16 +157,29 @@ async fn a_blocked_address_or_subnet_is_neither_dialled_nor_let_in() {
     let (a, b) = (host(|_| {}), host(|_| {}));
     let loopback = "127.0.0.1".parse().unwrap();
     a.handle.block_addr(loopback).await.unwrap();
-    soon("a refusal", a.handle.connect(b.address())).await.unwrap_err();
-    soon("a refusal", b.handle.connect(a.address())).await.unwrap_err();
+    soon("a refusal", a.handle.connect(b.address()))
+        .await
+        .unwrap_err();
+    soon("a refusal", b.handle.connect(a.address()))
+        .await
+        .unwrap_err();
     a.handle.unblock_addr(loopback).await.unwrap();
     let subnet = "127.0.0.0/8".parse().unwrap();
     a.handle.block_subnet(subnet).await.unwrap();
-    assert_eq!(a.handle.peers(false).await.unwrap().banned_subnets, vec![subnet]);
-    soon("a refusal", a.handle.connect(b.address())).await.unwrap_err();
-    soon("a refusal", b.handle.connect(a.address())).await.unwrap_err();
+    assert_eq!(
+        a.handle.peers(false).await.unwrap().banned_subnets,
+        vec![subnet]
+    );
+    soon("a refusal", a.handle.connect(b.address()))
+        .await
+        .unwrap_err();
+    soon("a refusal", b.handle.connect(a.address()))
+        .await
+        .unwrap_err();
     a.handle.unblock_subnet(subnet).await.unwrap();
-    soon("a connection", a.handle.connect(b.address())).await.unwrap();
+    soon("a connection", a.handle.connect(b.address()))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -148,7 +193,10 @@ async fn connect_says_why_it_failed() {
     };
     for address in [gone, a.address(), "/ip4/127.0.0.1/tcp/1".parse().unwrap()] {
         let failed = soon("an error", a.handle.connect(address)).await;
-        assert!(matches!(failed, Err(NetworkRequestError::Failed { .. })), "{failed:?}");
+        assert!(
+            matches!(failed, Err(NetworkRequestError::Failed { .. })),
+            "{failed:?}"
+        );
     }
 }
 
@@ -160,7 +208,10 @@ async fn a_node_knows_its_ids_and_its_address_before_it_runs() {
     let address = node.addresses[0].to_string();
     assert!(address.starts_with("/ip4/127.0.0.1/tcp/"), "{address}");
     assert!(!address.contains("/tcp/0/"), "{address}");
-    assert!(address.ends_with(&format!("/p2p/{}", node.peer_id)), "{address}");
+    assert!(
+        address.ends_with(&format!("/p2p/{}", node.peer_id)),
+        "{address}"
+    );
     let this = a.handle.this().await.unwrap();
     assert_eq!((this.peer_id, this.node_id), (node.peer_id, node.node_id));
     assert_eq!(this.chain_id, test_chain::CHAIN_ID);
@@ -173,17 +224,18 @@ async fn a_port_that_another_has_is_refused_by_name() {
         libp2p::multiaddr::Protocol::Tcp(port) => Some(port),
         _ => None,
     });
-    let mut config = crate::NetworkConfig::new(
-        test_chain::config(),
-        secp256k1::Keypair::generate(),
-    );
+    let mut config =
+        crate::NetworkConfig::new(test_chain::config(), secp256k1::Keypair::generate());
     config.listen.ip = "127.0.0.1".parse().unwrap();
     config.listen.tcp_port = port.unwrap();
     let (_, engine) = light_node_engine::test_utils::ScriptedEngine::new(test_chain::config());
     let signer = light_node_l1::SignerHandle::fixed(Address::ZERO);
     let heads = tokio::sync::watch::channel(Default::default()).1;
     let refused = crate::NetworkActor::new(config, engine, signer, heads).map(|_| ());
-    assert!(matches!(refused, Err(NetworkConfigError::Bind { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(NetworkConfigError::Bind { .. })),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -210,11 +262,17 @@ async fn a_new_signer_is_taken_over_and_the_former_one_for_a_while() {
     assert_eq!(*a.inserted().await, by_former);
     let raw = raw_peer_of(&a, RawConfig::default()).await;
     let by_next = block(BlockVersion::V4, 2);
-    raw.send_frame(BlockVersion::V4, &test_chain::data(BlockVersion::V4, &by_next, &next));
+    raw.send_frame(
+        BlockVersion::V4,
+        &test_chain::data(BlockVersion::V4, &by_next, &next),
+    );
     assert_eq!(*a.inserted().await, by_next);
     // The new one has signed: the former one's grace is over.
     b.handle.publish(block(BlockVersion::V4, 3)).unwrap();
-    until("a verdict", async || a.metrics.count("reject", "signer") == 1).await;
+    until("a verdict", async || {
+        a.metrics.count("reject", "signer") == 1
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -233,9 +291,12 @@ async fn a_block_is_fetched_from_a_peer_that_only_tells_of_it() {
     let frame = crate::snappy::decompress(&got).unwrap();
     let expected = test_chain::data(BlockVersion::V4, &sent, &test_chain::key());
     assert_eq!(frame, expected.to_vec());
-    // And the other way: a node that comes late asks the shy one for it.
+    // And the other way: a node that comes late asks the shy one for what it has missed, and for what comes then.
     let mut late = host(|_| {});
-    soon("a connection", late.handle.connect(shy.address.clone())).await.unwrap();
+    soon("a connection", late.handle.connect(shy.address.clone()))
+        .await
+        .unwrap();
+    assert_eq!(*late.inserted().await, sent);
     let next = block(BlockVersion::V4, 2);
     b.handle.publish(next.clone()).unwrap();
     assert_eq!(*late.inserted().await, next);
@@ -265,7 +326,10 @@ async fn a_stopped_network_says_so() {
     let a = host(|_| {});
     let handle = a.handle.clone();
     a.stop().await;
-    assert_eq!(handle.publish(block(BlockVersion::V4, 1)), Err(PublishError::Gone));
+    assert_eq!(
+        handle.publish(block(BlockVersion::V4, 1)),
+        Err(PublishError::Gone)
+    );
     assert_eq!(handle.this().await, Err(NetworkRequestError::Gone));
 }
 
@@ -277,7 +341,10 @@ async fn what_is_measured_names_no_peer() {
     let mut catalogue = Catalogue::new();
     b.metrics.register(&mut catalogue);
     let text = catalogue.encode();
-    assert!(text.contains("light_node_network_peers{kind=\"connected\"} 1"), "{text}");
+    assert!(
+        text.contains("light_node_network_peers{kind=\"connected\"} 1"),
+        "{text}"
+    );
     assert!(text.contains("light_node_network_verdicts_total{verdict=\"accept\",reason=\"\"} 1"));
     assert!(!text.contains(&a.peer_id().to_string()) && !text.contains("127.0.0.1"));
 }

@@ -86,7 +86,9 @@ pub(super) async fn raw_peer(config: RawConfig) -> RawPeer {
     let peer_id = config.key.public().to_peer_id();
     let chain_id = config.chain_id;
     let mut swarm = raw_swarm(config);
-    swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
+    swarm
+        .listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap())
+        .unwrap();
     let address = loop {
         if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
             break address.with_p2p(peer_id).unwrap();
@@ -135,7 +137,11 @@ fn raw_swarm(config: RawConfig) -> Swarm<RawBehaviour> {
             MessageId::from(id)
         });
     if !config.has_mesh {
-        builder.mesh_n(0).mesh_n_low(0).mesh_n_high(0).mesh_outbound_min(0);
+        builder
+            .mesh_n(0)
+            .mesh_n_low(0)
+            .mesh_n_high(0)
+            .mesh_outbound_min(0);
     }
     let settings = builder.build().unwrap();
     let mut gossip = gossipsub::Behaviour::new(config.authenticity, settings).unwrap();
@@ -149,7 +155,11 @@ fn raw_swarm(config: RawConfig) -> Swarm<RawBehaviour> {
     };
     SwarmBuilder::with_existing_identity(config.key)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
+        .with_tcp(
+            tcp::Config::default().nodelay(true),
+            noise::Config::new,
+            yamux::Config::default,
+        )
         .unwrap()
         .with_behaviour(|_| behaviour)
         .unwrap()
@@ -177,7 +187,10 @@ fn obey(swarm: &mut Swarm<RawBehaviour>, order: Command) -> Option<Seen> {
     let gossip = &mut swarm.behaviour_mut().gossip;
     match order {
         Command::Dial(address) => {
-            let dial = DialOpts::unknown_peer_id().address(address).allocate_new_port().build();
+            let dial = DialOpts::unknown_peer_id()
+                .address(address)
+                .allocate_new_port()
+                .build();
             return swarm.dial(dial).is_err().then_some(Seen::DialFailed);
         }
         Command::Publish(topic, data) => {
@@ -200,7 +213,8 @@ fn seen_in(event: SwarmEvent<RawBehaviourEvent>) -> Option<Seen> {
         } => Some(Seen::Closed),
         SwarmEvent::OutgoingConnectionError { .. } => Some(Seen::DialFailed),
         SwarmEvent::Behaviour(RawBehaviourEvent::Gossip(gossipsub::Event::Subscribed {
-            topic, ..
+            topic,
+            ..
         })) => Some(Seen::Subscribed(topic)),
         SwarmEvent::Behaviour(RawBehaviourEvent::Gossip(gossipsub::Event::Message {
             message,
@@ -228,11 +242,15 @@ impl RawPeer {
     }
 
     pub(super) fn subscribe(&self, topic: &str) {
-        self.commands.send(Command::Subscribe(topic.to_owned())).unwrap();
+        self.commands
+            .send(Command::Subscribe(topic.to_owned()))
+            .unwrap();
     }
 
     pub(super) fn unsubscribe(&self, topic: &str) {
-        self.commands.send(Command::Unsubscribe(topic.to_owned())).unwrap();
+        self.commands
+            .send(Command::Unsubscribe(topic.to_owned()))
+            .unwrap();
     }
 
     /// The next thing seen for which `pick` has an answer.

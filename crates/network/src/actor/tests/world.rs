@@ -13,13 +13,13 @@ use libp2p::{Multiaddr, PeerId, identity::secp256k1};
 use light_node_actor::CancellationToken;
 use light_node_engine::test_utils::{ScriptedEngine, ScriptedRequest};
 use light_node_l1::{L1Heads, SignerHandle, SignerState};
-use light_node_protocol::{SystemConfig, l1_info::L1BlockFacts, l1_info_deposit};
+use light_node_protocol::{L1BlockRef, SystemConfig, l1_info::L1BlockFacts, l1_info_deposit};
 use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
 use std::{
     future::Future,
     net::Ipv4Addr,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -81,14 +81,24 @@ pub(super) fn host_with_key(
         reads: 1,
         is_pending: false,
     });
-    let (l1_heads, heads) = watch::channel(L1Heads::default());
+    // L1 is fresh: with an old one nobody is blamed for a signer.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let (l1_heads, heads) = watch::channel(L1Heads {
+        head: L1BlockRef {
+            timestamp: now.as_secs(),
+            ..L1BlockRef::default()
+        },
+        ..L1Heads::default()
+    });
     let signer_handle = SignerHandle::fixed(Address::ZERO);
     let (mut actor, handle) =
         NetworkActor::new(config, engine_handle, signer_handle, heads).unwrap();
     actor.network.signer_state = signer_state;
     let metrics = actor.metrics().clone();
     let token = CancellationToken::new();
-    let run = actor.run(token.clone()).map(|ended| ended.unwrap_or_else(|never| match never {}));
+    let run = actor
+        .run(token.clone())
+        .map(|ended| ended.unwrap_or_else(|never| match never {}));
     Host {
         handle,
         engine,
@@ -132,7 +142,9 @@ impl Host {
 
     pub(super) async fn score_of(&self, peer: PeerId) -> f64 {
         let dump = self.handle.peers(false).await.unwrap();
-        dump.peers.get(&peer).map_or(0.0, |peer| peer.scores.gossip.total)
+        dump.peers
+            .get(&peer)
+            .map_or(0.0, |peer| peer.scores.gossip.total)
     }
 
     /// Ends the node, which must end well.
@@ -152,7 +164,9 @@ impl Drop for Host {
 /// Two nodes that gossip with each other.
 pub(super) async fn two_hosts() -> (Host, Host) {
     let (a, b) = (host(|_| {}), host(|_| {}));
-    soon("a connection", a.handle.connect(b.address())).await.unwrap();
+    soon("a connection", a.handle.connect(b.address()))
+        .await
+        .unwrap();
     a.has_gossip_with(1).await;
     b.has_gossip_with(1).await;
     (a, b)
