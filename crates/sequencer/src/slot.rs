@@ -1,9 +1,17 @@
 //! A place for one piece of work that is under way, to be awaited beside other things.
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Mutex, PoisonError},
+};
 
-/// Holds at most one future.
-pub(crate) struct Slot<T>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+/// Holds at most one future. Nobody ever locks the mutex: with it the slot may be looked at from elsewhere, so that who holds one can be
+/// spawned.
+pub(crate) struct Slot<T>(Option<Mutex<Work<T>>>);
+
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl<T> Slot<T> {
     /// With nothing under way.
@@ -18,7 +26,7 @@ impl<T> Slot<T> {
 
     /// Puts `work` in the place of what was there, which is dropped.
     pub(crate) fn put(&mut self, work: impl Future<Output = T> + Send + 'static) {
-        self.0 = Some(Box::pin(work));
+        self.0 = Some(Mutex::new(Box::pin(work)));
     }
 
     /// Drops what is under way.
@@ -34,6 +42,7 @@ impl<T> Slot<T> {
         let Some(work) = &mut self.0 else {
             return std::future::pending().await;
         };
+        let work = work.get_mut().unwrap_or_else(PoisonError::into_inner);
         let outcome = work.as_mut().await;
         self.0 = None;
         outcome
