@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_first_block_of_a_fork_is_empty_and_that_of_the_chain_is_none() {
-        let at = |time| choice(time - 2, time - 4, Next::NotYet);
+        let at = |time: u64| choice(time - 2, time - 4, Next::NotYet);
         assert_eq!(at(1_000_000), STAY_EMPTY);
         assert_eq!(at(1_000_002), STAY);
         assert_eq!(at(999_998), STAY);

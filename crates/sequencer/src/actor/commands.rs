@@ -157,7 +157,7 @@ impl Sequencing {
     }
 
     /// Keeps over restarts whether it is started. With a conductor nothing is kept: it says so anew.
-    async fn keep_state(&self, is_started: bool) -> Result<(), SequencerCommandError> {
+    async fn keep_state(&mut self, is_started: bool) -> Result<(), SequencerCommandError> {
         let Some(path) = self.config.state_path.clone() else {
             return Ok(());
         };
