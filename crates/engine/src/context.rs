@@ -398,6 +398,16 @@ impl Context {
         let Some(block) = self.memory.get(hash) else {
             return false;
         };
+        self.anchor_floor().is_some_and(|floor| {
+            self.memory
+                .ancestor(hash, floor.number)
+                .is_some_and(|block| block.hash == floor.hash)
+                && block.number >= floor.number
+        })
+    }
+
+    /// The block above which the unsafe chain may be led elsewhere, if one is known.
+    pub(crate) fn anchor_floor(&self) -> Option<L2BlockRef> {
         let known = |head: &L2BlockRef| !head.is_zero();
         let derived = self.derived.as_ref().map(|derived| derived.tip);
         let floors = [
@@ -405,12 +415,7 @@ impl Context {
             self.state.local_safe_head,
             self.state.finalized_head,
         ];
-        floors.into_iter().find(known).is_some_and(|floor| {
-            self.memory
-                .ancestor(hash, floor.number)
-                .is_some_and(|block| block.hash == floor.hash)
-                && block.number >= floor.number
-        })
+        floors.into_iter().find(known)
     }
 
     /// When the payload above the gap becomes target, if there is one.

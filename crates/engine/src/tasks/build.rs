@@ -11,6 +11,7 @@ use crate::{
         insert::{Insertion, extend},
     },
 };
+use alloy_eips::BlockId;
 use alloy_primitives::B256;
 use alloy_rpc_types_engine::PayloadId;
 use light_node_engine_api::{ElError, EngineApi};
@@ -29,12 +30,12 @@ pub(crate) async fn build(
     if ctx.target().is_some() || ctx.is_lost() {
         return Ok(BuildOutcome::Syncing);
     }
-    if parent != ctx.state.unsafe_head.hash {
+    if !may_stand_on(el, ctx, parent).await? {
         return Ok(BuildOutcome::HeadChanged);
     }
     ctx.build = None;
     let timestamp = attributes.payload_attributes.timestamp;
-    let forkchoice = ctx.published_forkchoice();
+    let forkchoice = ctx.forkchoice_to(parent);
     let busy = |words: &str| BuildOutcome::Failed {
         reason: words.to_owned(),
     };
@@ -56,6 +57,25 @@ pub(crate) async fn build(
         }
         Err(error) => Err(error),
     }
+}
+
+/// True if the sequencer may build on `parent`: on our head, or, once the L1 origin of our head has left L1, on an older block
+/// of our chain that is not below what is safe. What is not remembered, as after a restart, the EL is asked for.
+async fn may_stand_on(el: &dyn EngineApi, ctx: &Context, parent: B256) -> Result<bool, ElError> {
+    if parent == ctx.state.unsafe_head.hash || !ctx.origin_left_l1 {
+        return Ok(parent == ctx.state.unsafe_head.hash);
+    }
+    if ctx.is_anchor(parent) {
+        return Ok(true);
+    }
+    let (Some(floor), Some(block)) = (
+        ctx.anchor_floor(),
+        el.block(BlockId::hash(parent)).await?.map(|it| it.block_ref),
+    ) else {
+        return Ok(false);
+    };
+    let ours = el.block(BlockId::number(block.number)).await?;
+    Ok(block.number >= floor.number && ours.is_some_and(|ours| ours.block_ref == block))
 }
 
 /// Fetches the block of the open build `id`.
@@ -93,7 +113,7 @@ pub(crate) async fn commit(
         // A commit whose answer got lost, or our own block that came back by gossip.
         return Ok(CommitOutcome::Committed);
     }
-    if payload.block.parent_hash != ctx.state.unsafe_head.hash || ctx.is_lost() {
+    if ctx.is_lost() || !may_stand_on(el, ctx, payload.block.parent_hash).await? {
         return Ok(CommitOutcome::HeadChanged);
     }
     let inserted = extend(el, ctx, vec![payload]).await?;

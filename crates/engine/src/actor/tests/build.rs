@@ -135,3 +135,29 @@ async fn attributes_that_the_el_refuses_are_answered_with_its_words() {
     );
     harness.token.cancel();
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_older_block_is_built_on_only_once_the_origin_of_our_head_has_left_l1() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(5);
+    for block in &chain {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Inserted);
+    }
+    harness.follow(Harness::update(&chain[1], None)).await;
+    assert_eq!(harness.build(&chain[2], 7).await, BuildOutcome::HeadChanged);
+    harness.engine.reset_keeping_heads().await.unwrap();
+    harness.published_until(|state| state.epoch == 1).await;
+    // Not below what is safe.
+    assert_eq!(harness.build(&chain[0], 7).await, BuildOutcome::HeadChanged);
+    let BuildOutcome::Started(id) = harness.build(&chain[2], 7).await else {
+        panic!("no build");
+    };
+    let envelope = harness.seal(id).await;
+    let hash = envelope.execution_payload.block_hash();
+    harness.branch(&chain[2], 1, 7);
+    let committed = harness.engine.commit(envelope).await.unwrap();
+    assert_eq!(committed, CommitOutcome::Committed);
+    assert_eq!(harness.state().unsafe_head.hash, hash);
+    assert_eq!(harness.state().epoch, 2);
+    harness.stop().await;
+}
