@@ -62,6 +62,15 @@ impl Default for ScriptedConductor {
     }
 }
 
+impl State {
+    /// The block on `parent` that is in the cluster's log.
+    pub(crate) fn taken_on(&self, parent: B256) -> Option<B256> {
+        let offered = self.offered.iter().filter(|(on, _)| *on == parent);
+        let mut hashes = offered.map(|(_, hash)| *hash);
+        hashes.find(|hash| self.log.contains(hash))
+    }
+}
+
 impl ScriptedConductor {
     pub(crate) fn client(self) -> Conductor {
         Conductor::with_transport(Box::new(self), TIMEOUT)

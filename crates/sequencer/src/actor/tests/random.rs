@@ -24,6 +24,7 @@ use std::{
 #[derive(Debug)]
 struct Pooled {
     el: Arc<MemoryEl>,
+    conductor: ScriptedConductor,
     tick: AtomicU8,
     builds: Mutex<HashMap<B256, Vec<(OpPayloadAttributes, OpPayloadAttributes)>>>,
 }
@@ -70,6 +71,9 @@ impl EngineApi for Pooled {
             if let Some((_, made)) = on_parent.iter().find(|(before, _)| *before == asked) {
                 return made.clone();
             }
+            // Nothing is built in the place of what the cluster has.
+            let taken = self.conductor.lock().taken_on(state.head_block_hash);
+            assert!(taken.is_none(), "built beside {taken:?}: {asked:?}");
             let mut made = asked.clone();
             let tick = self.tick.fetch_add(1, Ordering::Relaxed);
             let transactions = made.transactions.get_or_insert_default();
@@ -198,9 +202,11 @@ fn check(world: &World, conductor: &ScriptedConductor) {
 
 async fn course(events: Vec<Event>) {
     let (mut settings, conductor) = Settings::conducted();
+    let cluster = conductor.clone();
     settings.wrap = Box::new(|el| {
         Arc::new(Pooled {
             el,
+            conductor: cluster,
             tick: AtomicU8::new(0),
             builds: Mutex::default(),
         })

@@ -45,14 +45,15 @@ async fn after_an_l1_reorg_the_chain_goes_on_from_the_last_block_whose_origin_st
     world.l1.reorg(2);
     world.l1.push_empty(3);
     world.see_l1();
-    let after = world.published(16).await;
+    let after = world.published(30).await;
     let first = after[14].block;
     assert_eq!(first.number, 12);
     assert_eq!(first.parent_hash, before[10].block.hash);
     let origin = world.l1.data(102).unwrap();
     assert_eq!(first.l1_origin, origin.id());
-    assert_eq!(after[15].block.parent_hash, first.hash);
-    assert_eq!(world.el.head().hash, after[15].block.hash);
+    for pair in after[14..].windows(2) {
+        assert_eq!(pair[1].block.parent_hash, pair[0].block.hash);
+    }
     world.stop().await;
 }
 
