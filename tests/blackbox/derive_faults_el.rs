@@ -6,19 +6,16 @@ use crate::helpers::{
     chain::{Chain, Settings},
     derived::{Calm, Derived},
     deriving::LIMIT,
-    door::Door,
     rpc::Rpc,
+    secret::ChangingSecret,
     wait::until,
 };
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{TxKind, U256};
-use alloy_rpc_types_engine::JwtSecret;
-use light_node_actor::CancellationToken;
 use light_node_devnet::{DEV_ACCOUNTS, ElBehaviour};
-use light_node_devnet_el::{ElFault, ElFaultKind, ElServer, ElServerConfig};
+use light_node_devnet_el::{ElFault, ElFaultKind};
 use light_node_protocol::SyncStatus;
 use serde_json::json;
-use std::{fs, net::Ipv4Addr};
 
 beside_both!(
     one_that_is_killed_while_it_builds_is_led_on,
@@ -201,37 +198,22 @@ async fn a_derived_block_that_is_invalid_becomes_a_block_of_deposits(behaviour: 
 }
 
 async fn a_secret_that_changes_is_named_and_read_again(behaviour: ElBehaviour) {
-    let mut el = Door::new();
+    let mut secret = None;
     let it = Derived::start(settings(behaviour), |chain, flags| {
-        let file = chain.dir().join("own-jwt.hex");
-        fs::copy(&chain.endpoints().files.jwt, &file).unwrap();
-        el.lead_to(chain.spare_el_authrpc());
-        flags
-            .with("--l2", el.url())
-            .with("--l2.jwt-secret", file.display())
+        secret.insert(ChangingSecret::of(chain)).flags(flags)
     })
     .await;
     let before: SyncStatus = it.in_step().await;
-    let jwt = JwtSecret::random();
-    let any_port = (Ipv4Addr::LOCALHOST, 0).into();
-    let config = ElServerConfig {
-        authrpc: any_port,
-        http: any_port,
-        jwt,
-    };
-    let token = CancellationToken::new();
-    let server = ElServer::start(it.chain.spare_el().clone(), config, token.clone()).unwrap();
-    el.lead_to(server.authrpc_addr());
+    let mut secret = secret.unwrap();
+    let other = secret.change(&it.chain);
     it.chain_goes_far().await;
     let detail = it.until_unready("el_unreachable").await;
     assert!(detail.to_lowercase().contains("jwt"), "{detail}");
     it.heads_hold(&before).await;
 
-    let file = it.chain.dir().join("own-jwt.hex");
-    fs::write(&file, alloy_primitives::hex::encode(jwt.as_bytes())).unwrap();
+    other.tell_the_node();
     it.in_step().await;
     it.goes_on().await;
     it.finish().await;
-    token.cancel();
-    server.stopped().await;
+    other.stop().await;
 }

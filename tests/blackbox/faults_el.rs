@@ -4,17 +4,14 @@
 use crate::helpers::{
     beside_both,
     chain::Settings,
-    door::Door,
     followed::{Followed, LIMIT, in_step},
+    secret::ChangingSecret,
     wait::until,
 };
-use alloy_rpc_types_engine::JwtSecret;
-use light_node_actor::CancellationToken;
 use light_node_devnet::ElBehaviour;
-use light_node_devnet_el::{ElFault, ElFaultKind, ElServer, ElServerConfig};
+use light_node_devnet_el::{ElFault, ElFaultKind};
 use light_node_protocol::SyncStatus;
 use serde_json::{Value, json};
-use std::{fs, net::Ipv4Addr};
 
 beside_both!(
     a_killed_and_restarted_one_is_led_back,
@@ -233,39 +230,23 @@ async fn is_another(behaviour: ElBehaviour, chain_id: Option<u64>) {
 }
 
 async fn a_secret_that_changes_is_named_and_read_again(behaviour: ElBehaviour) {
-    let mut el = Door::new();
+    let mut secret = None;
     let it = Followed::start_with(behaviour, |chain, flags| {
-        let file = chain.dir().join("own-jwt.hex");
-        fs::copy(&chain.endpoints().files.jwt, &file).unwrap();
-        el.lead_to(chain.spare_el_authrpc());
-        flags
-            .with("--l2", el.url())
-            .with("--l2.jwt-secret", file.display())
+        secret.insert(ChangingSecret::of(chain)).flags(flags)
     })
     .await;
     let before = it.status().await;
-    let jwt = JwtSecret::random();
-    let any_port = (Ipv4Addr::LOCALHOST, 0).into();
-    let config = ElServerConfig {
-        authrpc: any_port,
-        http: any_port,
-        jwt,
-    };
-    let token = CancellationToken::new();
-    let server = ElServer::start(it.chain.spare_el().clone(), config, token.clone()).unwrap();
-    el.lead_to(server.authrpc_addr());
+    let mut secret = secret.unwrap();
+    let other = secret.change(&it.chain);
     it.source_goes_on().await;
     let detail = it.until_unready("el_unreachable").await;
     assert!(detail.to_lowercase().contains("jwt"), "{detail}");
     heads_hold(&it, &before).await;
 
-    // The operator gives the node the new secret, too.
-    let file = it.chain.dir().join("own-jwt.hex");
-    fs::write(&file, alloy_primitives::hex::encode(jwt.as_bytes())).unwrap();
+    other.tell_the_node();
     it.follows_again().await;
     it.finish().await;
-    token.cancel();
-    server.stopped().await;
+    other.stop().await;
 }
 
 async fn one_without_a_peer_gets_to_a_far_target_once_it_has_one(behaviour: ElBehaviour) {

@@ -40,4 +40,5 @@ pub(crate) mod process;
 pub(crate) mod real_el;
 pub(crate) mod recorder;
 pub(crate) mod rpc;
+pub(crate) mod secret;
 pub(crate) mod wait;

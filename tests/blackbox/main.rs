@@ -11,6 +11,7 @@ mod derive_catch_up;
 mod derive_commands;
 mod derive_faults;
 mod derive_faults_el;
+mod derive_faults_own;
 mod derive_malformed;
 mod derive_rpc;
 mod devnet;

@@ -10,14 +10,10 @@ use crate::helpers::{
     rpc::Rpc,
     wait::until,
 };
+use light_node_l1::test_utils::real_data;
 use light_node_protocol::{Hardfork, SyncStatus};
 use serde_json::{Value, json};
-use std::{
-    env, fs,
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 /// A chain with safe blocks, on which nothing moves by itself.
 async fn chain_with_safe_blocks() -> Chain {
@@ -208,22 +204,6 @@ async fn a_fresh_execution_layer_syncs_by_itself_and_what_is_old_enough_is_safe(
     derives_up_to(&chain, &node, TIP, TIP - 10).await;
 }
 
-/// A file of real data, if there is any here.
-fn testdata(name: &str) -> Option<PathBuf> {
-    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata");
-    let root = env::var_os("LIGHT_NODE_TESTDATA").map_or_else(default, PathBuf::from);
-    let path = root.join(name);
-    if !path.exists() {
-        // Not by `eprintln`, which says nothing where a test passes.
-        let _ = writeln!(
-            io::stderr(),
-            "skipped: there is no {name}; LIGHT_NODE_TESTDATA names its directory"
-        );
-        return None;
-    }
-    Some(path)
-}
-
 /// Jovian is activated by this block.
 const ACTIVATION: u64 = 6;
 
@@ -266,7 +246,7 @@ async fn a_fork_is_derived_across_with_its_upgrade_bundle_and_not_without() {
     );
     drop(node);
 
-    let Some(bundle) = testdata("derivation/upgrades/jovian.json") else {
+    let Some(bundle) = real_data("derivation/upgrades/jovian.json") else {
         return;
     };
     let _node = NodeProcess::start(&flags.with("--rollup.upgrade-bundle", bundle.display()));
