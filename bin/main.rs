@@ -1,6 +1,7 @@
 //! light-node: a rollup node for OP Stack chains. This file parses, dispatches and turns errors into an exit code; what a
 //! command does is in `commands/`, what a flag means in `args/`.
 
+mod allocator;
 mod args;
 mod cli;
 mod commands;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    allocator::give_large_pieces_back();
     let environment = Environment::new(std::env::vars_os());
     let layers = Layers::new(&cli::command(), std::env::args_os(), &environment);
     if layers.ask_for_check() {
