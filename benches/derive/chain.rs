@@ -24,7 +24,7 @@ const L2_BLOCK_TIME: Duration = Duration::from_secs(2);
 pub(crate) const L1_BLOCK_TIME: Duration = Duration::from_secs(12);
 /// L2 blocks on each L1 block.
 const L2_PER_L1: u64 = 6;
-/// Transactions of an L2 block.
+/// Transactions of users in an L2 block, unless it is said otherwise.
 const CALLS: usize = 16;
 /// Transfers that are none of the rollup's, in each L1 block.
 const TRANSFERS: u64 = 40;
@@ -43,6 +43,8 @@ pub(crate) struct Chain {
     random: StdRng,
     cast: Vec<Address>,
     l2_nonce: u64,
+    /// Transactions of an L2 block.
+    calls: usize,
 }
 
 /// One L2 block, for those who read it or build it again.
@@ -84,7 +86,15 @@ impl Chain {
             dir,
             random,
             l2_nonce: 0,
+            calls: setting("BENCH_L2_CALLS", &CALLS.to_string())
+                .parse()
+                .expect("BENCH_L2_CALLS is a number"),
         }
+    }
+
+    /// Its channels end with the blocks that they are made of: what larger blocks leave over waits for the next channel.
+    pub(crate) const fn is_posted_whole(&self) -> bool {
+        self.calls <= CALLS
     }
 
     /// A new directory that lives as long as the chain.
@@ -128,7 +138,7 @@ impl Chain {
     /// Builds L2 blocks on the L1 that there is.
     pub(crate) async fn build(&mut self, blocks: u64) {
         for _ in 0..blocks {
-            for _ in 0..CALLS {
+            for _ in 0..self.calls {
                 let transaction = self.next_call();
                 let el = self.devnet.sequencer_el();
                 el.submit_transaction(&transaction).unwrap();

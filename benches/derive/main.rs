@@ -2,7 +2,8 @@
 //! its limit; the exit code says whether all hold.
 //!
 //! `BENCH_PARTS` names the parts that run (`replay,channels,engine,memory`, by default all), `BENCH_L1_BLOCKS` (240) how long the
-//! chain is that is replayed, `BENCH_DA` (blobs, calldata) where its batches are.
+//! chain is that is replayed, `BENCH_L2_CALLS` (16) how many transactions of users an L2 block has, `BENCH_DA` (blobs, calldata) where
+//! its batches are.
 
 #![allow(clippy::unwrap_used)] // a benchmark that cannot run ends here
 

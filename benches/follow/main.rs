@@ -111,7 +111,6 @@ impl Bench {
             // An epoch, as on mainnet: 32 slots.
             format!("--l1.epoch-poll-interval={}s", 32 * BLOCK_TIME.as_secs()),
             format!("--rollup.config={}", files.rollup.display()),
-            "--metrics.port=0".to_owned(),
         ];
         let more = more.iter().map(|flag| (*flag).to_owned());
         Node::start(&flags.into_iter().chain(more).collect::<Vec<_>>())

@@ -17,14 +17,16 @@ pub(crate) struct Node {
     child: Child,
     started: Instant,
     rpc_url: String,
+    metrics_url: String,
+    client: reqwest::Client,
 }
 
 impl Node {
-    /// Serves its RPC on a free port that is looked for here: reading it from the log would cost time.
+    /// Serves its RPC and its metrics on free ports that are looked for here: reading them from the log would cost time.
     pub(crate) fn start(args: &[impl AsRef<OsStr>]) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let free: [TcpListener; 2] =
+            std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let [rpc, metrics] = free.map(|held| held.local_addr().unwrap().port());
         let mut command = Command::new(env!("CARGO_BIN_EXE_light-node"));
         // What names programs for tests and benches means nothing to it.
         for (name, _) in std::env::vars_os() {
@@ -32,20 +34,24 @@ impl Node {
                 command.env_remove(name);
             }
         }
+        // Made before: it reads the machine's certificates.
+        let client = reqwest::Client::new();
         let started = Instant::now();
         let child = command
             .args(args)
-            .arg(format!("--rpc.port={port}"))
+            .arg(format!("--rpc.port={rpc}"))
+            .arg(format!("--metrics.port={metrics}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        let rpc_url = format!("http://127.0.0.1:{port}");
         Self {
             child,
             started,
-            rpc_url,
+            rpc_url: format!("http://127.0.0.1:{rpc}"),
+            metrics_url: format!("http://127.0.0.1:{metrics}/metrics"),
+            client,
         }
     }
 
@@ -56,6 +62,19 @@ impl Node {
 
     pub(crate) fn rpc_url(&self) -> &str {
         &self.rpc_url
+    }
+
+    /// To ask it with: making one anew for each question would cost the machine more than the question does.
+    #[allow(dead_code)] // not every bench asks
+    pub(crate) const fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// Its metrics, as text.
+    #[allow(dead_code)] // not every bench asks
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.client.get(&self.metrics_url).send().await.unwrap();
+        answer.text().await.unwrap()
     }
 
     /// The largest resident size so far, in MiB.
