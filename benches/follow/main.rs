@@ -79,7 +79,7 @@ impl Bench {
             l1_finalized_lag: 4,
             deriver: false,
             followers: 0,
-            blocks: Blocks::ByClock,
+            blocks: Blocks::ByScript,
             traffic: true,
             ..DevnetConfig::new(datadir)
         };

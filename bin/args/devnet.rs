@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use light_node_devnet::{
-    BLOCK_TIME_MAX, BatchKind, BatcherConfig, Compression, DataAvailability, DevnetConfig,
+    BLOCK_TIME_MAX, BatchKind, BatcherConfig, Blocks, Compression, DataAvailability, DevnetConfig,
     EL_SYNC_BATCH_MAX, EL_SYNC_DELAY_MAX, ElBehaviour, EngineKind, MAX_FOLLOWERS,
 };
 use light_node_protocol::Hardfork;
@@ -52,17 +52,27 @@ pub(crate) struct DevnetArgs {
     )]
     pub(crate) deriver: bool,
 
+    /// Who makes L2 blocks. deriving: a light-node that derives and sequences. light: the same, but it follows the deriver. All
+    /// light-nodes hear of its blocks by gossip and find each other by discovery. script: no light-node, and no network.
+    #[arg(
+        long,
+        value_name = "WHO",
+        env = "LIGHT_NODE_DEVNET_SEQUENCER",
+        default_value = "deriving"
+    )]
+    pub(crate) sequencer: SequencerArg,
+
     /// How many light-nodes follow in this process, each on an execution layer of its own; at most 16.
     #[arg(
         long,
         value_name = "N",
         env = "LIGHT_NODE_DEVNET_FOLLOWERS",
-        default_value_t = 1,
+        default_value_t = 2,
         value_parser = followers
     )]
     pub(crate) followers: usize,
 
-    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 19545, deriver 17595 (metrics 17300, execution layer 19595 and 19601), light-nodes from 17645, their metrics from 17301, their
+    /// Listen on fixed ports: L1 with beacon API 18545, source 17545, sequencer 17585 (metrics 17299, peers 17221, execution layer 19545 and 19551), deriver 17595 (17300, 17222, 19595 and 19601), light-nodes from 17645, their metrics from 17301, peers from 17223, their
     /// execution layers from 19645 (Engine API 19651) in steps of ten, spare execution layer 19945 (19951). Without it all ports are free ones.
     #[arg(long, env = "LIGHT_NODE_DEVNET_STABLE_PORTS")]
     pub(crate) stable_ports: bool,
@@ -193,6 +203,17 @@ pub(crate) enum ForkArg {
     Karst,
 }
 
+/// Who makes L2 blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SequencerArg {
+    /// A light-node that derives.
+    Deriving,
+    /// A light-node that follows the deriver.
+    Light,
+    /// A script.
+    Script,
+}
+
 /// How L2 blocks are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BatchesArg {
@@ -255,6 +276,11 @@ impl DevnetArgs {
             l1_block_time: self.l1_block_time,
             deriver: self.deriver,
             followers: self.followers,
+            blocks: match self.sequencer {
+                SequencerArg::Deriving => Blocks::BySequencer,
+                SequencerArg::Light => Blocks::ByLightSequencer,
+                SequencerArg::Script => Blocks::ByScript,
+            },
             engine: match self.engine {
                 EngineArg::Http => EngineKind::Http,
                 EngineArg::InProcess => EngineKind::InProcess,
@@ -332,6 +358,18 @@ mod tests {
         let config = config(&["--el-sync-batch=7", "--el-sync-delay=20ms"]);
         assert_eq!(config.el_sync_batch, 7);
         assert_eq!(config.el_sync_delay, Duration::from_millis(20));
+    }
+
+    #[test]
+    fn blocks_are_made_by_whom_the_flag_names() {
+        assert_eq!(config(&[]).blocks, Blocks::BySequencer);
+        for (who, blocks) in [
+            ("deriving", Blocks::BySequencer),
+            ("light", Blocks::ByLightSequencer),
+            ("script", Blocks::ByScript),
+        ] {
+            assert_eq!(config(&[&format!("--sequencer={who}")]).blocks, blocks);
+        }
     }
 
     #[test]

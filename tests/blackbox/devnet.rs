@@ -155,10 +155,29 @@ async fn the_readmes_two_commands_work() {
         "no funded account is shown: {printed}"
     );
 
-    let way = "sequencer EL -> batcher (span batches in blobs) -> L1 -> deriver -> light-node";
+    let way = "sequencer -> batcher (span batches in blobs) -> L1 -> deriver -> 2 light-nodes";
     assert!(printed.contains(way), "{printed}");
+    let sequencer = endpoints.sequencer_node.as_ref().unwrap();
+    let nodes = endpoints.followers.iter().chain([deriver, sequencer]);
+    for node in nodes.clone() {
+        let address = &node.p2p.as_ref().unwrap().address;
+        assert!(
+            printed.contains(address),
+            "{address} is not shown: {printed}"
+        );
+    }
 
     let by_hand = NodeProcess::start(&by_hand(endpoints));
+    // Everybody finds everybody through the one whom all know, and hears of blocks before they are safe.
+    let mut rpcs: Vec<Rpc> = nodes.map(|node| Rpc::url(&node.rpc)).collect();
+    rpcs.push(by_hand.rpc());
+    for rpc in &rpcs {
+        all_are_peers(rpc, rpcs.len() - 1).await;
+        until_status("an unsafe head above the safe one", rpc, |status| {
+            status.unsafe_l2.number > status.safe_l2.number
+        })
+        .await;
+    }
     let follower = Rpc::url(&endpoints.followers[0].rpc);
     println!(
         "devnet: follower's safe head after {:?}",
@@ -184,9 +203,27 @@ async fn the_readmes_two_commands_work() {
     devnet.stop();
 }
 
+/// Waits until a node is connected to so many peers.
+async fn all_are_peers(rpc: &Rpc, count: usize) {
+    until("all as peers", SAFE_LIMIT, || async {
+        let stats = rpc.call("opp2p_peerStats", json!([])).await?;
+        if stats["connected"] == json!(count) {
+            Ok(())
+        } else {
+            Err(stats)
+        }
+    })
+    .await;
+}
+
 /// The README's second command: the flags that the devnet prints.
 fn by_hand(endpoints: &Endpoints) -> Flags {
+    let deriver = endpoints.deriver.as_ref().unwrap();
     Flags::default()
+        .with("--p2p.bootnodes", &deriver.p2p.as_ref().unwrap().enr)
+        .with("--p2p.listen.ip", "127.0.0.1")
+        .with("--p2p.advertise.ip", "127.0.0.1")
+        .with("--p2p.listen.tcp", 0)
         .with("--l2.follow.source", endpoints.followed())
         .with("--l2", &endpoints.spare.authrpc)
         .with("--l2.jwt-secret", endpoints.files.jwt.display())
@@ -203,6 +240,24 @@ async fn a_devnet_needs_no_followers() {
     assert_eq!(devnet.endpoints.followers, []);
     devnet.first_block().await;
     devnet.stop();
+}
+
+#[tokio::test]
+async fn a_light_sequencer_and_a_script_can_make_the_blocks_as_well() {
+    let args = ["--block-time=1s", "--l1-block-time=1s"];
+    let light = DevnetProcess::start(&[&["--sequencer=light"], &args[..]].concat());
+    let sequencer = light.endpoints.sequencer_node.as_ref().unwrap();
+    let rpc = Rpc::url(&sequencer.rpc);
+    all_are_peers(&rpc, 3).await;
+    light.finalized_advances(&rpc).await;
+    light.stop();
+
+    let script = DevnetProcess::start(&[&["--sequencer=script"], &args[..]].concat());
+    assert_eq!(script.endpoints.sequencer_node, None);
+    assert_eq!(script.endpoints.followers[0].p2p, None);
+    let follower = Rpc::url(&script.endpoints.followers[0].rpc);
+    script.safe_advances(&follower).await;
+    script.stop();
 }
 
 #[tokio::test]

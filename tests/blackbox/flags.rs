@@ -362,6 +362,11 @@ const PROOFS: &[(&str, &str, &str)] = &[
     ("devnet", "--followers", "a_devnet_needs_no_followers"),
     (
         "devnet",
+        "--sequencer",
+        "a_light_sequencer_and_a_script_can_make_the_blocks_as_well",
+    ),
+    (
+        "devnet",
         "--stable-ports",
         "a_devnets_flags_reach_its_configuration",
     ),

@@ -101,11 +101,15 @@ pub const BATCHER: DevAccount = DEV_ACCOUNTS[8];
 pub const TRAFFIC: DevAccount = DEV_ACCOUNTS[9];
 
 impl DevAccount {
+    /// Who signs with its key.
+    pub(crate) fn signer(&self) -> PrivateKeySigner {
+        PrivateKeySigner::from_bytes(&self.private_key)
+            .expect("the key of a development account is a valid key")
+    }
+
     /// Signs a hash.
     pub fn sign_hash(&self, hash: &B256) -> Signature {
-        let signer = PrivateKeySigner::from_bytes(&self.private_key)
-            .expect("the key of a development account is a valid key");
-        signer
+        self.signer()
             .sign_hash_sync(hash)
             .expect("a key in memory can always sign")
     }

@@ -1,7 +1,7 @@
 //! What a devnet says at its start: where everything listens, whose money there is, and how to join.
 
 use crate::{
-    BatchKind, DataAvailability, Devnet, DevnetConfig, Endpoints, accounts::BALANCE_ETHER,
+    BatchKind, Blocks, DataAvailability, Devnet, DevnetConfig, Endpoints, accounts::BALANCE_ETHER,
 };
 use std::fmt::Write;
 
@@ -29,15 +29,25 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String
             ),
         ),
     ];
+    let sequencer = endpoints
+        .sequencer_node
+        .iter()
+        .map(|node| ("sequencer", node));
     let deriver = endpoints.deriver.iter().map(|node| ("deriver", node));
     let followers = endpoints.followers.iter().map(|node| ("light-node", node));
-    for (name, follower) in deriver.chain(followers) {
+    for (name, follower) in sequencer.chain(deriver).chain(followers) {
         let el = &follower.el;
         rows.push((
             name,
             format!("{}  EL {}  engine {}", follower.rpc, el.http, el.authrpc),
         ));
         rows.push(("", format!("metrics {}", follower.metrics)));
+        rows.extend(
+            follower
+                .p2p
+                .iter()
+                .map(|p2p| ("", format!("peers {}", p2p.address))),
+        );
     }
     let spare = &endpoints.spare;
     rows.push((
@@ -94,18 +104,28 @@ fn way_of_a_block(config: &DevnetConfig) -> String {
         DataAvailability::Blobs => "blobs",
     };
     let safe_source = if config.deriver { "deriver" } else { "source" };
+    let sequencer = match config.blocks {
+        Blocks::BySequencer => "sequencer",
+        Blocks::ByLightSequencer => "light sequencer",
+        Blocks::ByHand | Blocks::ByScript | Blocks::OnCommand => "sequencer EL",
+    };
+    let gossip = if config.blocks.are_gossiped() {
+        "; unsafe blocks to all by gossip"
+    } else {
+        ""
+    };
     let followers = match config.followers {
         0 => String::new(),
         1 => " -> light-node".to_owned(),
         many => format!(" -> {many} light-nodes"),
     };
-    format!("sequencer EL -> batcher ({batches} in {da}) -> L1 -> {safe_source}{followers}")
+    format!("{sequencer} -> batcher ({batches} in {da}) -> L1 -> {safe_source}{followers}{gossip}")
 }
 
 /// The command that starts a light-node on the spare execution layer.
 fn join_command(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String {
     let l1_block_time = config.l1_block_time.as_secs();
-    [
+    let mut flags = vec![
         program.to_owned(),
         format!("--l2.follow.source={}", endpoints.followed()),
         format!("--l2={}", endpoints.spare.authrpc),
@@ -115,8 +135,17 @@ fn join_command(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> 
         // Without these two it works as well, but looks at L1 as rarely as on mainnet.
         format!("--l1.slot-duration={l1_block_time}s"),
         format!("--l1.epoch-poll-interval={l1_block_time}s"),
-    ]
-    .join(" ")
+    ];
+    match endpoints.bootnode() {
+        Some(bootnode) => flags.extend([
+            format!("--p2p.bootnodes={}", bootnode.enr),
+            "--p2p.listen.ip=127.0.0.1".to_owned(),
+            "--p2p.advertise.ip=127.0.0.1".to_owned(),
+            "--p2p.listen.tcp=0".to_owned(),
+        ]),
+        None => flags.push("--p2p.disable".to_owned()),
+    }
+    flags.join(" ")
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
@@ -126,7 +155,7 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DeployedFiles, ElEndpoints, FollowerEndpoints};
+    use crate::{DeployedFiles, ElEndpoints, FollowerEndpoints, P2pEndpoints};
     use std::path::PathBuf;
 
     #[test]
@@ -146,12 +175,23 @@ mod tests {
                 rpc: "http://127.0.0.1:17595".to_owned(),
                 metrics: "http://127.0.0.1:17300/metrics".to_owned(),
                 el: el(19_595),
+                p2p: None,
+            }),
+            sequencer_node: Some(FollowerEndpoints {
+                rpc: "http://127.0.0.1:17585".to_owned(),
+                metrics: "http://127.0.0.1:17299/metrics".to_owned(),
+                el: el(19_545),
+                p2p: Some(P2pEndpoints {
+                    enr: "enr:-abc".to_owned(),
+                    address: "/ip4/127.0.0.1/tcp/17221/p2p/16Uiu2HA".to_owned(),
+                }),
             }),
             sequencer: el(19_545),
             followers: vec![FollowerEndpoints {
                 rpc: "http://127.0.0.1:17645".to_owned(),
                 metrics: "http://127.0.0.1:17301/metrics".to_owned(),
                 el: el(19_645),
+                p2p: None,
             }],
             spare: el(19_945),
             files: DeployedFiles::in_directory(&config.datadir),
@@ -159,7 +199,10 @@ mod tests {
         let text = render(&config, &endpoints, "light-node");
         for expected in [
             "jovian from genesis, L2 block every 2 s, L1 block every 3 s",
-            "sequencer EL -> batcher (span batches in blobs) -> L1 -> deriver -> light-node\n",
+            "sequencer -> batcher (span batches in blobs) -> L1 -> deriver -> 2 light-nodes; unsafe blocks to all by gossip\n",
+            "sequencer     http://127.0.0.1:17585  EL http://127.0.0.1:19545  engine http://127.0.0.1:19551",
+            "peers /ip4/127.0.0.1/tcp/17221/p2p/16Uiu2HA\n",
+            "--p2p.bootnodes=enr:-abc --p2p.listen.ip=127.0.0.1",
             "beacon API    http://127.0.0.1:18545\n",
             "light-node    http://127.0.0.1:17645  EL http://127.0.0.1:19645  engine http://127.0.0.1:19651",
             "metrics http://127.0.0.1:17301/metrics\n",
@@ -175,6 +218,7 @@ mod tests {
     #[test]
     fn the_way_of_a_block_is_that_of_this_devnet() {
         let mut config = DevnetConfig::new(PathBuf::from("/data"));
+        config.blocks = Blocks::ByScript;
         config.deriver = false;
         config.followers = 3;
         config.batcher.batches = BatchKind::Singular;

@@ -67,7 +67,7 @@ impl DevnetConfig {
             l1_safe_lag: 4,
             l1_finalized_lag: 8,
             deriver: true,
-            followers: 1,
+            followers: 2,
             engine: EngineKind::Http,
             stable_ports: false,
             datadir,
@@ -80,7 +80,7 @@ impl DevnetConfig {
                 da: DataAvailability::Blobs,
                 frame_bytes: None,
             },
-            blocks: Blocks::ByClock,
+            blocks: Blocks::BySequencer,
             traffic: true,
         }
     }
@@ -99,10 +99,31 @@ pub enum EngineKind {
 /// Who makes blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blocks {
-    /// The clock, on both layers.
+    /// A light-node that derives and sequences. All light-nodes are in its network, where they hear of its blocks; the L1 goes
+    /// by the clock, too.
     #[default]
-    ByClock,
-    /// Only commands: [`EmbeddedL1::mine`](light_node_devnet_l1::EmbeddedL1::mine) and
+    BySequencer,
+    /// The same, but the sequencer follows the deriver instead of deriving itself: a light sequencer. Needs
+    /// [`DevnetConfig::deriver`].
+    ByLightSequencer,
+    /// A script, by the clock on both layers. There is no network: what light-nodes have comes from L1 and from whom they
+    /// follow.
+    ByScript,
+    /// Nobody of the devnet: the sequencer is started by hand on the sequencer's execution layer. The L1 goes by the clock.
+    ByHand,
+    /// The script, but only on command: [`EmbeddedL1::mine`](light_node_devnet_l1::EmbeddedL1::mine) and
     /// [`SequencerHandle::build`](crate::SequencerHandle::build).
     OnCommand,
+}
+
+impl Blocks {
+    /// True if the light-nodes have a network.
+    pub(crate) const fn are_gossiped(self) -> bool {
+        matches!(self, Self::BySequencer | Self::ByLightSequencer)
+    }
+
+    /// True if the devnet's script makes them.
+    pub(crate) const fn are_scripted(self) -> bool {
+        matches!(self, Self::ByScript | Self::OnCommand)
+    }
 }

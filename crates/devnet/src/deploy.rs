@@ -149,7 +149,7 @@ fn l1_config(config: &DevnetConfig, genesis_time: u64) -> L1SimConfig {
         block_time: config.l1_block_time,
         safe_lag: config.l1_safe_lag,
         finalized_lag: config.l1_finalized_lag,
-        mining: config.blocks == Blocks::ByClock,
+        mining: config.blocks != Blocks::OnCommand,
         accounts: DEV_ACCOUNTS
             .map(|account| (account.address, ether(BALANCE_ETHER)))
             .to_vec(),

@@ -1,5 +1,5 @@
 //! An OP Stack chain in one process, for tests and for `light-node devnet`: an embedded L1, a sequencer with an embedded
-//! execution layer, a batcher, a reference source that knows what is safe, and light-nodes that follow it.
+//! execution layer, a batcher, a reference source that knows what is safe, and light-nodes that derive or follow.
 //!
 //! [`Deployment`] is the chain before it runs; [`Devnet`] is the running whole and hands out what commands its parts.
 
@@ -37,4 +37,5 @@ pub use source::{SourceFault, SourceFaultKind, SourceHandle, SourceRpcError};
 pub use status_lines::StatusLines;
 pub use topology::{
     Devnet, DevnetError, ElEndpoints, Endpoints, Follower, FollowerEndpoints, MAX_FOLLOWERS,
+    P2pEndpoints,
 };

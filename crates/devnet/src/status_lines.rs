@@ -58,6 +58,7 @@ impl Row {
 pub struct StatusLines {
     l1: EmbeddedL1,
     sequencer_el: Arc<EmbeddedEl>,
+    sequencer: Option<Follower>,
     source: SourceHandle,
     deriver: Option<Follower>,
     followers: Vec<Follower>,
@@ -69,6 +70,7 @@ impl StatusLines {
         Self {
             l1: devnet.l1().clone(),
             sequencer_el: devnet.sequencer_el().clone(),
+            sequencer: devnet.sequencer_node().cloned(),
             source: devnet.source().clone(),
             deriver: devnet.deriver().cloned(),
             followers: devnet.followers().to_vec(),
@@ -117,7 +119,7 @@ impl StatusLines {
 
     fn rows(&self) -> Vec<Row> {
         let (l1, status) = (self.l1.heads(), self.source.status());
-        let pending = self.sequencer_el.pool().len();
+        let safe = status.safe_l2.number;
         let mut rows = vec![
             Row {
                 name: "L1".to_owned(),
@@ -132,15 +134,7 @@ impl StatusLines {
                 ]),
                 ..Row::default()
             },
-            Row {
-                name: "sequencer".to_owned(),
-                head: self.sequencer_el.view().head().number(),
-                state: joined([
-                    Some(format!("{pending} transactions wait")),
-                    el_trouble(&self.sequencer_el),
-                ]),
-                ..Row::default()
-            },
+            self.sequencer_row(safe),
             Row {
                 name: "source".to_owned(),
                 head: status.unsafe_l2.number,
@@ -156,7 +150,6 @@ impl StatusLines {
                 ..Row::default()
             },
         ];
-        let safe = status.safe_l2.number;
         let deriver = self.deriver.iter();
         rows.extend(deriver.map(|node| node_row("deriver".to_owned(), node, safe)));
         rows.extend(
@@ -165,6 +158,25 @@ impl StatusLines {
                 .map(|(number, one)| node_row(format!("light-node {number}"), one, safe)),
         );
         rows
+    }
+
+    fn sequencer_row(&self, source_safe: u64) -> Row {
+        let pending = self.sequencer_el.pool().len();
+        let pending = format!("{pending} transactions wait");
+        let row = match &self.sequencer {
+            Some(node) => node_row("sequencer".to_owned(), node, source_safe),
+            None => Row {
+                name: "sequencer".to_owned(),
+                head: self.sequencer_el.view().head().number(),
+                state: el_trouble(&self.sequencer_el).unwrap_or_default(),
+                ..Row::default()
+            },
+        };
+        let state = [row.state, pending].join(", ");
+        Row {
+            state: state.trim_start_matches(", ").to_owned(),
+            ..row
+        }
     }
 }
 
@@ -175,6 +187,10 @@ fn node_row(name: String, follower: &Follower, source_safe: u64) -> Row {
         SafeSourceStatus::Follow(it) => it.not_ready.map_or("following", |reason| reason.name()),
         SafeSourceStatus::Derive(it) => it.not_ready.map_or("deriving", |reason| reason.name()),
     };
+    let peers = follower.node.network.as_ref().map(|network| {
+        let peers = network.stats().connected;
+        format!("{peers} peers")
+    });
     let (safe, finalized) = (state.safe_head, state.finalized_head);
     Row {
         name,
@@ -183,7 +199,7 @@ fn node_row(name: String, follower: &Follower, source_safe: u64) -> Row {
         finalized: known(finalized.is_zero(), finalized.number),
         l1_cursor: known(state.current_l1.is_zero(), state.current_l1.number),
         behind: known(safe.is_zero(), source_safe.saturating_sub(safe.number)),
-        state: joined([Some(doing.to_owned()), el_trouble(&follower.el)]),
+        state: joined([Some(doing.to_owned()), peers, el_trouble(&follower.el)]),
     }
 }
 
@@ -211,7 +227,7 @@ fn name(fault: impl Serialize) -> String {
     name.as_str().unwrap_or_default().to_owned()
 }
 
-fn joined(parts: [Option<String>; 2]) -> String {
+fn joined<const N: usize>(parts: [Option<String>; N]) -> String {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join(", ")
 }

@@ -6,7 +6,7 @@ mod error;
 mod ports;
 mod start;
 
-pub use endpoints::{ElEndpoints, Endpoints, FollowerEndpoints};
+pub use endpoints::{ElEndpoints, Endpoints, FollowerEndpoints, P2pEndpoints};
 pub use error::DevnetError;
 pub use ports::MAX_FOLLOWERS;
 
@@ -53,6 +53,7 @@ pub struct Devnet {
     l1: EmbeddedL1,
     sequencer: SequencerHandle,
     sequencer_el: Arc<EmbeddedEl>,
+    sequencer_node: Option<Follower>,
     batcher: BatcherHandle,
     l1_commands: L1Commands,
     source: SourceHandle,
@@ -107,7 +108,7 @@ impl Devnet {
         &self.l1
     }
 
-    /// The sequencer: build blocks.
+    /// The script that makes blocks: build one. Where a light-node sequences, it has ended.
     pub const fn sequencer(&self) -> &SequencerHandle {
         &self.sequencer
     }
@@ -115,6 +116,11 @@ impl Devnet {
     /// The execution layer of the sequencer.
     pub const fn sequencer_el(&self) -> &Arc<EmbeddedEl> {
         &self.sequencer_el
+    }
+
+    /// The light-node that sequences, if one does.
+    pub const fn sequencer_node(&self) -> Option<&Follower> {
+        self.sequencer_node.as_ref()
     }
 
     /// The batcher: pause, resume, write otherwise, send what is malformed.

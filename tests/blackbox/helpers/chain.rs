@@ -65,7 +65,7 @@ impl Settings {
     pub(crate) const fn by_clock(fork: Hardfork) -> Self {
         Self {
             fork,
-            blocks: Blocks::ByClock,
+            blocks: Blocks::ByScript,
             l1_block_seconds: 2,
             finalized_lag: 2,
             ..Self::on_command()
@@ -94,7 +94,7 @@ impl Chain {
             el_sync_delay: settings.el_sync_delay,
             el_behaviour: settings.el_behaviour,
             blocks: settings.blocks,
-            traffic: settings.blocks == Blocks::ByClock,
+            traffic: settings.blocks == Blocks::ByScript,
             ..DevnetConfig::new(dir.path().to_owned())
         };
         let devnet = Box::pin(Devnet::start(config, CancellationToken::new()))
@@ -153,6 +153,11 @@ impl Chain {
 
     const fn sequencer(&self) -> &SequencerHandle {
         self.devnet.sequencer()
+    }
+
+    /// The execution layer that has the chain.
+    pub(crate) const fn sequencer_el(&self) -> &Arc<EmbeddedEl> {
+        self.devnet.sequencer_el()
     }
 
     /// The execution layer that [`Self::flags`] name.

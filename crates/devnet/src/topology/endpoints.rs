@@ -9,6 +9,12 @@ impl Endpoints {
         let deriver = self.deriver.as_ref();
         deriver.map_or(&self.source, |deriver| &deriver.rpc)
     }
+
+    /// The node by which others find the network, if there is one.
+    pub(crate) fn bootnode(&self) -> Option<&P2pEndpoints> {
+        let mut nodes = self.deriver.iter().chain(&self.sequencer_node);
+        nodes.find_map(|node| node.p2p.as_ref())
+    }
 }
 
 /// URLs and files of a running devnet.
@@ -29,6 +35,8 @@ pub struct Endpoints {
     pub deriver: Option<FollowerEndpoints>,
     /// The sequencer's execution layer: transactions go here.
     pub sequencer: ElEndpoints,
+    /// The light-node that sequences, if one does.
+    pub sequencer_node: Option<FollowerEndpoints>,
     /// The light-nodes of this process that follow.
     pub followers: Vec<FollowerEndpoints>,
     /// An execution layer that nobody drives, for a node started by hand.
@@ -57,4 +65,16 @@ pub struct FollowerEndpoints {
     pub metrics: String,
     /// Its execution layer.
     pub el: ElEndpoints,
+    /// Where peers find it, if the devnet has a network.
+    pub p2p: Option<P2pEndpoints>,
+}
+
+/// The door of a light-node to the network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct P2pEndpoints {
+    /// Its node record, for `--p2p.bootnodes`.
+    pub enr: String,
+    /// Its address, for `--p2p.static`.
+    pub address: String,
 }

@@ -17,6 +17,9 @@ pub enum DevnetError {
         /// How many were asked for.
         given: usize,
     },
+    /// A light sequencer has nobody to follow.
+    #[error("a light sequencer needs a deriver to follow")]
+    NobodyDerives,
     /// The configuration is no chain.
     #[error(transparent)]
     Deploy(#[from] DeployError),
@@ -44,6 +47,9 @@ pub enum DevnetError {
     /// The light-node that derives does not start.
     #[error("the deriver does not start")]
     Deriver(#[source] NodeError),
+    /// The light-node that sequences does not start.
+    #[error("the sequencer does not start")]
+    Sequencer(#[source] NodeError),
     /// A follower does not start.
     #[error("follower {number} does not start")]
     Follower {

@@ -17,6 +17,8 @@ pub(crate) struct ElPorts {
 pub(crate) struct NodePorts {
     pub(crate) rpc: SocketAddr,
     pub(crate) metrics: SocketAddr,
+    /// TCP and UDP.
+    pub(crate) p2p: SocketAddr,
     pub(crate) el: ElPorts,
 }
 
@@ -26,12 +28,17 @@ pub(crate) struct NodePorts {
 /// |---|---|
 /// | L1 | 18545 |
 /// | source | 17545 |
+/// | sequencer | 17585 |
+/// | sequencer's metrics | 17299 |
+/// | sequencer's peers | 17221 |
 /// | sequencer's execution layer | 19545, Engine API 19551 |
 /// | deriver | 17595 |
 /// | deriver's metrics | 17300 |
+/// | deriver's peers | 17222 |
 /// | deriver's execution layer | 19595, Engine API 19601 |
 /// | follower n (from 1) | 17644 + n |
 /// | follower n's metrics | 17300 + n |
+/// | follower n's peers | 17222 + n |
 /// | follower n's execution layer | 19635 + 10 n, Engine API 19641 + 10 n |
 /// | spare execution layer | 19945, Engine API 19951 |
 #[derive(Clone, Copy, Debug)]
@@ -48,14 +55,20 @@ impl Ports {
         self.at(17_545)
     }
 
-    pub(crate) fn sequencer_el(self) -> ElPorts {
-        self.el(19_545)
+    pub(crate) fn sequencer(self) -> NodePorts {
+        NodePorts {
+            rpc: self.at(17_585),
+            metrics: self.at(17_299),
+            p2p: self.at(17_221),
+            el: self.el(19_545),
+        }
     }
 
     pub(crate) fn deriver(self) -> NodePorts {
         NodePorts {
             rpc: self.at(17_595),
             metrics: self.at(17_300),
+            p2p: self.at(17_222),
             el: self.el(19_595),
         }
     }
@@ -69,6 +82,7 @@ impl Ports {
         NodePorts {
             rpc: self.at(17_645 + index),
             metrics: self.at(17_301 + index),
+            p2p: self.at(17_223 + index),
             el: self.el(19_645 + 10 * index),
         }
     }
@@ -95,10 +109,16 @@ mod tests {
     fn fixed_ports_do_not_run_into_each_other() {
         let ports = Ports { stable: true };
         let mut all = vec![ports.l1(), ports.source()];
-        let mut els = vec![ports.sequencer_el(), ports.spare_el()];
+        let mut els = vec![ports.spare_el()];
         let followers = (0..).take(MAX_FOLLOWERS).map(|index| ports.follower(index));
-        for NodePorts { rpc, metrics, el } in followers.chain([ports.deriver()]) {
-            all.extend([rpc, metrics]);
+        for node in followers.chain([ports.deriver(), ports.sequencer()]) {
+            let NodePorts {
+                rpc,
+                metrics,
+                p2p,
+                el,
+            } = node;
+            all.extend([rpc, metrics, p2p]);
             els.push(el);
         }
         all.extend(els.into_iter().flat_map(|el| [el.http, el.authrpc]));

@@ -21,6 +21,8 @@ fn config(datadir: &TempDir) -> DevnetConfig {
         block_time: Duration::from_secs(1),
         l1_block_time: Duration::from_secs(1),
         deriver: false,
+        blocks: Blocks::ByScript,
+        followers: 1,
         ..DevnetConfig::new(datadir.path().to_owned())
     }
 }
@@ -36,6 +38,84 @@ async fn safe_at_least(follower: &Follower, number: u64) {
     let reached = state.wait_for(|state| state.safe_head.number >= number);
     let reached = tokio::time::timeout(LIMIT, reached).await;
     assert!(reached.is_ok(), "{:?}", follower.node.safe_source.status());
+}
+
+/// Waits until a node's unsafe head has this number at least.
+async fn unsafe_at_least(node: &Follower, number: u64) {
+    let mut state = node.node.engine.watch();
+    let reached = state.wait_for(|state| state.unsafe_head.number >= number);
+    let reached = tokio::time::timeout(LIMIT, reached).await;
+    assert!(reached.is_ok(), "{:?}", node.node.engine.status());
+}
+
+/// Waits until a node has so many peers at least.
+async fn peers_at_least(node: &Follower, number: usize) {
+    let mut stats = node.node.network.as_ref().unwrap().watch_stats();
+    let reached = stats.wait_for(|stats| stats.connected >= number);
+    let reached = tokio::time::timeout(LIMIT, reached).await;
+    assert!(reached.is_ok(), "{:?}", node.node.network);
+}
+
+/// Everybody finds everybody, hears of blocks before they are safe, and ends up on one chain.
+async fn a_sequencer_gossips(blocks: Blocks) {
+    let datadir = tempfile::tempdir().unwrap();
+    let config = DevnetConfig {
+        deriver: true,
+        followers: 2,
+        blocks,
+        ..config(&datadir)
+    };
+    let devnet = Devnet::start(config, CancellationToken::new())
+        .await
+        .unwrap();
+    let sequencer = devnet.sequencer_node().unwrap();
+    let deriver = devnet.deriver().unwrap();
+    let nodes: Vec<_> = devnet
+        .followers()
+        .iter()
+        .chain([deriver, sequencer])
+        .collect();
+    for node in &nodes {
+        peers_at_least(node, nodes.len() - 1).await;
+    }
+    let heard = sequencer.node.engine.state().unsafe_head.number + 5;
+    for node in &nodes {
+        unsafe_at_least(node, heard).await;
+        let state = node.node.engine.state();
+        assert!(
+            state.unsafe_head.number > state.safe_head.number,
+            "{state:?}"
+        );
+    }
+    for node in &nodes {
+        safe_at_least(node, heard).await;
+        let safe = node.node.engine.state().safe_head;
+        let view = devnet.sequencer_el().view();
+        let sequenced = view.block_by_number(safe.number).unwrap();
+        assert_eq!(sequenced.hash, safe.hash);
+    }
+    within(devnet.stop()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_light_node_sequences_and_all_hear_of_its_blocks() {
+    a_sequencer_gossips(Blocks::BySequencer).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_light_sequencer_follows_the_deriver_of_its_own_blocks() {
+    a_sequencer_gossips(Blocks::ByLightSequencer).await;
+}
+
+#[tokio::test]
+async fn a_light_sequencer_without_a_deriver_is_refused() {
+    let datadir = tempfile::tempdir().unwrap();
+    let config = DevnetConfig {
+        blocks: Blocks::ByLightSequencer,
+        ..config(&datadir)
+    };
+    let error = Devnet::start(config, CancellationToken::new()).await;
+    assert!(matches!(error, Err(DevnetError::NobodyDerives)));
 }
 
 /// Sequencer, batcher, L1, a node that derives, a node that follows it: nothing else says what is safe.
