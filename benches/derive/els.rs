@@ -37,6 +37,15 @@ impl ElKind {
         }
     }
 
+    /// How many times as long as by bare calls a derived block may take beside it. The devnet's is as fast as none that people run,
+    /// and shares its process with the L1 that is served here.
+    pub(crate) const fn times_at_most(&self) -> f64 {
+        match self {
+            Self::Embedded => 1.15,
+            Self::OpGeth(_) => 1.05,
+        }
+    }
+
     /// A new one at genesis, which answers.
     pub(crate) async fn start(&self, chain: &Chain) -> El {
         let files = &chain.devnet.endpoints().files;

@@ -49,7 +49,7 @@ pub(crate) async fn engine(chain: &mut Chain, replay: &Replay, report: &mut Repo
         let what = beside("processor time of the program, a block");
         Report::note(&what, derived.program_ms, "ms");
         let what = beside("time a derived block takes, of a bare one");
-        report.at_most(&what, derived.block_ms / bare, 1.05, "x");
+        report.at_most(&what, derived.block_ms / bare, kind.times_at_most(), "x");
     }
     if chain.is_posted_whole() {
         requests(chain, replay, report).await;
