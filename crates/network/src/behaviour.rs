@@ -41,6 +41,11 @@ const PENDING_INBOUND_MAX: u32 = 32;
 const PENDING_OUTBOUND_MAX: u32 = 32;
 /// Share of the machine's memory above which no new connection is taken.
 const MEMORY_SHARE_MAX: f64 = 0.8;
+/// Where the limit of a control group stands, in its two versions; no number stands there if there is none.
+const MEMORY_LIMIT_FILES: [&str; 2] = [
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+];
 /// Topics that a peer may be subscribed to at a time: ours, and room for a mistake.
 const TOPICS_PER_PEER_MAX: usize = 8;
 /// Changes of subscriptions in one RPC.
@@ -125,11 +130,28 @@ fn behaviour(
     Ok(Behaviour {
         gater: GaterBehaviour::new(Arc::clone(gater), local, InboundLimits::default()),
         limits: connection_limits::Behaviour::new(limits),
-        memory: memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE_MAX),
+        memory: memory_limit(),
         ping: Toggle::from(pings),
         identify: identify::Behaviour::new(identify),
         gossip: gossip(config)?,
     })
+}
+
+/// The share of what this process may have: of the machine's memory, or of its control group's if that is less. The library knows
+/// of the machine only.
+fn memory_limit() -> memory_connection_limits::Behaviour {
+    let machine = memory_connection_limits::Behaviour::with_max_percentage(MEMORY_SHARE_MAX);
+    let group = MEMORY_LIMIT_FILES.iter().find_map(|path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.trim().parse::<u64>().ok()
+    });
+    let share = group.map(|bytes| (bytes as f64 * MEMORY_SHARE_MAX) as usize);
+    match share {
+        Some(bytes) if bytes < machine.max_allowed_bytes() => {
+            memory_connection_limits::Behaviour::with_max_bytes(bytes)
+        }
+        _ => machine,
+    }
 }
 
 fn gossip(config: &NetworkConfig) -> Result<Gossip, SwarmError> {

@@ -372,6 +372,18 @@ impl NetworkMetrics {
         self.verdicts.get_or_create(&labels).get()
     }
 
+    /// How many own blocks became this.
+    pub(crate) fn count_published(&self, result: Published) -> u64 {
+        self.published
+            .get_or_create(&[("result", result.as_str())])
+            .get()
+    }
+
+    /// How often the swarm was made again.
+    pub(crate) fn count_restarts(&self) -> u64 {
+        self.restarts.get()
+    }
+
     /// How many blocks had none.
     pub(crate) fn dropped(&self, reason: Unjudged) -> u64 {
         self.unjudged

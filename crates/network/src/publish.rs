@@ -219,3 +219,7 @@ impl Publisher {
         self.is_foreign = is_foreign;
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

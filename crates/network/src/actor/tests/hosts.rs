@@ -2,10 +2,10 @@
 
 use super::{
     raw::{RawConfig, raw_peer, raw_peer_of},
-    world::{block, host, host_with_key, soon, two_hosts, until},
+    world::{block, host, host_of, host_with_key, soon, two_hosts, until},
 };
 use crate::{
-    Connectedness, NetworkConfigError, NetworkRequestError, PublishError, test_chain,
+    Connectedness, NetworkConfigError, NetworkRequestError, PublishError, behaviour, test_chain,
     topics::BlockVersion,
 };
 use alloy_primitives::Address;
@@ -245,6 +245,31 @@ async fn a_node_comes_back_as_the_same_peer() {
     let peer_id = first.peer_id();
     first.stop().await;
     assert_eq!(host_with_key(key, |_| {}).peer_id(), peer_id);
+}
+
+#[tokio::test]
+async fn a_swarm_that_dies_is_made_again_with_the_same_identity_on_the_same_port() {
+    let a = host_of(
+        secp256k1::Keypair::generate(),
+        |_| {},
+        |actor| {
+            let mut dying = behaviour::swarm(&actor.network.config, &actor.network.gater).unwrap();
+            let listener = dying.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap());
+            assert!(dying.remove_listener(listener.unwrap()));
+            actor.swarm = dying;
+        },
+    );
+    until("a restart", async || a.metrics.count_restarts() == 1).await;
+    let mut b = host(|_| {});
+    until("the new swarm", async || {
+        b.handle.connect(a.address()).await.is_ok()
+    })
+    .await;
+    a.has_gossip_with(1).await;
+    b.has_gossip_with(1).await;
+    let sent = block(BlockVersion::V4, 1);
+    a.handle.publish(sent.clone()).unwrap();
+    assert_eq!(*b.inserted().await, sent);
 }
 
 #[tokio::test]

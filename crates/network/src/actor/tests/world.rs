@@ -64,6 +64,15 @@ pub(super) fn host_with_key(
     key: secp256k1::Keypair,
     configure: impl FnOnce(&mut NetworkConfig),
 ) -> Host {
+    host_of(key, configure, |_| {})
+}
+
+/// A node whose actor `tamper` has had in its hands before it ran.
+pub(super) fn host_of(
+    key: secp256k1::Keypair,
+    configure: impl FnOnce(&mut NetworkConfig),
+    tamper: impl FnOnce(&mut NetworkActor),
+) -> Host {
     let mut config = NetworkConfig::new(test_chain::config(), key);
     config.listen = Listen {
         ip: Ipv4Addr::LOCALHOST.into(),
@@ -94,6 +103,7 @@ pub(super) fn host_with_key(
     let (mut actor, handle) =
         NetworkActor::new(config, engine_handle, signer_handle, heads).unwrap();
     actor.network.signer_state = signer_state;
+    tamper(&mut actor);
     let metrics = actor.metrics().clone();
     let token = CancellationToken::new();
     let run = actor
