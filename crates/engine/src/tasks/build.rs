@@ -70,7 +70,9 @@ async fn may_stand_on(el: &dyn EngineApi, ctx: &Context, parent: B256) -> Result
     }
     let (Some(floor), Some(block)) = (
         ctx.anchor_floor(),
-        el.block(BlockId::hash(parent)).await?.map(|it| it.block_ref),
+        el.block(BlockId::hash(parent))
+            .await?
+            .map(|it| it.block_ref),
     ) else {
         return Ok(false);
     };
