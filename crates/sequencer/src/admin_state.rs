@@ -94,6 +94,7 @@ pub(crate) fn write(path: &Path, is_started: bool) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

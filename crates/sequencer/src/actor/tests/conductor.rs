@@ -73,12 +73,11 @@ async fn a_block_that_may_have_been_taken_is_offered_again_and_nothing_else_is_b
         Answer::Fails,
     ]);
     world.published(5).await;
-    let state = conductor.lock();
-    for (parent, hash) in &state.offered {
-        let others = state.offered.iter().filter(|(other, _)| other == parent);
+    let offered = conductor.lock().offered.clone();
+    for (parent, hash) in &offered {
+        let others = offered.iter().filter(|(other, _)| other == parent);
         assert!(others.map(|(_, it)| it).all(|it| it == hash));
     }
-    drop(state);
     check(&world, &conductor);
     world.stop().await;
 }
