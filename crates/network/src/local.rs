@@ -118,8 +118,16 @@ impl Local {
     }
 
     fn addresses(&self) -> Vec<Multiaddr> {
-        let all = self.advertised.iter().chain(&self.listened);
-        all.map(|address| address.clone().with(Protocol::P2p(self.peer_id)))
+        let advertised = self.advertised.as_ref();
+        // Often the node listens where it says that it is reached.
+        let others = self
+            .listened
+            .iter()
+            .filter(|address| Some(*address) != advertised);
+        advertised
+            .into_iter()
+            .chain(others)
+            .map(|address| address.clone().with(Protocol::P2p(self.peer_id)))
             .collect()
     }
 }
@@ -139,4 +147,46 @@ fn is_loopback(address: &Multiaddr) -> bool {
         Protocol::Ip6(ip) => ip.is_loopback(),
         _ => false,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{key::node_key_from_hex, test_chain};
+
+    fn local(advertised: &str) -> Local {
+        let key = node_key_from_hex(&"11".repeat(32)).unwrap();
+        let mut config = NetworkConfig::new(test_chain::config(), key);
+        config.advertise.ip = Some(advertised.parse().unwrap());
+        Local::new(&config, 9222)
+    }
+
+    fn addresses(local: &Local) -> Vec<String> {
+        let of = |address: Multiaddr| address.to_string();
+        let all = local.addresses().into_iter().map(of);
+        all.map(|address| address.split("/p2p/").next().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn an_address_that_is_advertised_and_listened_at_is_told_once() {
+        let mut local = local("127.0.0.1");
+        assert_eq!(addresses(&local), ["/ip4/127.0.0.1/tcp/9222"]);
+        let listened = ["/ip4/127.0.0.1/tcp/9222", "/ip4/10.0.0.1/tcp/9222"];
+        local.listens(listened.map(|it| it.parse().unwrap()).into_iter());
+        assert_eq!(
+            addresses(&local),
+            ["/ip4/127.0.0.1/tcp/9222", "/ip4/10.0.0.1/tcp/9222"]
+        );
+    }
+
+    #[test]
+    fn what_is_advertised_is_told_first() {
+        let local = local("203.0.113.7");
+        assert_eq!(
+            addresses(&local),
+            ["/ip4/203.0.113.7/tcp/9222", "/ip4/127.0.0.1/tcp/9222"]
+        );
+    }
 }
