@@ -20,7 +20,7 @@ use light_node_engine_api::{
 };
 use light_node_l1::MemoryL1Source;
 use light_node_protocol::{L1BlockRef, L1ChainConfig};
-use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
+use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
 use std::time::Duration;
 use world::{Settings, World};
 
