@@ -44,7 +44,7 @@ pub(crate) const BATCH_MAX: usize = 32;
 /// Subscriptions of one WebSocket connection.
 pub(crate) const SUBSCRIPTIONS_MAX: u32 = 16;
 
-/// Messages that wait for a WebSocket client that does not read. Then nothing more is read from it.
+/// Pushes, and answers, that wait for a WebSocket client that does not read. Then nothing more is read from it.
 pub(crate) const MESSAGES_BUFFERED_MAX: usize = 64;
 
 /// Calls of one WebSocket connection that are worked on at the same time; then nothing more is read from it.
@@ -52,6 +52,9 @@ pub(crate) const CALLS_MAX: usize = 16;
 
 /// Bytes of such calls.
 pub(crate) const CALL_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of answers that wait for a WebSocket client; a longer one waits until nothing else does. Then nothing more is read.
+pub(crate) const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// Calls of all clients that ask another actor or the execution layer at the same time. So few that a flood of them is a small
 /// part of what the execution layer does.

@@ -128,7 +128,7 @@ fn register_questions(module: &mut Module) -> Registered {
         let table = async move { network.discovery_table().await.map_err(refused) };
         context.turns.questions.ask(table).await
     })?;
-    let lists: [(_, fn(&PeerDump) -> Value); 3] = [
+    let lists: [(_, ToJson); 3] = [
         ("opp2p_listBlockedPeers", json::banned_peers),
         ("opp2p_listBlockedAddrs", json::banned_ips),
         ("opp2p_listBlockedSubnets", json::banned_subnets),
@@ -141,6 +141,9 @@ fn register_questions(module: &mut Module) -> Registered {
     }
     Ok(())
 }
+
+/// How a part of what is known of peers is written.
+type ToJson = fn(&PeerDump) -> Value;
 
 async fn dump(context: &Opp2p, connected_only: bool) -> Result<PeerDump, ErrorObjectOwned> {
     let network = context.network.clone();

@@ -32,6 +32,9 @@ use tokio::{
 /// Long enough for everything that must happen.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// Length of a large answer.
+const BLOB_BYTES: usize = 400_000;
+
 const LIMITS: Limits = Limits {
     connections: 8,
     page_connections: 2,
@@ -123,7 +126,7 @@ fn methods(calls: Arc<AtomicU64>) -> RpcModule<()> {
         })
         .unwrap();
     module
-        .register_method("blob", |_, _, _| "x".repeat(100_000))
+        .register_method("blob", |_, _, _| "x".repeat(BLOB_BYTES))
         .unwrap();
     module
         .register_async_method("sleep", |_, _, _| std::future::pending::<()>())

@@ -1,11 +1,11 @@
 //! JSON-RPC over WebSocket. One task a connection reads and writes: what it has taken in and not answered is bounded in calls
-//! and bytes, what waits for the client is bounded in messages, and at either bound nothing more is read. A client that does
-//! not read, or does not answer pings, is dropped.
+//! and bytes, what waits for the client is bounded in messages, and answers in bytes too; at any bound nothing more is read. A
+//! client that does not read, or does not answer pings, is dropped.
 
 use crate::{
     config::{
-        CALL_BYTES_MAX, CALLS_MAX, MESSAGES_BUFFERED_MAX, PINGS_UNANSWERED_MAX, RESPONSE_BYTES_MAX,
-        STOP_PATIENCE, SUBSCRIPTIONS_MAX,
+        ANSWER_BYTES_MAX, CALL_BYTES_MAX, CALLS_MAX, MESSAGES_BUFFERED_MAX, PINGS_UNANSWERED_MAX,
+        RESPONSE_BYTES_MAX, STOP_PATIENCE, SUBSCRIPTIONS_MAX,
     },
     server::{
         Request, Response,
@@ -38,7 +38,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 use tracing::debug;
 
@@ -49,6 +52,31 @@ const BUFFER_BYTES: usize = 4096;
 
 pub(crate) fn is_upgrade(request: &Request) -> bool {
     is_upgrade_request(request)
+}
+
+/// The way of answers to the client. Pushes have another one: they are small, and their number is bounded.
+struct Answers {
+    waiting: mpsc::Sender<Answer>,
+    /// Bytes that may wait beside those that do.
+    room: Arc<Semaphore>,
+}
+
+/// An answer and the room that it takes until it is written.
+type Answer = (Box<RawValue>, OwnedSemaphorePermit);
+
+impl Answers {
+    fn new() -> (Self, mpsc::Receiver<Answer>) {
+        let (waiting, answers) = mpsc::channel(MESSAGES_BUFFERED_MAX);
+        let room = Arc::new(Semaphore::new(ANSWER_BYTES_MAX));
+        (Self { waiting, room }, answers)
+    }
+
+    /// Waits for room. `None` when nobody writes any more.
+    async fn send(&self, answer: Box<RawValue>) -> Option<()> {
+        let bytes = answer.get().len().min(ANSWER_BYTES_MAX) as u32;
+        let room = self.room.clone().acquire_many_owned(bytes).await.ok()?;
+        self.waiting.send((answer, room)).await.ok()
+    }
 }
 
 /// Answers an upgrade request, and serves the connection from then on.
@@ -88,16 +116,17 @@ async fn session(
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     let (messages, waiting) = mpsc::channel(MESSAGES_BUFFERED_MAX);
     let sink = MethodSink::new_with_limit(messages, RESPONSE_BYTES_MAX as u32);
+    let (answers, answered) = Answers::new();
     let caller = Caller {
-        pushes: Some((sink.clone(), BoundedSubscriptions::new(SUBSCRIPTIONS_MAX))),
+        pushes: Some((sink, BoundedSubscriptions::new(SUBSCRIPTIONS_MAX))),
         connection: ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed)),
     };
     let heard = AtomicBool::new(true);
     // Polled together: while one waits for the socket the other goes on.
     let reason = tokio::select! {
         biased;
-        reason = write(sender, waiting, &heard, connection) => reason,
-        reason = read(receiver, site, &caller, &sink, &heard) => reason,
+        reason = write(sender, waiting, answered, &heard, connection) => reason,
+        reason = read(receiver, site, &caller, &answers, &heard) => reason,
     };
     debug!(reason, "WebSocket connection ended");
 }
@@ -106,6 +135,7 @@ async fn session(
 async fn write(
     mut sender: Sender<Io>,
     mut waiting: mpsc::Receiver<Box<RawValue>>,
+    mut answers: mpsc::Receiver<Answer>,
     heard: &AtomicBool,
     connection: &Connection,
 ) -> &'static str {
@@ -128,6 +158,7 @@ async fn write(
                 }
                 within(limits.write, ping(&mut sender)).await
             }
+            Some((answer, _room)) = answers.recv() => within(limits.write, send(&mut sender, answer)).await,
             message = waiting.recv() => match message {
                 Some(message) => within(limits.write, send(&mut sender, message)).await,
                 None => return "nothing is left to say",
@@ -157,12 +188,12 @@ async fn within(patience: Duration, work: impl Future<Output = Result<(), Socket
     matches!(timeout(patience, work).await, Ok(Ok(())))
 }
 
-/// Reads calls and works on them, a few at a time. Its answers wait in `sink`, and it waits while that is full.
+/// Reads calls and works on them, a few at a time. It waits while too much waits for the client.
 async fn read(
     receiver: Receiver<Io>,
     site: &RpcSite,
     caller: &Caller,
-    sink: &MethodSink,
+    answers: &Answers,
     heard: &AtomicBool,
 ) -> &'static str {
     // Receiving must not be dropped half-way, so it is a stream that keeps its place.
@@ -184,7 +215,7 @@ async fn read(
             biased;
             Some((answer, bytes)) = calls.next() => {
                 call_bytes -= bytes;
-                if let Some(answer) = answer && sink.send(answer).await.is_err() {
+                if let Some(answer) = answer && answers.send(answer).await.is_none() {
                     return "it is gone";
                 }
             }
