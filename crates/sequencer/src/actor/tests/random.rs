@@ -20,7 +20,7 @@ use std::{
 };
 
 /// An execution layer with a pool: the same attributes at another time make another block. As real ones it takes a question
-/// that it was asked before for the same one.
+/// that it was asked before for the same one, until the block is sealed.
 #[derive(Debug)]
 struct Pooled {
     el: Arc<MemoryEl>,
@@ -89,7 +89,10 @@ impl EngineApi for Pooled {
         id: PayloadId,
         timestamp: u64,
     ) -> Result<OpExecutionPayloadEnvelope, ElError> {
-        self.el.get_payload(id, timestamp).await
+        let sealed = self.el.get_payload(id, timestamp).await;
+        // Whoever asks for it from now on gets what the pool has then.
+        self.builds.lock().unwrap().clear();
+        sealed
     }
 
     fn as_reader(self: Arc<Self>) -> Arc<dyn ElReader> {
