@@ -24,7 +24,8 @@ pub(crate) enum Scoring {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Peers")]
 pub(crate) struct P2pArgs {
-    /// No gossip, no discovery, no peers. So it is, too, where no other --p2p flag is given and the node does not sequence.
+    /// No gossip, no discovery, no peers. So it is, too, where no --p2p flag is given and the node does not sequence;
+    /// --p2p.disable=false is enough to have them.
     #[arg(id = "p2p.disable", long, env = "LIGHT_NODE_P2P_DISABLE", value_parser = BoolishValueParser::new())]
     pub(crate) disable: bool,
 
@@ -128,7 +129,8 @@ pub(crate) struct P2pArgs {
     )]
     pub(crate) advertise_udp: u16,
 
-    /// Nodes through which others are found: enr:... or enode://... of any chain, repeated or comma separated. None is built in.
+    /// Nodes through which others are found: enr:... or enode://... of any chain, repeated or comma separated. They take the place of
+    /// those that are built in for the chains of --network; other chains have none.
     #[arg(
         id = "p2p.bootnodes",
         long,

@@ -12,7 +12,7 @@ use eyre::{Report, WrapErr, bail, eyre};
 use libp2p::identity::secp256k1::Keypair;
 use light_node_network::{
     Advertise, BanConfig, DiscoveryConfig, GossipConfig, Listen, NetworkConfig, PeerLimits,
-    Timeouts, load_or_create_node_key, node_key_from_hex,
+    Timeouts, built_in_bootnodes, load_or_create_node_key, node_key_from_hex,
 };
 use light_node_protocol::RollupConfig;
 use std::{
@@ -62,7 +62,7 @@ pub(crate) fn judge(
         udp_port: some_port(p2p.advertise_udp),
     };
     config.discovery = (!p2p.no_discovery).then(|| DiscoveryConfig {
-        bootnodes: p2p.bootnodes.clone(),
+        bootnodes: bootnodes(p2p, rollup_config),
         store_path: None,
         interval: p2p.discovery_interval,
     });
@@ -95,6 +95,15 @@ pub(crate) fn judge(
     config.is_pinging = p2p.ping;
     config.signer = signer.filter(|_| args.sequencer.enabled);
     Some(config)
+}
+
+/// Those that are named; else those of a known chain.
+fn bootnodes(p2p: &P2pArgs, rollup_config: &RollupConfig) -> Vec<String> {
+    if !p2p.bootnodes.is_empty() {
+        return p2p.bootnodes.clone();
+    }
+    let built_in = built_in_bootnodes(rollup_config).into_iter();
+    built_in.map(str::to_owned).collect()
 }
 
 /// Numbers that contradict each other.

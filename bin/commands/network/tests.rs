@@ -53,7 +53,11 @@ fn with_args<T>(flags: &[&str], look: impl FnOnce(&NodeArgs) -> T) -> T {
 }
 
 fn judged(flags: &[&str]) -> (Option<NetworkConfig>, String) {
-    let rollup = Arc::new(RollupConfig::by_network("op-sepolia").unwrap());
+    judged_for(RollupConfig::by_network("op-sepolia").unwrap(), flags)
+}
+
+fn judged_for(rollup: RollupConfig, flags: &[&str]) -> (Option<NetworkConfig>, String) {
+    let rollup = Arc::new(rollup);
     let mut faults = Vec::new();
     let config = with_args(flags, |args| judge(args, &rollup, &mut faults));
     let faults: Vec<_> = faults.iter().map(|fault| format!("{fault:#}")).collect();
@@ -185,6 +189,34 @@ fn contradictions_are_answered_with_what_to_do() {
 fn a_node_without_peers_opens_nothing() {
     assert!(judged(&[]).0.is_none());
     assert!(judged(&["--p2p.disable", "--p2p.listen.tcp=1"]).0.is_none());
+}
+
+#[test]
+fn a_word_on_peers_or_the_sequencer_opens_and_so_does_saying_that_it_is_not_off() {
+    let opens = |flags: &[&str]| judged(flags).0.is_some();
+    assert!(opens(&["--p2p.disable=false"]));
+    assert!(opens(&["--p2p.peers.hi=30"]));
+    assert!(opens(&["--sequencer.enabled"]));
+    assert!(!opens(&["--sequencer.enabled", "--p2p.disable"]));
+    assert!(!opens(&["--sequencer.enabled=false"]));
+}
+
+#[test]
+fn a_known_chain_has_bootnodes_until_others_are_named() {
+    let bootnodes = |rollup: &RollupConfig, flag: &str| {
+        let config = judged_for(rollup.clone(), &[flag]).0.unwrap();
+        config.discovery.map(|discovery| discovery.bootnodes)
+    };
+    let mainnet = RollupConfig::by_network("op-mainnet").unwrap();
+    let built_in = bootnodes(&mainnet, "--p2p.disable=false").unwrap();
+    assert!(built_in.len() > 5, "{built_in:?}");
+    let own = bootnodes(&mainnet, "--p2p.bootnodes=enr:-a");
+    assert_eq!(own.unwrap(), ["enr:-a"]);
+    assert_eq!(bootnodes(&mainnet, "--p2p.no-discovery"), None);
+    let mut unknown = mainnet;
+    unknown.l2_chain_id = 7;
+    let none = bootnodes(&unknown, "--p2p.disable=false");
+    assert!(none.unwrap().is_empty());
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod behaviour;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod bench_door;
 mod block_hash;
+mod bootnodes;
 mod budget;
 mod config;
 mod discovery;
@@ -45,6 +46,7 @@ mod verdict;
 
 pub use actor::{NetworkActor, NetworkConfigError};
 pub use behaviour::SwarmError;
+pub use bootnodes::built_in_bootnodes;
 pub use config::{
     Advertise, BanConfig, BlockSigner, DiscoveryConfig, GossipConfig, Listen, NetworkConfig,
     PeerLimits, RemoteSigner, Timeouts,
