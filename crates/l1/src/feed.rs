@@ -153,6 +153,13 @@ impl L1Feed {
         (feed, L1FeedHandle::new(sender, cursor_sender))
     }
 
+    /// The same, without showing what it holds: there is one gauge of that, and it is of the feed that derivation reads.
+    #[must_use]
+    pub fn unmeasured(mut self) -> Self {
+        self.metrics = L1Metrics::default();
+        self
+    }
+
     /// Feeds until `token` is cancelled, or until every handle is dropped.
     ///
     /// # Errors

@@ -31,6 +31,12 @@ pub enum NodeError {
          is not an address of this host; --p2p.disable does without peers)"
     )]
     PeerPort(#[source] NetworkConfigError),
+    /// The UDP port of discovery cannot be bound.
+    #[error(
+        "no port for discovery (another program has it: choose another with --p2p.listen.udp, which is the number of \
+         --p2p.listen.tcp unless given; --p2p.no-discovery does without)"
+    )]
+    DiscoveryPort(#[source] NetworkConfigError),
     /// The network cannot be made.
     #[error(transparent)]
     Network(NetworkConfigError),

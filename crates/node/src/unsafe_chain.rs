@@ -7,7 +7,9 @@ use light_node_actor::Supervisor;
 use light_node_engine_api::ElReader;
 use light_node_l1::{BeaconClient, L1Feed, L1FeedConfig, SignerConfig, SignerWatcher};
 use light_node_metrics::{Catalogue, RequestMetrics};
-use light_node_network::{NetworkActor, NetworkConfig, NetworkConfigError, NetworkHandle};
+use light_node_network::{
+    DiscoveryError, NetworkActor, NetworkConfig, NetworkConfigError, NetworkHandle,
+};
 use light_node_sequencer::{SequencerActor, SequencerConfig, SequencerHandle, SequencerPeers};
 use std::{convert::Infallible, fmt, sync::Arc, time::Duration};
 
@@ -148,7 +150,7 @@ impl Sequencer {
             actor,
             handle,
             peers,
-            feed,
+            feed: feed.unmeasured(),
         })
     }
 }
@@ -158,6 +160,9 @@ impl From<NetworkConfigError> for NodeError {
         match error {
             NetworkConfigError::Bind { .. } | NetworkConfigError::Listen { .. } => {
                 Self::PeerPort(error)
+            }
+            NetworkConfigError::Discovery(DiscoveryError::Bind { .. }) => {
+                Self::DiscoveryPort(error)
             }
             other => Self::Network(other),
         }

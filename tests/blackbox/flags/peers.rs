@@ -3,11 +3,17 @@
 use crate::helpers::{
     chain::{Chain, Settings},
     flags::Flags,
-    process::{NodeProcess, run_to_end},
+    process::{NodeProcess, command, run_to_end},
     recorder::{Recorder, asks},
 };
 use serde_json::{Value, json};
-use std::{fs, net::TcpListener, time::Duration};
+use std::{
+    fs,
+    net::{TcpListener, UdpSocket},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::Duration,
+};
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -45,9 +51,30 @@ fn a_port_for_peers_that_is_taken_is_named() {
     }
 }
 
+#[test]
+fn a_port_for_discovery_that_is_taken_is_named() {
+    let (_dir, flags) = lonely();
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let flags = flags.with("--p2p.listen.udp", address.port());
+    let (code, printed) = run_to_end(&flags.args());
+    assert_eq!(code, Some(1), "{printed}");
+    for words in [
+        "--p2p.listen.udp",
+        "--p2p.no-discovery",
+        &address.to_string(),
+    ] {
+        assert!(
+            printed.contains(words),
+            "`{words}` is missing in: {printed}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_tells_peers_who_it_is_by_the_key_given() {
     let (_dir, flags) = lonely();
+    let flags = flags.with_switch("--p2p.no-discovery");
     let node = NodeProcess::start(&flags.clone().with("--p2p.priv.raw", "5c".repeat(32)));
     let this = node.rpc().call("opp2p_self", json!([])).await.unwrap();
     let id = this["peerID"].as_str().unwrap().to_owned();
@@ -86,4 +113,27 @@ async fn the_signer_is_read_from_l1_as_often_as_said() {
     l1.until_asked(2, LIMIT, is_head).await;
     // Without peers nobody asks who signs.
     assert_eq!(l1.count(is_read), 0);
+}
+
+/// The image and the systemd unit say by a variable where things may be kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_keeps_its_key_where_it_may_write_and_elsewhere_in_memory() {
+    let (dir, flags) = lonely();
+    let flags = flags.without("--p2p.dir").with_switch("--p2p.no-discovery");
+    let start = |state: &Path| {
+        let mut command = command(&flags.args());
+        command.env("STATE_DIRECTORY", state);
+        NodeProcess::spawn(command)
+    };
+    let state = dir.path().join("state");
+    drop(start(&state));
+    let key = state.join("p2p/11155420/node.key");
+    let mode = fs::metadata(&key).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+    // As on a file system that is read-only.
+    let node = start(&key.join("below"));
+    let is_said = |line: &String| line.contains("are kept in memory");
+    assert!(node.printed().iter().any(is_said), "{:?}", node.printed());
+    let this = node.rpc().call("opp2p_self", json!([])).await.unwrap();
+    assert!(this["peerID"].is_string(), "{this}");
 }
