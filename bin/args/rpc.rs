@@ -25,8 +25,8 @@ pub(crate) struct RpcArgs {
     )]
     pub(crate) port: u16,
 
-    /// Serve the admin namespace. Whoever reaches the port can then post unsafe blocks and
-    /// reset derivation.
+    /// Serve the admin namespace and the commands of opp2p. Whoever reaches the port can then post unsafe blocks, reset derivation,
+    /// start and stop the sequencer, choose and block peers, and silence the log.
     #[arg(long = "rpc.enable-admin", env = "LIGHT_NODE_RPC_ENABLE_ADMIN", value_parser = BoolishValueParser::new())]
     pub(crate) enable_admin: bool,
 }

@@ -9,12 +9,13 @@ mod el;
 mod finding;
 mod l1;
 mod local;
+mod peers;
 mod source;
 mod words;
 
 use crate::{
     args::{doctor::DoctorArgs, l1::SLOT_DURATION, layers::Notice, node::NodeArgs},
-    commands::{healthcheck::reachable, node, print_line},
+    commands::{healthcheck::reachable, network, node, print_line, sequencer},
 };
 use finding::{Check, Finding, Report, Severity};
 use light_node_follow::{FollowSource, HttpSource};
@@ -74,6 +75,8 @@ struct Setup {
     listen: SocketAddr,
     /// Where metrics are served, if they are.
     metrics: Option<SocketAddr>,
+    /// The ports for peers, if there are to be any.
+    doors: Vec<peers::Door>,
 }
 
 /// What everybody said.
@@ -119,6 +122,7 @@ async fn examine(args: &NodeArgs, notices: &[Notice]) -> Vec<Finding> {
             port,
         ));
     }
+    findings.extend(peers::look(&setup.doors, port));
     let Some(rollup) = &setup.rollup else {
         findings.push(Finding::info(
             Check::Config,
@@ -168,6 +172,7 @@ fn read(args: &NodeArgs) -> (Setup, Vec<Finding>) {
         findings.push(faulty(missing.to_owned()));
     }
     kept(node::ports(args), &mut findings);
+    let doors = unsafe_chain(args, rollup.as_ref(), &mut findings);
     let (mut beacons, mut bundles) = (Vec::new(), None);
     if args.follow.source.is_none() {
         let named = node::beacons(args, rollup.as_ref());
@@ -192,8 +197,25 @@ fn read(args: &NodeArgs) -> (Setup, Vec<Finding>) {
             .metrics
             .enabled
             .then(|| SocketAddr::new(args.metrics.addr, args.metrics.port)),
+        doors,
     };
     (setup, findings)
+}
+
+/// What is wrong with network and sequencer as far as the flags show it, and the ports for peers.
+fn unsafe_chain(
+    args: &NodeArgs,
+    rollup: Option<&Arc<RollupConfig>>,
+    findings: &mut Vec<Finding>,
+) -> Vec<peers::Door> {
+    let Some(rollup) = rollup else {
+        return Vec::new();
+    };
+    let mut faults = Vec::new();
+    let network = network::judge(args, rollup, &mut faults);
+    sequencer::judge(args, rollup, &mut faults);
+    findings.extend(faults.iter().map(|fault| faulty(format!("{fault:#}"))));
+    network.as_ref().map(peers::doors).unwrap_or_default()
 }
 
 fn kept<T>(read: eyre::Result<T>, findings: &mut Vec<Finding>) -> Option<T> {

@@ -15,6 +15,8 @@ pub(crate) enum Check {
     RpcPort,
     /// The port of our metrics server.
     MetricsPort,
+    /// The ports for peers.
+    P2pPort,
     /// The node that runs there already is ready.
     NodeReady,
     /// Who reaches the admin namespace.
