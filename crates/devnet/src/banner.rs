@@ -14,6 +14,45 @@ impl Devnet {
 }
 
 fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String {
+    let mut text = format!(
+        "light-node devnet: {} from genesis, L2 block every {} s, L1 block every {} s\n\n",
+        config.fork,
+        config.block_time.as_secs(),
+        config.l1_block_time.as_secs(),
+    );
+    line(&mut text, format_args!("  {}\n", way_of_a_block(config)));
+    for (name, value) in rows(config, endpoints) {
+        line(&mut text, format_args!("  {name:<13} {value}"));
+    }
+    line(
+        &mut text,
+        format_args!(
+            "\n  accounts with {BALANCE_ETHER} ether on L1 and on L2 (never use them elsewhere)"
+        ),
+    );
+    for account in crate::DEV_ACCOUNTS {
+        let role = account
+            .role
+            .map(|role| format!("  {role}"))
+            .unwrap_or_default();
+        line(
+            &mut text,
+            format_args!("  {}  {}{role}", account.address, account.private_key),
+        );
+    }
+    line(
+        &mut text,
+        format_args!("\n  a light-node of your own, on the spare EL:"),
+    );
+    line(
+        &mut text,
+        format_args!("  {}\n", join_command(config, endpoints, program)),
+    );
+    text
+}
+
+/// Who listens where.
+fn rows(config: &DevnetConfig, endpoints: &Endpoints) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         (
             "L1",
@@ -55,42 +94,7 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String
         format!("{}  engine {}", spare.http, spare.authrpc),
     ));
     rows.push(("files", config.datadir.display().to_string()));
-
-    let mut text = format!(
-        "light-node devnet: {} from genesis, L2 block every {} s, L1 block every {} s\n\n",
-        config.fork,
-        config.block_time.as_secs(),
-        config.l1_block_time.as_secs(),
-    );
-    line(&mut text, format_args!("  {}\n", way_of_a_block(config)));
-    for (name, value) in rows {
-        line(&mut text, format_args!("  {name:<13} {value}"));
-    }
-    line(
-        &mut text,
-        format_args!(
-            "\n  accounts with {BALANCE_ETHER} ether on L1 and on L2 (never use them elsewhere)"
-        ),
-    );
-    for account in crate::DEV_ACCOUNTS {
-        let role = account
-            .role
-            .map(|role| format!("  {role}"))
-            .unwrap_or_default();
-        line(
-            &mut text,
-            format_args!("  {}  {}{role}", account.address, account.private_key),
-        );
-    }
-    line(
-        &mut text,
-        format_args!("\n  a light-node of your own, on the spare EL:"),
-    );
-    line(
-        &mut text,
-        format_args!("  {}\n", join_command(config, endpoints, program)),
-    );
-    text
+    rows
 }
 
 /// Who hands a block to whom until everybody has it.
