@@ -139,22 +139,7 @@ async fn the_readmes_two_commands_work() {
     let endpoints = &devnet.endpoints;
     let deriver = endpoints.deriver.as_ref().unwrap();
     let printed = devnet.process.printed().join("\n");
-    let shown = [
-        &endpoints.l1,
-        &endpoints.source,
-        &endpoints.sequencer.http,
-        &deriver.rpc,
-        &endpoints.followers[0].rpc,
-        &endpoints.spare.authrpc,
-    ];
-    for url in shown {
-        assert!(printed.contains(url), "{url} is not shown: {printed}");
-    }
-    assert!(
-        printed.contains("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
-        "no funded account is shown: {printed}"
-    );
-
+    shows_where_everybody_is(endpoints, &printed);
     let way = "sequencer -> batcher (span batches in blobs) -> L1 -> deriver -> 2 light-nodes";
     assert!(printed.contains(way), "{printed}");
     let sequencer = endpoints.sequencer_node.as_ref().unwrap();
@@ -201,6 +186,25 @@ async fn the_readmes_two_commands_work() {
     }
     drop(by_hand);
     devnet.stop();
+}
+
+/// Everything by which a user reaches the devnet is printed.
+fn shows_where_everybody_is(endpoints: &Endpoints, printed: &str) {
+    let shown = [
+        &endpoints.l1,
+        &endpoints.source,
+        &endpoints.sequencer.http,
+        &endpoints.deriver.as_ref().unwrap().rpc,
+        &endpoints.followers[0].rpc,
+        &endpoints.spare.authrpc,
+    ];
+    for url in shown {
+        assert!(printed.contains(url), "{url} is not shown: {printed}");
+    }
+    assert!(
+        printed.contains("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
+        "no funded account is shown: {printed}"
+    );
 }
 
 /// Waits until a node is connected to so many peers.
