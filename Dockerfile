@@ -25,18 +25,21 @@ RUN --mount=type=cache,id=light-node-registry,target=/usr/local/cargo/registry,s
 # glibc, libgcc and the root certificates; user 65532 is its `nonroot`.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=builder /out/light-node /usr/local/bin/light-node
-# An empty volume mounted here takes the owner over, so that `light-node jwt generate` and `--safedb.path` can write into it.
+# An empty volume mounted here takes the owner over, so that `light-node jwt generate`, `--safedb.path` and gossip can write into it.
 COPY --from=builder --chown=65532:65532 /out/secrets /secrets
 COPY --from=builder --chown=65532:65532 /out/data /data
 
-# In a container loopback reaches nobody; what is published is said with `docker run -p`.
+# In a container loopback reaches nobody; what is published is said with `docker run -p`. Node key and known peers are kept in
+# /data/p2p; without a volume there, in memory.
 ENV LIGHT_NODE_RPC_ADDR=0.0.0.0 \
-    LIGHT_NODE_METRICS_ADDR=0.0.0.0
+    LIGHT_NODE_METRICS_ADDR=0.0.0.0 \
+    STATE_DIRECTORY=/data
 
 USER 65532:65532
 WORKDIR /
-# RPC with /healthz, /readyz and /status; metrics.
+# RPC with /healthz, /readyz and /status; metrics; peers, where there is gossip.
 EXPOSE 9545 7300
+EXPOSE 9222/tcp 9222/udp
 STOPSIGNAL SIGTERM
 # Unhealthy means that the node does not follow, and the output says why. A restart cures nothing of that: see docs/run.md.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["light-node", "healthcheck"]

@@ -166,9 +166,11 @@ fn a_kona_nodes_flags_may_stand_before_the_subcommand() {
 #[test]
 fn what_would_be_dangerous_to_ignore_ends_the_program_with_the_reason() {
     for (flag, reason) in [
-        ("--sequencer.enabled", "does not sequence"),
-        ("--mode=Sequencer", "does not sequence"),
-        ("--conductor.enabled=true", "does not sequence"),
+        (
+            "--signer.header=Authorization=hunter2",
+            "might refuse to sign",
+        ),
+        ("--p2p.mux=mplex", "carry yamux"),
         (
             "--l2.follow.skip-l1-check",
             "what a follower is protected by",
@@ -186,10 +188,10 @@ fn what_would_be_dangerous_to_ignore_ends_the_program_with_the_reason() {
         assert!(printed.contains(reason), "{printed}");
         assert!(!printed.contains("hunter2"), "{printed}");
     }
-    let (code, printed) = run(&["node"], &[("OP_NODE_SEQUENCER_ENABLED", "true")]);
+    let (code, printed) = run(&["node"], &[("OP_NODE_P2P_MUX", "mplex")]);
     assert_eq!(code, Some(1), "{printed}");
     assert!(
-        printed.contains("OP_NODE_SEQUENCER_ENABLED cannot be followed"),
+        printed.contains("OP_NODE_P2P_MUX cannot be followed"),
         "{printed}"
     );
 }

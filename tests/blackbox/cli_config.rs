@@ -291,8 +291,8 @@ fn check_names_every_fault_of_every_layer_at_once() {
         "--l1=ws://user:hunter2@host",
         "--l2=http://user:hunter2@host",
         "--no-such-flag",
-        "--sequencer.enabled",
-        "--p2p.no-discovery",
+        "--override.jovian=1",
+        "--p2p.nat",
     ];
     let variables = [
         ("LIGHT_NODE_L1_SLOT_DURATION", "0s"),
@@ -308,7 +308,7 @@ fn check_names_every_fault_of_every_layer_at_once() {
         "/nowhere/jwt.hex",
         "--l1 has the scheme `ws`",
         "--no-such-flag",
-        "--sequencer.enabled cannot be followed",
+        "--override.jovian cannot be followed",
         "LIGHT_NODE_L1_SLOT_DURATION",
         "LIGHT_NODE_TYPO",
         "the Engine API URL of http://host has a user or password",
@@ -320,7 +320,7 @@ fn check_names_every_fault_of_every_layer_at_once() {
             "`{words}` is missing in: {answer}"
         );
     }
-    assert!(answer.contains("warning: --p2p.no-discovery: "), "{answer}");
+    assert!(answer.contains("warning: --p2p.nat: "), "{answer}");
     assert!(!answer.contains("hunter2"), "{answer}");
 }
 

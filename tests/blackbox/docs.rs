@@ -86,10 +86,12 @@ fn sources() -> Vec<(String, String)> {
         "follow",
         "l1",
         "metrics",
+        "network",
         "node",
         "protocol",
         "rpc",
         "safedb",
+        "sequencer",
     ] {
         names.extend(files(&format!("crates/{krate}/src"), ".rs"));
     }
@@ -99,6 +101,8 @@ fn sources() -> Vec<(String, String)> {
             "/tests.rs",
             "test_utils",
             "testing",
+            "bench_door",
+            "test_chain",
             "/devnet.rs",
             "/memory",
             "/conformance",

@@ -8,12 +8,15 @@ use crate::helpers::{
     process::{NodeProcess, bound_address, ends_saying},
     wait::until,
 };
+use libp2p::identity::secp256k1::Keypair;
 use light_node_engine_api::{ElDeadlines, HttpEngineConfig, JwtSecret, JwtSource};
 use light_node_l1::{L1Config, L1FeedConfig};
 use light_node_metrics::Entry;
+use light_node_network::{Listen, NetworkConfig};
 use light_node_node::{
-    DeriveSettings, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig, Node, NodeConfig,
-    NodeHandle, SafeDbConfig, SafeSource, SyncMode, UpgradeBundles,
+    ConductorConfig, DeriveSettings, EngineDoor, FollowSettings, MetricsCompat, MetricsConfig,
+    Node, NodeConfig, NodeHandle, SafeDbConfig, SafeSource, SequencerConfig, SyncMode,
+    UpgradeBundles,
 };
 use light_node_protocol::{L1ChainConfig, RollupConfig};
 use light_node_rpc::RpcConfig;

@@ -37,10 +37,20 @@ const OP_NODE: &str = "
     sequencer.l1-confs SEQUENCER_L1_CONFS; sequencer.recover SEQUENCER_RECOVER; conductor.enabled CONDUCTOR_ENABLED;
     conductor.rpc CONDUCTOR_RPC; conductor.rpc-timeout CONDUCTOR_RPC_TIMEOUT; altda.enabled ALTDA_ENABLED;
     altda.da-server ALTDA_DA_SERVER; signer.endpoint SIGNER_ENDPOINT;
-    p2p.disable P2P_DISABLE; p2p.no-discovery P2P_NO_DISCOVERY; p2p.priv.path P2P_PRIV_PATH; p2p.listen.ip P2P_LISTEN_IP;
-    p2p.listen.tcp P2P_LISTEN_TCP_PORT; p2p.listen.udp P2P_LISTEN_UDP_PORT; p2p.advertise.ip P2P_ADVERTISE_IP; p2p.static P2P_STATIC;
-    p2p.bootnodes P2P_BOOTNODES; p2p.peers.lo P2P_PEERS_LO; p2p.peerstore.path P2P_PEERSTORE_PATH; p2p.sync.req-resp P2P_SYNC_REQ_RESP;
-    p2p.gossip.timestamp.threshold P2P_GOSSIP_TIMESTAMP_THRESHOLD; p2p.sequencer.key P2P_SEQUENCER_KEY
+    signer.address SIGNER_ADDRESS; signer.header SIGNER_HEADER; signer.tls.ca SIGNER_TLS_CA; signer.tls.cert SIGNER_TLS_CERT;
+    signer.tls.key SIGNER_TLS_KEY;
+    p2p.disable P2P_DISABLE; p2p.no-discovery P2P_NO_DISCOVERY; p2p.priv.path P2P_PRIV_PATH; p2p.priv.raw P2P_PRIV_RAW;
+    p2p.useragent P2P_AGENT; p2p.listen.ip P2P_LISTEN_IP; p2p.listen.tcp P2P_LISTEN_TCP_PORT; p2p.listen.udp P2P_LISTEN_UDP_PORT;
+    p2p.advertise.ip P2P_ADVERTISE_IP; p2p.advertise.tcp P2P_ADVERTISE_TCP; p2p.advertise.udp P2P_ADVERTISE_UDP; p2p.nat P2P_NAT;
+    p2p.bootnodes P2P_BOOTNODES; p2p.static P2P_STATIC; p2p.netrestrict P2P_NETRESTRICT; p2p.peers.lo P2P_PEERS_LO;
+    p2p.peers.hi P2P_PEERS_HI; p2p.peers.grace P2P_PEERS_GRACE; p2p.ping P2P_PING; p2p.scoring P2P_PEER_SCORING;
+    p2p.ban.peers P2P_PEER_BANNING; p2p.ban.threshold P2P_PEER_BANNING_THRESHOLD; p2p.ban.duration P2P_PEER_BANNING_DURATION;
+    p2p.scoring.peers P2P_SCORING_PEERS; p2p.gossip.mesh.d P2P_GOSSIP_MESH_D; p2p.gossip.mesh.lo P2P_GOSSIP_MESH_DLO;
+    p2p.gossip.mesh.dhi P2P_GOSSIP_MESH_DHI; p2p.gossip.mesh.dlazy P2P_GOSSIP_MESH_DLAZY;
+    p2p.gossip.mesh.floodpublish P2P_GOSSIP_FLOOD_PUBLISH; p2p.gossip.timestamp.threshold P2P_GOSSIP_TIMESTAMP_THRESHOLD;
+    p2p.mux P2P_MUX; p2p.security P2P_SECURITY; p2p.timeout.negotiation P2P_TIMEOUT_NEGOTIATION; p2p.timeout.accept P2P_TIMEOUT_ACCEPT;
+    p2p.timeout.dial P2P_TIMEOUT_DIAL; p2p.peerstore.path P2P_PEERSTORE_PATH; p2p.discovery.path P2P_DISCOVERY_PATH;
+    p2p.sync.req-resp P2P_SYNC_REQ_RESP; p2p.sync.onlyreqtostatic P2P_SYNC_ONLYREQTOSTATIC; p2p.sequencer.key P2P_SEQUENCER_KEY
 ";
 
 /// kona-node's flags, each with its whole variable.
@@ -63,7 +73,10 @@ const KONA_NODE: &str = "
     logs.file.directory KONA_LOG_FILE_DIRECTORY;
     p2p.no-discovery KONA_NODE_P2P_NO_DISCOVERY; p2p.priv.path KONA_NODE_P2P_PRIV_PATH; p2p.listen.ip KONA_NODE_P2P_LISTEN_IP;
     p2p.listen.tcp KONA_NODE_P2P_LISTEN_TCP_PORT; p2p.listen.udp KONA_NODE_P2P_LISTEN_UDP_PORT; p2p.bootnodes KONA_NODE_P2P_BOOTNODES;
-    p2p.bootstore KONA_NODE_P2P_BOOTSTORE; p2p.sequencer.key KONA_NODE_P2P_SEQUENCER_KEY; p2p.signer.endpoint KONA_NODE_P2P_SIGNER_ENDPOINT;
+    p2p.bootstore KONA_NODE_P2P_BOOTSTORE; p2p.no-bootstore KONA_NODE_P2P_NO_BOOTSTORE; p2p.redial KONA_NODE_P2P_REDIAL;
+    p2p.redial.period KONA_NODE_P2P_REDIAL_PERIOD; p2p.discovery.interval KONA_NODE_P2P_DISCOVERY_INTERVAL;
+    p2p.discovery.randomize KONA_NODE_P2P_DISCOVERY_RANDOMIZE; p2p.ban.duration KONA_NODE_P2P_BAN_DURATION;
+    p2p.topic-scoring KONA_NODE_P2P_TOPIC_SCORING; p2p.unsafe.block.signer KONA_NODE_P2P_UNSAFE_BLOCK_SIGNER; p2p.sequencer.key KONA_NODE_P2P_SEQUENCER_KEY; p2p.signer.endpoint KONA_NODE_P2P_SIGNER_ENDPOINT;
     sequencer.stopped KONA_NODE_SEQUENCER_STOPPED; sequencer.max-safe-lag KONA_NODE_SEQUENCER_MAX_SAFE_LAG;
     sequencer.l1-confs KONA_NODE_SEQUENCER_L1_CONFS; conductor.rpc KONA_NODE_CONDUCTOR_RPC
 ";

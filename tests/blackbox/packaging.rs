@@ -51,6 +51,8 @@ fn the_dockerfile_names_what_the_binary_knows() {
         "USER 65532:65532",
         "STOPSIGNAL SIGTERM",
         "EXPOSE 9545 7300",
+        "EXPOSE 9222/tcp 9222/udp",
+        "STATE_DIRECTORY=/data",
         "ENTRYPOINT [\"light-node\"]",
     ] {
         assert!(dockerfile.contains(needed), "{needed}");

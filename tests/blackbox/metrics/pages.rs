@@ -8,6 +8,21 @@ fn wired(compat: MetricsCompat, safe_source: SafeSource) -> NodeHandle {
     let rollup_config = Arc::new(RollupConfig::default());
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let l1 = L1Config::new(vec![dead.clone()], 1, rollup_config.genesis.l1);
+    let mut network = NetworkConfig::new(rollup_config.clone(), Keypair::generate());
+    network.listen = Listen {
+        ip: any.ip(),
+        tcp_port: 0,
+        udp_port: 0,
+    };
+    let mut sequencer = SequencerConfig::new(
+        rollup_config.clone(),
+        L1ChainConfig::new(Vec::new()),
+        UpgradeBundles::default(),
+    );
+    sequencer.conductor = Some(ConductorConfig {
+        endpoint: dead.clone(),
+        timeout: LIMIT,
+    });
     let config = NodeConfig {
         engine: EngineDoor::Http(HttpEngineConfig {
             url: dead.clone(),
@@ -17,9 +32,9 @@ fn wired(compat: MetricsCompat, safe_source: SafeSource) -> NodeHandle {
         }),
         l1,
         safe_source,
-        network: None,
+        network: Some(network),
         signer_interval: LIMIT,
-        sequencer: None,
+        sequencer: Some(sequencer),
         safe_db: Some(SafeDbConfig::new(None)),
         rpc: RpcConfig {
             listen: any,
