@@ -25,6 +25,8 @@ pub struct DevnetConfig {
     pub block_time: Duration,
     /// Time between two L1 blocks, in whole seconds up to [`L1_BLOCK_TIME_MAX`].
     pub l1_block_time: Duration,
+    /// How long ago both layers began, in whole seconds. On command, the blocks of that time can be made as fast as the machine can.
+    pub age: Duration,
     /// How many blocks the L1's `safe` label stays behind its head.
     pub l1_safe_lag: u64,
     /// How many blocks the L1's `finalized` label stays behind its head. No L1 reorg can be deeper.
@@ -64,6 +66,7 @@ impl DevnetConfig {
             fork: Hardfork::Jovian,
             block_time: Duration::from_secs(2),
             l1_block_time: Duration::from_secs(3),
+            age: Duration::ZERO,
             l1_safe_lag: 4,
             l1_finalized_lag: 8,
             deriver: true,

@@ -65,7 +65,8 @@ struct RunningChain {
 }
 
 impl Starting {
-    /// Describes the chain and writes the files. Genesis is one block time ago, so that the first block is due at once.
+    /// Describes the chain and writes the files. Genesis is one block time ago, so that the first block is due at once, and older by
+    /// [`DevnetConfig::age`].
     pub(super) fn new(config: DevnetConfig, token: CancellationToken) -> Result<Self, DevnetError> {
         if config.followers > MAX_FOLLOWERS {
             let given = config.followers;
@@ -75,7 +76,7 @@ impl Starting {
             return Err(DevnetError::NobodyDerives);
         }
         let now = WallClock::new().now();
-        let genesis_time = now.saturating_sub(config.block_time.as_secs());
+        let genesis_time = now.saturating_sub((config.block_time + config.age).as_secs());
         let deployment = Deployment::new(&config, genesis_time)?;
         let files = DeployedFiles::in_directory(&config.datadir);
         let jwt = files.write(&deployment)?;
