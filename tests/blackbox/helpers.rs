@@ -26,6 +26,7 @@ pub(crate) use beside_both;
 
 pub(crate) mod behaviours;
 pub(crate) mod chain;
+pub(crate) mod conductor;
 pub(crate) mod derived;
 pub(crate) mod deriving;
 pub(crate) mod door;
@@ -33,8 +34,10 @@ pub(crate) mod flags;
 pub(crate) mod followed;
 pub(crate) mod inbox;
 pub(crate) mod invariants;
+pub(crate) mod listener;
 pub(crate) mod manual;
 pub(crate) mod network;
+pub(crate) mod peers;
 pub(crate) mod posting;
 pub(crate) mod process;
 pub(crate) mod real_el;

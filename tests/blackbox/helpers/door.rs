@@ -36,6 +36,10 @@ impl Door {
         }
     }
 
+    pub(crate) const fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
