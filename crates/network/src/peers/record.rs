@@ -6,7 +6,10 @@ use crate::{
 };
 use alloy_primitives::B256;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 /// Longest text that a peer may say of itself: far above every client's, and 1024 peers of it stay below 1 MB.
 const TEXT_BYTES_MAX: usize = 256;
@@ -30,6 +33,8 @@ pub(crate) struct Identified {
 /// What outlives a connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record {
+    /// Computed from the peer id when it is first told: it costs a point of the curve, and a list has a thousand peers.
+    pub(super) node_id: OnceLock<B256>,
     pub(super) identified: Option<Identified>,
     pub(super) enr: Option<discv5::Enr>,
     pub(super) addresses: Vec<Multiaddr>,
@@ -67,9 +72,11 @@ impl Identified {
 }
 
 impl Record {
+    /// Some tell an address with the peer at its end, some without.
     pub(super) fn add_address(&mut self, address: &Multiaddr) {
-        if !self.addresses.contains(address) {
-            self.addresses.insert(0, address.clone());
+        let address = without_peer(address);
+        if !self.addresses.contains(&address) {
+            self.addresses.insert(0, address);
             self.addresses.truncate(ADDRESSES_MAX);
         }
     }
@@ -85,7 +92,9 @@ impl Record {
         let opstack = self.enr.as_ref().and_then(enr::opstack_of);
         PeerInfo {
             peer_id: peer,
-            node_id: enr::node_id_of(&peer).unwrap_or(B256::ZERO),
+            node_id: *self
+                .node_id
+                .get_or_init(|| enr::node_id_of(&peer).unwrap_or(B256::ZERO)),
             user_agent: identified
                 .map(|said| said.user_agent.clone())
                 .unwrap_or_default(),
@@ -118,6 +127,14 @@ impl Record {
             },
         }
     }
+}
+
+fn without_peer(address: &Multiaddr) -> Multiaddr {
+    let mut address = address.clone();
+    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
+        address.pop();
+    }
+    address
 }
 
 /// The address with the peer at its end.

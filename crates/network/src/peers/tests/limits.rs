@@ -153,7 +153,7 @@ fn prune(desk: &mut Desk, seen: &mut Seen) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn the_limits_hold_whatever_happens(steps in prop::collection::vec(step(), 1..200)) {
-        let peers = std::array::from_fn::<_, 12, _>(|_| peer());
+        let peers = std::array::from_fn::<_, 12, _>(|_| PeerId::random());
         let (mut desk, mut seen) = (Desk::new(), Seen::default());
         for step in &steps {
             apply(&mut desk, &mut seen, &peers, step)?;
