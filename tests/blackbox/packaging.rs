@@ -217,6 +217,8 @@ fn of_program(line: &str) -> Option<Vec<&str>> {
         words[start + 1..]
             .iter()
             .take_while(|word| !is_end(word))
+            // It stands for flags that are said elsewhere.
+            .filter(|word| **word != "...")
             .copied()
             .collect(),
     )

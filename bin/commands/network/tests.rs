@@ -135,7 +135,7 @@ fn who_signs_reaches_the_configuration_of_a_sequencer_and_is_not_shown() {
         (&[&file], "Local"),
         (&[endpoint, address, ca, cert, tls_key], "ca_path: Some"),
     ] {
-        let flags = [flags, &["--sequencer.enabled"]].concat();
+        let flags = [flags, &["--p2p.disable=false", "--sequencer.enabled"]].concat();
         let (config, faults) = judged(&flags);
         assert_eq!(faults, "", "{flags:?}");
         let signer = format!("{:?}", config.unwrap().signer.unwrap());
