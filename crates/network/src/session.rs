@@ -100,8 +100,12 @@ pub(crate) struct Session<'a> {
     deaf: HashSet<PeerId>,
     /// How often a peer was let go because of that.
     reopened: LruMap<PeerId, u8, ByLength>,
+    /// Peers of which a second connection came up, and when.
+    doubled: HashMap<PeerId, Instant>,
+    /// When a peer last got a new connection because of that.
+    renewed: LruMap<PeerId, Instant, ByLength>,
     /// Peers to be dialled as soon as they are gone, and where.
-    again: HashMap<PeerId, Multiaddr>,
+    again: HashMap<PeerId, Vec<Multiaddr>>,
     clock: ClockWatch,
     upkeep: Interval,
     rounds: u64,
@@ -158,6 +162,8 @@ impl<'a> Session<'a> {
             leaving: HashMap::new(),
             identified: HashSet::new(),
             deaf: HashSet::new(),
+            doubled: HashMap::new(),
+            renewed: LruMap::new(ByLength::new(REOPENED_MAX)),
             reopened: LruMap::new(ByLength::new(REOPENED_MAX)),
             again: HashMap::new(),
             clock: ClockWatch::new(),

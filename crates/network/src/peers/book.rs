@@ -87,7 +87,11 @@ impl PeerBook {
             shared_at: now,
         });
         held.direction = direction;
-        held.record.add_address(address);
+        match direction {
+            // The port from which a peer came is not the one at which it listens.
+            Direction::Inbound => held.record.came_from = Some(address.clone()),
+            _ => held.record.add_address(address),
+        }
     }
 
     /// Its last connection is gone.
@@ -143,6 +147,11 @@ impl PeerBook {
         for address in addresses {
             record.add_address(address);
         }
+    }
+
+    /// An operator names an address of a peer.
+    pub(crate) fn reached_at(&mut self, peer: PeerId, address: &Multiaddr) {
+        self.record(peer).add_address(address);
     }
 
     // What an operator says.
@@ -257,6 +266,15 @@ impl PeerBook {
     /// The connected peers.
     pub(crate) fn connected_peers(&self) -> impl Iterator<Item = &PeerId> {
         self.connected.keys()
+    }
+
+    /// Where a peer may be dialled: addresses that were found, named or dialled, and none from which it came.
+    pub(crate) fn dialable(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        let record = match self.connected.get(peer) {
+            Some(connection) => Some(&connection.record),
+            None => self.records.peek(peer),
+        };
+        record.map_or_else(Vec::new, |record| record.dialable(*peer))
     }
 
     // What is told.

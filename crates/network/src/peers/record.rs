@@ -37,7 +37,10 @@ pub(super) struct Record {
     pub(super) node_id: OnceLock<B256>,
     pub(super) identified: Option<Identified>,
     pub(super) enr: Option<discv5::Enr>,
+    /// Where it may be dialled.
     pub(super) addresses: Vec<Multiaddr>,
+    /// Where it last came from.
+    pub(super) came_from: Option<Multiaddr>,
     pub(super) latency: Duration,
     pub(super) scores: GossipScores,
 }
@@ -81,6 +84,11 @@ impl Record {
         }
     }
 
+    pub(super) fn dialable(&self, peer: PeerId) -> Vec<Multiaddr> {
+        let whole = |address| with_peer(address, peer);
+        self.addresses.iter().map(whole).collect()
+    }
+
     /// What is told of a peer; `connection` is the one that this record is of, if it is there.
     pub(super) fn info(
         &self,
@@ -106,11 +114,10 @@ impl Record {
                 .as_ref()
                 .map(discv5::Enr::to_base64)
                 .unwrap_or_default(),
-            addresses: self
-                .addresses
-                .iter()
-                .map(|address| with_peer(address, peer))
-                .collect(),
+            addresses: match &self.came_from {
+                Some(address) if self.addresses.is_empty() => vec![with_peer(address, peer)],
+                _ => self.dialable(peer),
+            },
             protocols: identified.map(|said| said.protocols.clone()),
             connectedness: match connection {
                 Some(_) => Connectedness::Connected,

@@ -414,3 +414,16 @@ fn a_peer_that_is_reached_at_ever_new_addresses_keeps_the_latest() {
             .starts_with("/ip4/8.8.8.8/tcp/99/")
     );
 }
+
+#[test]
+fn an_address_that_is_told_with_and_without_the_peer_is_told_once() {
+    let mut desk = Desk::new();
+    let guest = peer();
+    let bare: Multiaddr = "/ip4/8.8.8.8/tcp/9222".parse().unwrap();
+    let whole = bare.clone().with(Protocol::P2p(guest));
+    for address in [&bare, &whole, &bare] {
+        desk.book
+            .connected(guest, Direction::Outbound, address, desk.now);
+    }
+    assert_eq!(desk.book.info(&guest).unwrap().addresses, [whole]);
+}

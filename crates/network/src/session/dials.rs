@@ -84,6 +84,7 @@ impl Session<'_> {
             return refuse(reply, "the address is this node's");
         }
         let now = Instant::now();
+        self.book.reached_at(peer, &address);
         let is_connected = self.book.is_connected(&peer);
         if is_connected {
             self.book.connect(peer, now);

@@ -10,13 +10,22 @@ use libp2p::{
     core::ConnectedPoint,
     gossipsub::{self, TopicHash},
     identify, ping,
-    swarm::{ListenError, SwarmEvent},
+    swarm::{DialError, ListenError, SwarmEvent},
 };
-use std::{io, time::Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 use tracing::{debug, warn};
 
 /// How often a peer is let go and dialled again because its gossip did not come up.
 const REOPENINGS_MAX: u8 = 3;
+/// Time after a second connection until the peer gets a new one, from who dialled the one that stayed.
+const RENEWAL_BY_DIALLER: Duration = Duration::from_secs(1);
+/// The same from who was dialled.
+const RENEWAL_BY_LISTENER: Duration = Duration::from_secs(4);
+/// Least time between two new connections of a peer for that reason.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(20);
 /// What a protocol of gossip begins with.
 const MESHSUB: &str = "/meshsub/";
 
@@ -32,8 +41,16 @@ impl Session<'_> {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(event),
             SwarmEvent::ConnectionEstablished {
-                peer_id, endpoint, ..
-            } => self.on_established(peer_id, &endpoint),
+                peer_id,
+                endpoint,
+                num_established,
+                ..
+            } => {
+                self.on_established(peer_id, &endpoint);
+                if num_established.get() > 1 {
+                    self.note_double(peer_id);
+                }
+            }
             SwarmEvent::ConnectionClosed {
                 peer_id,
                 num_established: 0,
@@ -43,8 +60,16 @@ impl Session<'_> {
                 connection_id,
                 peer_id,
                 error,
-            } => self.on_dial_failed(peer_id, connection_id, &error),
-            SwarmEvent::IncomingConnectionError { error, .. } => {
+            } => {
+                self.on_dial_failed(peer_id, connection_id, &error);
+                if let (Some(peer), DialError::Denied { .. }) = (peer_id, &error) {
+                    self.note_double(peer);
+                }
+            }
+            SwarmEvent::IncomingConnectionError { error, peer_id, .. } => {
+                if let (Some(peer), ListenError::Denied { .. }) = (peer_id, &error) {
+                    self.note_double(peer);
+                }
                 self.network.metrics.refused_inbound(reason_of(&error));
                 debug!(%error, "An inbound connection came to nothing");
             }
@@ -79,8 +104,11 @@ impl Session<'_> {
                 self.on_subscription(&peer_id, &topic, false);
             }
             BehaviourEvent::Gossip(gossipsub::Event::GossipsubNotSupported { peer_id }) => {
-                self.deaf.insert(peer_id);
-                self.reopen_if_deaf(peer_id);
+                // A word of a connection that is gone meanwhile would never be forgotten.
+                if self.book.is_connected(&peer_id) {
+                    self.deaf.insert(peer_id);
+                    self.reopen_if_deaf(peer_id);
+                }
             }
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 self.on_identified(peer_id, info);
@@ -113,11 +141,12 @@ impl Session<'_> {
         self.book.disconnected(&peer);
         self.identified.remove(&peer);
         self.deaf.remove(&peer);
+        self.doubled.remove(&peer);
         for reply in self.leaving.remove(&peer).into_iter().flatten() {
             let _ = reply.send(Ok(()));
         }
-        if let Some(address) = self.again.remove(&peer) {
-            self.dial_or_forget(peer, vec![address]);
+        if let Some(addresses) = self.again.remove(&peer) {
+            self.dial_or_forget(peer, addresses);
         }
         self.on_lost(peer);
     }
@@ -168,13 +197,54 @@ impl Session<'_> {
         }
         *times += 1;
         debug!(%peer, "The gossip of a peer did not come up; connecting anew");
-        // An inbound one left no address at which it listens; it comes again.
-        if info.direction == Direction::Outbound
-            && let Some(address) = info.addresses.into_iter().next()
-        {
-            self.again.insert(peer, address);
+        // One that only ever came in left no address at which it listens; it comes again.
+        let addresses = self.book.dialable(&peer);
+        if !addresses.is_empty() {
+            self.again.insert(peer, addresses);
         }
         let _ = self.swarm.disconnect_peer_id(peer);
+    }
+
+    /// A connected peer has, or would have, a second connection. Each side tells its topics once, on the first, and forgets the
+    /// other's when the connection goes on which it talks. One that is let go for the other may so leave a peer that hears
+    /// nothing of us, and we would not know.
+    fn note_double(&mut self, peer: PeerId) {
+        if self.book.is_connected(&peer) {
+            self.doubled.insert(peer, Instant::now());
+        }
+    }
+
+    /// Peers of two connections get a new one. First by who dialled the one that stayed: if the other side does the same, both
+    /// should not do it at once.
+    pub(super) fn renew_doubled(&mut self, now: Instant) {
+        let passed = |at: Instant| now.saturating_duration_since(at);
+        let is_due = |peer: &PeerId, at: Instant| {
+            let is_rested = |renewed: &Instant| passed(*renewed) >= RENEWAL_PAUSE;
+            let info = self.book.info(peer);
+            let direction = info.map_or(Direction::Unknown, |info| info.direction);
+            let wait = match direction {
+                Direction::Outbound => RENEWAL_BY_DIALLER,
+                _ => RENEWAL_BY_LISTENER,
+            };
+            passed(at) >= wait && self.renewed.peek(peer).is_none_or(is_rested)
+        };
+        let doubled = self.doubled.iter();
+        let due: Vec<PeerId> = doubled
+            .filter(|(peer, at)| is_due(peer, **at))
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in due {
+            self.doubled.remove(&peer);
+            let addresses = self.book.dialable(&peer);
+            // One that only ever came in left no address at which it listens: better half heard than gone.
+            if addresses.is_empty() || !self.book.is_connected(&peer) {
+                continue;
+            }
+            debug!(%peer, "A peer had two connections; connecting anew");
+            self.renewed.insert(peer, now);
+            self.again.insert(peer, addresses);
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
     }
 
     /// Discovery found somebody.

@@ -31,6 +31,7 @@ impl Session<'_> {
         self.ban();
         self.prune(now);
         self.redial(now);
+        self.renew_doubled(now);
         self.expire_connects(now);
         let heads = *self.network.l1_heads.borrow();
         let is_trusted = self.clock.observe(&heads, SystemTime::now(), now);

@@ -9,7 +9,7 @@ use crate::{
     topics::BlockVersion,
 };
 use alloy_primitives::Address;
-use libp2p::identity::secp256k1;
+use libp2p::identity::{Keypair, secp256k1};
 use light_node_l1::SignerState;
 use light_node_metrics::Catalogue;
 
@@ -98,6 +98,33 @@ async fn two_that_dial_each_other_at_once_are_connected_once() {
             (a.handle.stats().connected, b.handle.stats().connected),
             (1, 1)
         );
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_had_two_connections_is_told_our_topics_on_a_new_one() {
+    for is_smaller in [true, false] {
+        let a = host(|_| {});
+        let ours = a.handle.local_node().peer_id.to_bytes();
+        // Whose connection stays goes by the ids.
+        let key = std::iter::repeat_with(Keypair::generate_secp256k1)
+            .find(|key| (key.public().to_peer_id().to_bytes() < ours) == is_smaller);
+        let mut raw = raw_peer(RawConfig {
+            key: key.unwrap(),
+            ..RawConfig::default()
+        })
+        .await;
+        let connected = a.handle.connect(raw.address.clone());
+        soon("a connection", connected).await.unwrap();
+        for _ in 0..4 {
+            raw.subscribed().await;
+        }
+        raw.dial(a.address());
+        raw.closed().await;
+        for _ in 0..4 {
+            raw.subscribed().await;
+        }
+        a.has_gossip_with(1).await;
     }
 }
 
