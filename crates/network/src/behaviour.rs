@@ -3,8 +3,9 @@
 
 use crate::{
     admission::InboundLimits,
-    config::{GossipConfig, NetworkConfig, Timeouts},
+    config::{GossipConfig, NetworkConfig, PeerLimits, Timeouts},
     gater::{GatedTransport, Gater, GaterBehaviour},
+    metered::{Meter, MeteredGossip},
     scores,
     snappy::{BoundedSnappy, DATA_BYTES_MAX},
     topics::{self, BlockVersion},
@@ -15,8 +16,8 @@ use libp2p::{
     core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
     dns,
     gossipsub::{
-        self, IdentTopic, MaxCountSubscriptionFilter, MessageAuthenticity, ValidationMode,
-        WhitelistSubscriptionFilter,
+        self, IdentTopic, MaxCountSubscriptionFilter, MessageAuthenticity, TopicHash,
+        ValidationMode, WhitelistSubscriptionFilter,
     },
     identify,
     identity::Keypair,
@@ -31,10 +32,19 @@ use thiserror::Error;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// Bytes of one gossip RPC: a message of the largest size and what stands around it.
 const RPC_BYTES_MAX: usize = DATA_BYTES_MAX + 64 * 1024;
-/// Messages that wait to be sent to one peer. A slow peer loses some; the mesh brings them to it another way.
-const SEND_QUEUE_LENGTH: usize = 256;
-/// Connections in all, inbound and outbound; static and protected peers come on top.
-const ESTABLISHED_MAX: (u32, u32, u32) = (80, 60, 30);
+/// Messages in one RPC: as many as a peer may send in the span of a budget. An RPC with more is dropped undecoded.
+const MESSAGES_PER_RPC_MAX: usize = 200;
+/// Messages that wait to be sent to one peer. A slow peer loses some; the mesh brings them to it another way. Each is a copy of its
+/// block, and a peer that does not read at all holds as many.
+const SEND_QUEUE_LENGTH: usize = 64;
+/// Streams of one connection, and those of them of which nobody knows yet what they are for: gossip has two, identify and ping few.
+/// What waits unread in each is up to 256 KiB.
+const STREAMS_MAX: usize = 64;
+const NEGOTIATING_STREAMS_MAX: usize = 16;
+/// Connections in all, inbound and outbound, with the usual number of peers or fewer; static and protected peers come on top.
+const ESTABLISHED_MAX: (usize, usize, usize) = (80, 60, 30);
+/// Room above the most peers that are wanted: for those that come in their grace, which push out worse ones.
+const ESTABLISHED_ROOM: (usize, usize) = (50, 30);
 /// Inbound connections of which nobody knows yet who it is.
 const PENDING_INBOUND_MAX: u32 = 32;
 /// Outbound ones.
@@ -67,7 +77,7 @@ pub(crate) struct Behaviour {
     memory: memory_connection_limits::Behaviour,
     ping: Toggle<ping::Behaviour>,
     identify: identify::Behaviour,
-    pub(crate) gossip: Gossip,
+    pub(crate) gossip: MeteredGossip,
 }
 
 /// Why no swarm can be made of a configuration.
@@ -101,8 +111,9 @@ pub(crate) fn swarm(
     let peer_id = key.public().to_peer_id();
     let transport = transport(&key, gater, config.timeouts)?;
     let behaviour = behaviour(config, gater, &key)?;
-    let settings =
-        libp2p::swarm::Config::with_tokio_executor().with_idle_connection_timeout(IDLE_TIMEOUT);
+    let settings = libp2p::swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(IDLE_TIMEOUT)
+        .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS_MAX);
     Ok(Swarm::new(transport, behaviour, peer_id, settings))
 }
 
@@ -112,14 +123,7 @@ fn behaviour(
     key: &Keypair,
 ) -> Result<Behaviour, SwarmError> {
     let local = key.public().to_peer_id();
-    let (all, inbound, outbound) = ESTABLISHED_MAX;
-    // That a peer has one connection is the gater's matter: it decides which of two stays.
-    let limits = ConnectionLimits::default()
-        .with_max_pending_incoming(Some(PENDING_INBOUND_MAX))
-        .with_max_pending_outgoing(Some(PENDING_OUTBOUND_MAX))
-        .with_max_established_incoming(Some(inbound))
-        .with_max_established_outgoing(Some(outbound))
-        .with_max_established(Some(all));
+    let limits = connection_limits_for(config.peers);
     let pings = config.is_pinging.then(|| {
         let settings = ping::Config::new().with_interval(PING_INTERVAL);
         ping::Behaviour::new(settings)
@@ -135,6 +139,34 @@ fn behaviour(
         identify: identify::Behaviour::new(identify),
         gossip: gossip(config)?,
     })
+}
+
+fn connection_limits_for(peers: PeerLimits) -> ConnectionLimits {
+    let (all, inbound, outbound) = established_max(peers);
+    // That a peer has one connection is the gater's matter: it decides which of two stays.
+    ConnectionLimits::default()
+        .with_max_pending_incoming(Some(PENDING_INBOUND_MAX))
+        .with_max_pending_outgoing(Some(PENDING_OUTBOUND_MAX))
+        .with_max_established_incoming(Some(inbound))
+        .with_max_established_outgoing(Some(outbound))
+        .with_max_established(Some(all))
+}
+
+/// Connections in all, inbound and outbound. They grow with the peers that are wanted: below them, nobody would ever be pruned, and
+/// more would be looked for than may come.
+fn established_max(peers: PeerLimits) -> (u32, u32, u32) {
+    let (all, inbound, outbound) = ESTABLISHED_MAX;
+    let (room, room_inbound) = ESTABLISHED_ROOM;
+    let wanted = peers.high.max(peers.low);
+    let larger = |than: usize, room| {
+        let count = than.max(wanted.saturating_add(room));
+        u32::try_from(count).unwrap_or(u32::MAX)
+    };
+    (
+        larger(all, room),
+        larger(inbound, room_inbound),
+        larger(outbound, 0),
+    )
 }
 
 /// The share of what this process may have: of the machine's memory, or of its control group's if that is less. The library knows
@@ -154,7 +186,7 @@ fn memory_limit() -> memory_connection_limits::Behaviour {
     }
 }
 
-fn gossip(config: &NetworkConfig) -> Result<Gossip, SwarmError> {
+fn gossip(config: &NetworkConfig) -> Result<MeteredGossip, SwarmError> {
     let refused = |reason: &str| SwarmError::Mesh {
         reason: reason.to_owned(),
     };
@@ -167,11 +199,13 @@ fn gossip(config: &NetworkConfig) -> Result<Gossip, SwarmError> {
         max_subscriptions_per_request: SUBSCRIPTIONS_PER_RPC_MAX,
     };
     let settings = gossip_settings(config.gossip)?;
+    let meter = Arc::new(Meter::default());
+    let transform = BoundedSnappy::new(topics.clone().map(TopicHash::from), Arc::clone(&meter));
     let mut gossip = Gossip::new_with_subscription_filter_and_transform(
         MessageAuthenticity::Anonymous,
         settings,
         filter,
-        BoundedSnappy,
+        transform,
     )
     .map_err(refused)?;
     if config.is_scoring {
@@ -185,7 +219,7 @@ fn gossip(config: &NetworkConfig) -> Result<Gossip, SwarmError> {
         let subscribed = gossip.subscribe(topic);
         subscribed.map_err(|error| refused(&error.to_string()))?;
     }
-    Ok(gossip)
+    Ok(MeteredGossip::new(gossip, meter, config.is_scoring))
 }
 
 fn gossip_settings(mesh: GossipConfig) -> Result<gossipsub::Config, SwarmError> {
@@ -204,6 +238,7 @@ fn gossip_settings(mesh: GossipConfig) -> Result<gossipsub::Config, SwarmError> 
         .history_gossip(3)
         .duplicate_cache_time(Duration::from_secs(65))
         .max_transmit_size(RPC_BYTES_MAX)
+        .max_publish_messages(MESSAGES_PER_RPC_MAX)
         .connection_handler_queue_len(SEND_QUEUE_LENGTH)
         .flood_publish(mesh.is_flood_publishing)
         .validation_mode(ValidationMode::Anonymous)
@@ -248,13 +283,35 @@ where
     T::Dial: Send + 'static,
     T::ListenerUpgrade: Send + 'static,
 {
+    let mut muxer = yamux::Config::default();
+    muxer.set_max_num_streams(STREAMS_MAX);
     let upgraded = transport
         .upgrade(Version::V1)
         .authenticate(noise)
-        .multiplex(yamux::Config::default());
+        .multiplex(muxer);
     upgraded
         // An inbound connection is nothing but negotiation, an outbound one has to be made before.
         .inbound_timeout(timeouts.accept.min(timeouts.negotiation))
         .outbound_timeout(timeouts.dial)
         .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_of_connections_grow_with_the_peers_that_are_wanted() {
+        let limits = |low, high| {
+            established_max(PeerLimits {
+                low,
+                high,
+                grace: Duration::ZERO,
+            })
+        };
+        assert_eq!(limits(20, 30), (80, 60, 30));
+        assert_eq!(limits(0, 1), (80, 60, 30));
+        assert_eq!(limits(60, 100), (150, 130, 100));
+        assert_eq!(limits(0, usize::MAX), (u32::MAX, u32::MAX, u32::MAX));
+    }
 }

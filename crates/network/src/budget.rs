@@ -1,5 +1,5 @@
-//! What one peer may have us work: bytes to hash and messages to judge in a span of time. Beyond it messages are dropped without
-//! being judged, and the peer's score goes down until it is quiet. Pure; the time is handed in.
+//! What one peer may have us work: RPCs to take in, bytes to decompress and hash, and messages to judge in a span of time. Beyond it
+//! messages are dropped without being judged, and the peer's score goes down until it is quiet. Pure; the time is handed in.
 
 use libp2p::PeerId;
 use schnellru::{ByLength, LruMap};
@@ -10,10 +10,13 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Decompressed bytes in a span: three messages of the largest size, or a block of 300 KB ten times a second.
 const BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Messages in a span: 20 a second, ten times what the fastest chains have with one block for one height.
-const MESSAGES_MAX: u32 = 200;
+const MESSAGES_MAX: usize = 200;
+/// RPCs in a span, with messages or without: ten a message on the fastest chains are far more than an honest peer has to say, and
+/// what the ids in so many take is bounded.
+const RPCS_MAX: usize = 2000;
 /// Peers that are remembered, also when they come back.
 const PEERS_MAX: u32 = 1024;
-/// What a message too much costs: two are below the threshold of gossip, three end the talk.
+/// What an RPC too much costs: one is below the threshold of gossip, three end the talk.
 const PENALTY: f64 = 20.0;
 /// The most: it alone bans nobody.
 const PENALTY_MAX: f64 = 100.0;
@@ -27,6 +30,15 @@ pub(crate) struct Excess {
     pub(crate) score: f64,
 }
 
+/// What one RPC has us work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// Messages in it, known and unknown, of whatever topic.
+    pub(crate) messages: usize,
+    /// Bytes of them when they are decompressed.
+    pub(crate) bytes: usize,
+}
+
 /// The budgets of all peers.
 pub(crate) struct Budgets {
     peers: LruMap<PeerId, Budget, ByLength>,
@@ -34,8 +46,9 @@ pub(crate) struct Budgets {
 
 struct Budget {
     since: Instant,
+    rpcs: usize,
     bytes: usize,
-    messages: u32,
+    messages: usize,
     penalty: f64,
 }
 
@@ -47,13 +60,14 @@ impl Budgets {
         }
     }
 
-    /// Takes a message of so many bytes out of a peer's budget.
+    /// Takes an RPC out of a peer's budget.
     ///
     /// # Errors
     /// [`Excess`] if it is spent.
-    pub(crate) fn spend(&mut self, peer: PeerId, bytes: usize, now: Instant) -> Result<(), Excess> {
+    pub(crate) fn spend(&mut self, peer: PeerId, work: Work, now: Instant) -> Result<(), Excess> {
         let fresh = || Budget {
             since: now,
+            rpcs: 0,
             bytes: 0,
             messages: 0,
             penalty: 0.0,
@@ -64,14 +78,22 @@ impl Budgets {
             return Ok(());
         };
         budget.refill(now);
-        budget.bytes = budget.bytes.saturating_add(bytes);
-        budget.messages = budget.messages.saturating_add(1);
-        if budget.bytes <= BYTES_MAX && budget.messages <= MESSAGES_MAX {
+        budget.rpcs = budget.rpcs.saturating_add(1);
+        budget.bytes = budget.bytes.saturating_add(work.bytes);
+        budget.messages = budget.messages.saturating_add(work.messages);
+        if !budget.is_spent() {
             return Ok(());
         }
         budget.penalty = (budget.penalty + PENALTY).min(PENALTY_MAX);
         Err(Excess {
             score: -budget.penalty,
+        })
+    }
+
+    /// Whether a peer has spent more than it may in this span.
+    pub(crate) fn is_spent(&self, peer: &PeerId, now: Instant) -> bool {
+        self.peers.peek(peer).is_some_and(|budget| {
+            budget.is_spent() && now.saturating_duration_since(budget.since) < WINDOW
         })
     }
 
@@ -90,10 +112,15 @@ impl Budgets {
 }
 
 impl Budget {
+    const fn is_spent(&self) -> bool {
+        self.bytes > BYTES_MAX || self.messages > MESSAGES_MAX || self.rpcs > RPCS_MAX
+    }
+
     /// A new span begins after the last; with each the penalty halves.
     fn refill(&mut self, now: Instant) {
         while now.saturating_duration_since(self.since) >= WINDOW {
             self.since += WINDOW;
+            self.rpcs = 0;
             self.bytes = 0;
             self.messages = 0;
             self.penalty /= 2.0;
@@ -110,38 +137,60 @@ impl Budget {
 mod tests {
     use super::*;
 
+    const fn message(bytes: usize) -> Work {
+        Work { messages: 1, bytes }
+    }
+
+    #[test]
+    fn a_peer_that_only_talks_is_bounded_too() {
+        let (mut budgets, peer, start) = (Budgets::new(), PeerId::random(), Instant::now());
+        for _ in 0..RPCS_MAX {
+            budgets.spend(peer, Work::default(), start).unwrap();
+        }
+        assert!(!budgets.is_spent(&peer, start));
+        budgets.spend(peer, Work::default(), start).unwrap_err();
+        assert!(budgets.is_spent(&peer, start));
+        assert!(!budgets.is_spent(&peer, start + WINDOW));
+    }
+
     #[test]
     fn a_peer_may_send_twenty_messages_a_second_and_not_one_more() {
         let (mut budgets, peer, start) = (Budgets::new(), PeerId::random(), Instant::now());
         for _ in 0..MESSAGES_MAX {
-            budgets.spend(peer, 1000, start).unwrap();
+            budgets.spend(peer, message(1000), start).unwrap();
         }
         assert_eq!(
-            budgets.spend(peer, 1000, start),
+            budgets.spend(peer, message(1000), start),
             Err(Excess { score: -20.0 })
         );
         assert_eq!(
-            budgets.spend(peer, 1000, start),
+            budgets.spend(peer, message(1000), start),
             Err(Excess { score: -40.0 })
         );
-        budgets.spend(PeerId::random(), 1000, start).unwrap();
-        budgets.spend(peer, 1000, start + WINDOW).unwrap();
+        budgets
+            .spend(PeerId::random(), message(1000), start)
+            .unwrap();
+        budgets.spend(peer, message(1000), start + WINDOW).unwrap();
     }
 
     #[test]
     fn three_messages_of_the_largest_size_are_within_the_budget_and_four_are_not() {
         let (mut budgets, peer, start) = (Budgets::new(), PeerId::random(), Instant::now());
         for _ in 0..3 {
-            budgets.spend(peer, 10 * 1024 * 1024, start).unwrap();
+            budgets
+                .spend(peer, message(10 * 1024 * 1024), start)
+                .unwrap();
         }
-        budgets.spend(peer, 10 * 1024 * 1024, start).unwrap_err();
+        budgets
+            .spend(peer, message(10 * 1024 * 1024), start)
+            .unwrap_err();
     }
 
     #[test]
     fn the_penalty_is_bounded_and_goes_away_with_time() {
         let (mut budgets, peer, start) = (Budgets::new(), PeerId::random(), Instant::now());
         for _ in 0..MESSAGES_MAX + 100 {
-            let _ = budgets.spend(peer, 1, start);
+            let _ = budgets.spend(peer, message(1), start);
         }
         assert_eq!(budgets.recover(start), vec![]);
         assert_eq!(budgets.recover(start + WINDOW), vec![(peer, -50.0)]);

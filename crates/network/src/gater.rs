@@ -21,7 +21,10 @@ use std::{
     io,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use store::Lists;
@@ -97,6 +100,9 @@ struct Inner {
     path: Option<PathBuf>,
     /// Held while the file is written, so that the newest lists are written last.
     writing: Mutex<()>,
+    /// A write for bans waits for its turn and will have those that come until then, too: with a disk that is slow or stuck, there
+    /// is one that waits and not one for each ban.
+    is_write_due: AtomicBool,
 }
 
 struct Rules {
@@ -129,6 +135,7 @@ impl Gater {
             rules: Mutex::new(Rules::from(lists)),
             path,
             writing: Mutex::new(()),
+            is_write_due: AtomicBool::new(false),
         };
         Ok(Arc::new(Self {
             inner: Arc::new(inner),
@@ -288,6 +295,9 @@ impl Gater {
     }
 
     fn keep_beside(&self) {
+        if self.inner.path.is_none() || self.inner.is_write_due.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let inner = Arc::clone(&self.inner);
         let write = move || {
             if let Err(error) = inner.keep() {
@@ -295,8 +305,8 @@ impl Gater {
             }
         };
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if self.inner.path.is_some() => drop(runtime.spawn_blocking(write)),
-            _ => write(),
+            Ok(runtime) => drop(runtime.spawn_blocking(write)),
+            Err(_) => write(),
         }
     }
 }
@@ -312,6 +322,8 @@ impl Inner {
             return Ok(());
         };
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the lists are read: what comes after that asks for another write.
+        self.is_write_due.store(false, Ordering::Release);
         let lists = Lists::from(&*self.rules());
         store::write(path, &lists).map_err(|source| GaterError::Write {
             path: Path::to_owned(path),

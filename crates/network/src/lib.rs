@@ -22,6 +22,7 @@ mod gater;
 mod handle;
 mod key;
 mod local;
+mod metered;
 mod metrics;
 mod peer_info;
 mod peers;

@@ -1,5 +1,6 @@
 //! Where blocks are judged: beside the swarm's task, because hashing a large block takes longer than a connection should wait. At
-//! most four at a time, and few wait: what is not judged soon is of no use to anybody.
+//! most four at a time, and few wait: what is not judged soon is of no use to anybody. If too many wait, the peer that has most of
+//! them waiting loses one, so that nobody who fills the room keeps the block of another out.
 
 use crate::{
     topics::BlockVersion,
@@ -7,8 +8,9 @@ use crate::{
 };
 use alloy_primitives::Bytes;
 use libp2p::{PeerId, gossipsub::MessageId};
+use rand::seq::IteratorRandom;
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Instant,
@@ -77,19 +79,42 @@ impl ValidationPool {
         }
     }
 
-    /// Takes a message in; false if too many wait.
-    pub(crate) fn offer(&mut self, job: Job) -> bool {
+    /// Takes a message in, and gives back those that have no room: it, or others.
+    pub(crate) fn offer(&mut self, job: Job) -> Vec<Job> {
         if self.running.len() < WORKERS {
             self.start(job);
-            return true;
+            return Vec::new();
         }
-        let bytes = self.waiting_bytes.saturating_add(job.data.len());
-        if self.waiting.len() >= WAITING_MAX || bytes > WAITING_BYTES_MAX {
-            return false;
-        }
-        self.waiting_bytes = bytes;
+        self.waiting_bytes = self.waiting_bytes.saturating_add(job.data.len());
         self.waiting.push_back(job);
-        true
+        let mut dropped = Vec::new();
+        while self.waiting_bytes > WAITING_BYTES_MAX || self.waiting.len() > WAITING_MAX {
+            let Some(job) = self.evict() else { break };
+            self.waiting_bytes -= job.data.len();
+            dropped.push(job);
+        }
+        dropped
+    }
+
+    /// Takes out the newest message of the peer that takes most of what is short. Of equal ones any: an order that can be known
+    /// could be used.
+    fn evict(&mut self) -> Option<Job> {
+        let is_short_of_bytes = self.waiting_bytes > WAITING_BYTES_MAX;
+        let mut shares: HashMap<PeerId, usize> = HashMap::new();
+        for job in &self.waiting {
+            *shares.entry(job.source).or_default() += match is_short_of_bytes {
+                true => job.data.len(),
+                false => 1,
+            };
+        }
+        let most = shares.values().copied().max()?;
+        let greediest = shares.into_iter().filter(|(_, share)| *share == most);
+        let (greediest, _) = greediest.choose(&mut rand::rng())?;
+        let newest = self
+            .waiting
+            .iter()
+            .rposition(|job| job.source == greediest)?;
+        self.waiting.remove(newest)
     }
 
     /// The next message that was judged. Waits for ever while there is none under way.
@@ -167,9 +192,9 @@ mod tests {
             assert!(data[0] != 1, "a bug");
             ignored()
         });
-        assert!(pool.offer(job(1)));
+        assert!(pool.offer(job(1)).is_empty());
         assert_eq!(pool.judged().await.judgement, None);
-        assert!(pool.offer(job(2)));
+        assert!(pool.offer(job(2)).is_empty());
         assert_eq!(pool.judged().await.judgement, Some(ignored()));
     }
 
@@ -184,14 +209,14 @@ mod tests {
             ignored()
         });
         for id in 0..WORKERS + WAITING_MAX {
-            assert!(pool.offer(job(id as u8)));
+            assert!(pool.offer(job(id as u8)).is_empty());
         }
         assert_eq!(pool.waiting(), WAITING_MAX);
-        assert!(!pool.offer(job(255)));
+        assert_eq!(pool.offer(job(255)).len(), 1);
         *gate.0.lock().unwrap() = true;
         gate.1.notify_all();
         pool.judged().await;
-        assert!(pool.offer(job(255)));
+        assert!(pool.offer(job(255)).is_empty());
         for _ in 0..WORKERS + WAITING_MAX {
             pool.judged().await;
         }
@@ -211,8 +236,41 @@ mod tests {
             data: Bytes::from(vec![0; 10 * 1024 * 1024]),
             ..job(0)
         };
-        let taken = (0..20).take_while(|_| pool.offer(large.clone())).count();
+        let taken = (0..20)
+            .take_while(|_| pool.offer(large.clone()).is_empty())
+            .count();
         assert_eq!(taken, WORKERS + WAITING_BYTES_MAX / large.data.len());
+        drop(held);
+    }
+
+    #[tokio::test]
+    async fn who_fills_the_room_loses_it_to_those_who_send_little() {
+        let gate = Arc::new(Mutex::new(()));
+        let held = gate.lock().unwrap();
+        let closed = Arc::clone(&gate);
+        let mut pool = ValidationPool::with(move |_, _, _| {
+            drop(closed.lock());
+            ignored()
+        });
+        let flooder = PeerId::random();
+        let flood = |bytes| Job {
+            source: flooder,
+            data: Bytes::from(vec![0; bytes]),
+            ..job(0)
+        };
+        for _ in 0..WORKERS + WAITING_MAX {
+            assert!(pool.offer(flood(66)).is_empty());
+        }
+        let honest = job(1);
+        let dropped = pool.offer(honest.clone());
+        assert!(dropped.len() == 1 && dropped[0].source == flooder);
+        // Neither by number nor by size is it pushed out.
+        for _ in 0..20 {
+            let dropped = pool.offer(flood(10 * 1024 * 1024));
+            assert!(dropped.iter().all(|job| job.source == flooder));
+        }
+        assert!(pool.waiting.contains(&honest));
+        assert!(pool.waiting.len() <= WAITING_MAX && pool.waiting_bytes <= WAITING_BYTES_MAX);
         drop(held);
     }
 }

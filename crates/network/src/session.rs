@@ -10,7 +10,6 @@ mod upkeep;
 
 use crate::{
     behaviour::{Behaviour, BehaviourEvent, SwarmError, swarm, topics_of},
-    budget::Budgets,
     config::NetworkConfig,
     discovery::{Candidate, DiscoveryHandle},
     gater::Gater,
@@ -89,7 +88,6 @@ pub(crate) struct Session<'a> {
     swarm: Swarm<Behaviour>,
     book: PeerBook,
     pool: ValidationPool,
-    budgets: Budgets,
     topics: [TopicHash; 4],
     connects: Connects,
     /// Who waits until a peer is gone.
@@ -156,7 +154,6 @@ impl<'a> Session<'a> {
         let mut session = Self {
             book: PeerBook::new(&network.config),
             pool: ValidationPool::new(Arc::clone(&network.judge)),
-            budgets: Budgets::new(),
             topics,
             connects: Connects::default(),
             leaving: HashMap::new(),

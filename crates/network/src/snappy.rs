@@ -1,9 +1,9 @@
 //! Compression of what is gossiped: one snappy block a message. It is undone once, before the message gets its id, so that id and
 //! judgement see the same bytes; the declared length is held to bounds before anything is allocated for it.
 
-use crate::signature::SIGNATURE_LEN;
+use crate::{metered::Meter, signature::SIGNATURE_LEN};
 use libp2p::gossipsub::{DataTransform, Message, RawMessage, TopicHash};
-use std::io;
+use std::{io, sync::Arc};
 use thiserror::Error;
 
 /// Most bytes of a message, compressed or not. The limit of op-node, to the byte.
@@ -27,6 +27,12 @@ pub(crate) enum SnappyError {
     /// What follows the length is no snappy, or not of that length.
     #[error("the compressed data is corrupt")]
     Corrupt(#[source] snap::Error),
+    /// It is on a topic to which we are not subscribed. Gossip would keep it for a while all the same.
+    #[error("the topic is foreign")]
+    ForeignTopic,
+    /// Its sender sends too much.
+    #[error("the sender's budget is spent")]
+    Spent,
 }
 
 /// Undoes the compression of a message.
@@ -60,12 +66,39 @@ const fn check_length(bytes: usize) -> Result<(), SnappyError> {
 }
 
 /// The transform of gossip. A message for which it fails counts as invalid against the peer that sent it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct BoundedSnappy;
+#[derive(Clone, Debug)]
+pub(crate) struct BoundedSnappy {
+    topics: [TopicHash; 4],
+    meter: Arc<Meter>,
+}
+
+impl BoundedSnappy {
+    /// For messages on `topics`, counted with `meter`.
+    pub(crate) const fn new(topics: [TopicHash; 4], meter: Arc<Meter>) -> Self {
+        Self { topics, meter }
+    }
+
+    fn inbound(&self, raw: &RawMessage) -> Result<Vec<u8>, SnappyError> {
+        let is_known = self.topics.contains(&raw.topic);
+        let declared = snap::raw::decompress_len(&raw.data).unwrap_or_default();
+        let work = match check_length(declared) {
+            Ok(()) if is_known => declared,
+            // Refused at once; it had to be received all the same.
+            _ => raw.data.len(),
+        };
+        if !self.meter.count(work) {
+            return Err(SnappyError::Spent);
+        }
+        if !is_known {
+            return Err(SnappyError::ForeignTopic);
+        }
+        decompress(&raw.data)
+    }
+}
 
 impl DataTransform for BoundedSnappy {
     fn inbound_transform(&self, raw: RawMessage) -> Result<Message, io::Error> {
-        let data = decompress(&raw.data).map_err(io::Error::other)?;
+        let data = self.inbound(&raw).map_err(io::Error::other)?;
         Ok(Message {
             source: raw.source,
             data,
@@ -98,6 +131,27 @@ mod tests {
         }
     }
 
+    fn transform() -> BoundedSnappy {
+        let topics = ["topic", "b", "c", "d"].map(TopicHash::from_raw);
+        BoundedSnappy::new(topics, Arc::default())
+    }
+
+    #[test]
+    fn a_message_on_a_foreign_topic_is_not_decompressed() {
+        let compressed = compress(&[7; 100]).unwrap();
+        transform()
+            .inbound_transform(raw(compressed.clone()))
+            .unwrap();
+        let foreign = RawMessage {
+            topic: TopicHash::from_raw("other"),
+            ..raw(compressed)
+        };
+        assert!(matches!(
+            transform().inbound(&foreign),
+            Err(SnappyError::ForeignTopic)
+        ));
+    }
+
     #[test]
     fn a_frame_of_seven_bytes_that_declares_four_gibibytes_is_refused_by_its_length() {
         let bomb = hex!("ffffffff0f0041");
@@ -105,7 +159,7 @@ mod tests {
             decompress(&bomb),
             Err(SnappyError::Length { bytes: 0xffff_ffff })
         ));
-        BoundedSnappy
+        transform()
             .inbound_transform(raw(bomb.to_vec()))
             .unwrap_err();
     }
@@ -152,8 +206,8 @@ mod tests {
     fn what_goes_out_comes_in_again() {
         let data: Vec<u8> = (0..=255).cycle().take(10_000).collect();
         let topic = TopicHash::from_raw("topic");
-        let out = BoundedSnappy.outbound_transform(&topic, data.clone());
-        let message = BoundedSnappy.inbound_transform(raw(out.unwrap())).unwrap();
+        let out = transform().outbound_transform(&topic, data.clone());
+        let message = transform().inbound_transform(raw(out.unwrap())).unwrap();
         assert_eq!(message.data, data);
         assert_eq!(message.topic, topic);
     }

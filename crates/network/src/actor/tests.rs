@@ -4,4 +4,6 @@ mod adversary;
 mod flood;
 mod hosts;
 mod raw;
+mod wire;
+mod work;
 mod world;

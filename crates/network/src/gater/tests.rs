@@ -5,10 +5,7 @@ mod swarms;
 use super::*;
 use libp2p::identity::Keypair;
 use proptest::prelude::*;
-use std::{
-    fs,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{fs, sync::atomic::AtomicU64};
 use tempfile::TempDir;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -167,6 +164,23 @@ async fn a_ban_within_a_runtime_is_kept_without_the_caller_waiting_for_the_disk(
     for peer in &banned {
         assert_eq!(again.may_have(peer), Err(Refusal::BannedPeer));
     }
+}
+
+#[tokio::test]
+async fn bans_that_come_while_the_disk_is_stuck_wait_for_one_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let gater = Gater::new(Vec::new(), Some(kept(&folder))).unwrap();
+    let stuck = gater.inner.writing.lock().unwrap();
+    let banned = (0..1000).map(|_| peer()).collect::<Vec<_>>();
+    for peer in &banned {
+        gater.ban_peer(*peer, HOUR);
+    }
+    // Each write that is on its way holds the lists: one that is stuck, and one that is due.
+    assert!(Arc::strong_count(&gater.inner) <= 3);
+    drop(stuck);
+    gater.block_addr(addr("8.8.8.8")).unwrap();
+    let again = Gater::new(Vec::new(), Some(kept(&folder))).unwrap();
+    assert_eq!(again.peers_out(), banned.len());
 }
 
 #[test]

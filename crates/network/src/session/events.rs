@@ -103,12 +103,12 @@ impl Session<'_> {
             BehaviourEvent::Gossip(gossipsub::Event::Unsubscribed { peer_id, topic }) => {
                 self.on_subscription(&peer_id, &topic, false);
             }
-            BehaviourEvent::Gossip(gossipsub::Event::GossipsubNotSupported { peer_id }) => {
-                // A word of a connection that is gone meanwhile would never be forgotten.
-                if self.book.is_connected(&peer_id) {
-                    self.deaf.insert(peer_id);
-                    self.reopen_if_deaf(peer_id);
-                }
+            // A word of a connection that is gone meanwhile would never be forgotten.
+            BehaviourEvent::Gossip(gossipsub::Event::GossipsubNotSupported { peer_id })
+                if self.book.is_connected(&peer_id) =>
+            {
+                self.deaf.insert(peer_id);
+                self.reopen_if_deaf(peer_id);
             }
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 self.on_identified(peer_id, info);

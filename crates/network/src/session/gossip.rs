@@ -25,23 +25,22 @@ impl Session<'_> {
             self.report(&id, &source, MessageAcceptance::Ignore);
             return;
         };
-        if let Err(excess) = self.budgets.spend(source, message.data.len(), received_at) {
+        // What it costs was charged when it came.
+        if self.swarm.behaviour().gossip.is_spent(&source) {
             self.network.metrics.unjudged(Unjudged::Budget);
             self.report(&id, &source, MessageAcceptance::Ignore);
-            let gossip = &mut self.swarm.behaviour_mut().gossip;
-            gossip.set_application_score(&source, excess.score);
             return;
         }
         let job = Job {
-            id: id.clone(),
+            id,
             source,
             version,
             data: message.data.into(),
             received_at,
         };
-        if !self.pool.offer(job) {
+        for dropped in self.pool.offer(job) {
             self.network.metrics.unjudged(Unjudged::QueueFull);
-            self.report(&id, &source, MessageAcceptance::Ignore);
+            self.report(&dropped.id, &dropped.source, MessageAcceptance::Ignore);
         }
     }
 

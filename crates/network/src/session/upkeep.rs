@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 /// Rounds between two looks at what changes slowly.
 const SLOW_ROUNDS: u64 = 15;
@@ -23,10 +23,7 @@ impl Session<'_> {
     /// One round.
     pub(super) fn on_upkeep(&mut self) {
         let now = Instant::now();
-        for (peer, score) in self.budgets.recover(now) {
-            let gossip = &mut self.swarm.behaviour_mut().gossip;
-            gossip.set_application_score(&peer, score);
-        }
+        self.swarm.behaviour_mut().gossip.recover(now);
         self.observe_scores();
         self.ban();
         self.prune(now);
@@ -62,7 +59,8 @@ impl Session<'_> {
 
     fn ban(&mut self) {
         for (peer, duration) in self.book.to_ban() {
-            info!(%peer, ?duration, "A peer is banned for its score");
+            // Whoever wants to fill our log needs only new keys; how many there were is measured.
+            debug!(%peer, ?duration, "A peer is banned for its score");
             self.network.metrics.banned();
             self.network.gater.ban_peer(peer, duration);
             if let Some(discovery) = &self.network.discovery {
