@@ -22,8 +22,6 @@ use tempfile::TempDir;
 /// Seconds between two blocks, as on OP mainnet.
 const L2_BLOCK_TIME: Duration = Duration::from_secs(2);
 pub(crate) const L1_BLOCK_TIME: Duration = Duration::from_secs(12);
-/// L2 blocks on each L1 block.
-const L2_PER_L1: u64 = 6;
 /// Transactions of users in an L2 block, unless it is said otherwise.
 const CALLS: usize = 16;
 /// Transfers that are none of the rollup's, in each L1 block.
@@ -45,6 +43,8 @@ pub(crate) struct Chain {
     l2_nonce: u64,
     /// Transactions of an L2 block.
     calls: usize,
+    /// L2 blocks on each L1 block.
+    l2_per_l1: u64,
 }
 
 /// One L2 block, for those who read it or build it again.
@@ -58,11 +58,19 @@ pub(crate) struct Block {
 
 impl Chain {
     pub(crate) async fn start() -> Self {
+        let calls = setting("BENCH_L2_CALLS", &CALLS.to_string());
+        let calls = calls.parse().expect("BENCH_L2_CALLS is a number");
+        Self::of(L2_BLOCK_TIME, calls, Duration::ZERO).await
+    }
+
+    /// One with `calls` in each L2 block, that began `age` ago.
+    pub(crate) async fn of(block_time: Duration, calls: usize, age: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = DevnetConfig {
             // The last fork that the stock pipeline knows.
             fork: Hardfork::Isthmus,
-            block_time: L2_BLOCK_TIME,
+            block_time,
+            age,
             l1_block_time: L1_BLOCK_TIME,
             l1_safe_lag: 1,
             l1_finalized_lag: 2,
@@ -86,9 +94,8 @@ impl Chain {
             dir,
             random,
             l2_nonce: 0,
-            calls: setting("BENCH_L2_CALLS", &CALLS.to_string())
-                .parse()
-                .expect("BENCH_L2_CALLS is a number"),
+            calls,
+            l2_per_l1: L1_BLOCK_TIME.as_secs() / block_time.as_secs(),
         }
     }
 
@@ -109,17 +116,22 @@ impl Chain {
     /// Grows by `l1_blocks` L1 blocks and what stands on them.
     pub(crate) async fn grow(&mut self, l1_blocks: u64) {
         for index in 1..=l1_blocks {
-            self.mine();
-            self.build(L2_PER_L1).await;
-            if index.is_multiple_of(CHANNEL_PERIOD) {
-                self.post().await;
-            }
+            self.grow_by_one(index).await;
         }
         self.devnet.l1().mine(2).unwrap();
     }
 
+    /// The same by one, the `index`th.
+    pub(crate) async fn grow_by_one(&mut self, index: u64) {
+        self.mine();
+        self.build(self.l2_per_l1).await;
+        if index.is_multiple_of(CHANNEL_PERIOD) {
+            self.post().await;
+        }
+    }
+
     /// One L1 block with transactions of others.
-    fn mine(&self) {
+    pub(crate) fn mine(&self) {
         let l1 = self.devnet.l1();
         let account = &DEV_ACCOUNTS[2];
         let nonce = l1.with_chain(|chain| chain.pending_nonce(&account.address));
@@ -135,14 +147,19 @@ impl Chain {
         l1.mine(1).unwrap();
     }
 
+    /// The transactions of one L2 block come into the pool.
+    pub(crate) fn submit(&mut self) {
+        for _ in 0..self.calls {
+            let transaction = self.next_call();
+            let el = self.devnet.sequencer_el();
+            el.submit_transaction(&transaction).unwrap();
+        }
+    }
+
     /// Builds L2 blocks on the L1 that there is.
     pub(crate) async fn build(&mut self, blocks: u64) {
         for _ in 0..blocks {
-            for _ in 0..self.calls {
-                let transaction = self.next_call();
-                let el = self.devnet.sequencer_el();
-                el.submit_transaction(&transaction).unwrap();
-            }
+            self.submit();
             self.devnet.sequencer().build().await.unwrap();
         }
     }
@@ -206,11 +223,7 @@ impl Chain {
         const BYTE_GAS: u64 = 10;
         let l1 = self.devnet.l1();
         if !blobs.is_empty() {
-            let posted = self
-                .devnet
-                .batcher()
-                .post(blobs.to_vec(), DataAvailability::Blobs);
-            posted.await.unwrap();
+            self.post_junk(blobs).await;
         }
         let gas_limit = 21_000 + BYTES as u64 * BYTE_GAS;
         let nonce = l1.with_chain(|chain| chain.pending_nonce(&account.address));
@@ -226,6 +239,13 @@ impl Chain {
             l1.submit(&account.sign(transaction)).unwrap();
         }
         l1.mine(1).unwrap();
+    }
+
+    /// The batcher sends blobs that hold nothing, which the next L1 block takes.
+    pub(crate) async fn post_junk(&self, blobs: &[Bytes]) {
+        let batcher = self.devnet.batcher();
+        let posted = batcher.post(blobs.to_vec(), DataAvailability::Blobs);
+        posted.await.unwrap();
     }
 
     /// So many pieces of data that is no batch, each of which fills a blob.
