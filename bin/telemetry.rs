@@ -21,8 +21,9 @@ use writer::LineWriter;
 /// The level of a node that is told none.
 pub(crate) const NODE_LEVEL: &str = "info";
 
-/// Targets of kona's stages. Their words are about single frames and batches, in an order and with levels of their own.
-const STAGES: [&str; 13] = [
+/// Targets of kona's stages and of gossip's library. Their words are about single frames, batches and messages, in an order and with
+/// levels of their own; what the library warns of, any peer can have it say as often as it likes, and most of it is measured.
+const STAGES: [&str; 14] = [
     "attributes_queue",
     "batch_queue",
     "batch_span",
@@ -33,9 +34,20 @@ const STAGES: [&str; 13] = [
     "channel_bank",
     "channel_reader",
     "frame_queue",
+    "libp2p_gossipsub",
     "pipeline",
     "single_batch",
     "traversal",
+];
+
+/// Targets of the libraries for peers. Strangers decide how often they speak; what matters of it the network says in its own words.
+const LIBRARIES: [&str; 6] = [
+    "discv5",
+    "libp2p_gossipsub",
+    "libp2p_swarm",
+    "libp2p_tcp",
+    "multistream_select",
+    "yamux",
 ];
 
 /// The writer that was installed.
@@ -70,7 +82,7 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> e
             "the log level `{directives}` does not exist; there are error, warn, info, debug, trace and off"
         );
     }
-    let filter = EnvFilter::try_new(with_quiet_stages(&directives))
+    let filter = EnvFilter::try_new(with_quiet_others(&directives))
         .wrap_err_with(|| format!("the log filter `{directives}` does not parse"))?;
     let is_terminal = file.is_none() && stdout().is_terminal();
     let is_coloured = is_coloured(
@@ -115,7 +127,7 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> e
 /// # Errors
 /// Why that cannot be done, in words.
 pub(crate) fn set_level(level: LevelFilter) -> Result<(), String> {
-    let filter = EnvFilter::try_new(with_quiet_stages(&level.to_string()))
+    let filter = EnvFilter::try_new(with_quiet_others(&level.to_string()))
         .map_err(|cause| cause.to_string())?;
     let refilter = FILTER.get().ok_or("logging is not set up")?;
     refilter(filter).map_err(|cause| cause.to_string())
@@ -154,14 +166,15 @@ const fn resolve(format: LogFormat, is_terminal: bool) -> LogFormat {
     }
 }
 
-/// The same directives, by which kona's stages are heard only at debug, or by who names them.
-fn with_quiet_stages(directives: &str) -> String {
+/// The same directives, by which kona's stages and the libraries for peers are heard only at debug, or by who names them.
+fn with_quiet_others(directives: &str) -> String {
     let is_detailed = |level: LevelFilter| level >= LevelFilter::DEBUG;
     if directives.parse().is_ok_and(is_detailed) {
         return directives.to_owned();
     }
-    let unnamed = STAGES.iter().filter(|stage| !directives.contains(*stage));
-    let quiet = unnamed.map(|stage| format!(",{stage}=off"));
+    let others = STAGES.iter().chain(&LIBRARIES);
+    let unnamed = others.filter(|target| !directives.contains(*target));
+    let quiet = unnamed.map(|target| format!(",{target}=off"));
     directives.to_owned() + &quiet.collect::<String>()
 }
 
@@ -177,12 +190,13 @@ mod tests {
     }
 
     #[test]
-    fn stages_of_kona_are_quiet_unless_somebody_wants_details() {
-        let info = with_quiet_stages("info");
+    fn stages_and_libraries_are_quiet_unless_somebody_wants_details() {
+        let info = with_quiet_others("info");
         assert!(info.starts_with("info,") && info.contains(",channel_assembler=off"));
-        assert_eq!(with_quiet_stages("debug"), "debug");
-        assert_eq!(with_quiet_stages("TRACE"), "TRACE");
-        let named = with_quiet_stages("warn,batch_queue=info");
+        assert!(info.contains(",yamux=off") && info.contains(",discv5=off"));
+        assert_eq!(with_quiet_others("debug"), "debug");
+        assert_eq!(with_quiet_others("TRACE"), "TRACE");
+        let named = with_quiet_others("warn,batch_queue=info");
         assert!(!named.contains("batch_queue=off") && named.contains(",pipeline=off"));
         assert!(EnvFilter::try_new(named).is_ok());
     }

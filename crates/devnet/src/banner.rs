@@ -146,6 +146,7 @@ fn join_command(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> 
             "--p2p.listen.ip=127.0.0.1".to_owned(),
             "--p2p.advertise.ip=127.0.0.1".to_owned(),
             "--p2p.listen.tcp=0".to_owned(),
+            format!("--p2p.dir={}", config.datadir.join("p2p").display()),
         ]),
         None => flags.push("--p2p.disable".to_owned()),
     }

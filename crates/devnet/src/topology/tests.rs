@@ -99,12 +99,12 @@ async fn a_sequencer_gossips(blocks: Blocks) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_light_node_sequences_and_all_hear_of_its_blocks() {
-    a_sequencer_gossips(Blocks::BySequencer).await;
+    Box::pin(a_sequencer_gossips(Blocks::BySequencer)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_light_sequencer_follows_the_deriver_of_its_own_blocks() {
-    a_sequencer_gossips(Blocks::ByLightSequencer).await;
+    Box::pin(a_sequencer_gossips(Blocks::ByLightSequencer)).await;
 }
 
 #[tokio::test]
