@@ -52,9 +52,14 @@ pub(crate) async fn build(
         Ok((Outcome::Rejected(Rejection::Inconsistent { message }), _)) => {
             Ok(BuildOutcome::Failed { reason: message })
         }
-        Err(ElError::InvalidPayloadAttributes { message: reason }) => {
-            Ok(BuildOutcome::InvalidAttributes { reason })
-        }
+        Err(
+            ElError::InvalidPayloadAttributes { message: reason }
+            | ElError::Rpc {
+                code: ElError::INVALID_PARAMS,
+                message: reason,
+                ..
+            },
+        ) => Ok(BuildOutcome::InvalidAttributes { reason }),
         Err(error) => Err(error),
     }
 }

@@ -102,7 +102,15 @@ async fn start(
         asked = send_and_build(el, ctx, unlabelled, Some(attributes.clone())).await;
     }
     let (outcome, id) = match asked {
-        Err(ElError::InvalidPayloadAttributes { message }) => {
+        // Some ELs say so of attributes that lack what a fork wants, or have what it does not.
+        Err(
+            ElError::InvalidPayloadAttributes { message }
+            | ElError::Rpc {
+                code: ElError::INVALID_PARAMS,
+                message,
+                ..
+            },
+        ) => {
             return Ok(Err(Built::Refused(message)));
         }
         asked => asked?,

@@ -10,6 +10,7 @@ use light_node_engine_api::memory::Scripted;
 
 under_each_el! {
     a_refused_block_is_built_of_its_deposits_and_what_ran_ahead_is_stale,
+    attributes_that_the_el_calls_bad_parameters_are_refused_ones,
     an_invalid_block_is_built_of_its_deposits,
     a_block_from_which_the_el_leaves_out_transactions_is_refused,
     a_block_of_deposits_that_is_refused_ends_in_a_reset,
@@ -51,13 +52,26 @@ async fn deposits_only_after(mut harness: Harness, chain: Vec<MemoryBlock>) {
 }
 
 async fn a_refused_block_is_built_of_its_deposits_and_what_ran_ahead_is_stale(kind: MemoryElKind) {
+    is_built_of_its_deposits_after(refused(), kind).await;
+}
+
+async fn attributes_that_the_el_calls_bad_parameters_are_refused_ones(kind: MemoryElKind) {
+    let bad_parameters = ElError::Rpc {
+        method: "engine_forkchoiceUpdatedV3",
+        code: ElError::INVALID_PARAMS,
+        message: "minimum base fee is missing".to_owned(),
+    };
+    is_built_of_its_deposits_after(Scripted::Error(bad_parameters), kind).await;
+}
+
+async fn is_built_of_its_deposits_after(answer: Scripted, kind: MemoryElKind) {
     let (harness, chain) = at(kind, 4).await;
     // Two blocks go well, of two forkchoices each.
     for _ in 0..4 {
         let none = Scripted::Delay(Duration::ZERO);
         harness.el.script(CallKind::ForkchoiceUpdated, none);
     }
-    harness.el.script(CallKind::ForkchoiceUpdated, refused());
+    harness.el.script(CallKind::ForkchoiceUpdated, answer);
     deposits_only_after(harness, chain).await;
 }
 
