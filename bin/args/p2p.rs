@@ -130,7 +130,7 @@ pub(crate) struct P2pArgs {
     pub(crate) advertise_udp: u16,
 
     /// Nodes through which others are found: enr:... or enode://... of any chain, repeated or comma separated. They take the place of
-    /// those that are built in for the chains of --network; other chains have none.
+    /// those that are built in for known chains.
     #[arg(
         id = "p2p.bootnodes",
         long,
