@@ -4,13 +4,16 @@
 use crate::{
     block_hash::block_hash,
     frame::{self, Frame},
+    pool::{Job, ValidationPool},
     signature, snappy, test_chain,
     topics::{self, BlockVersion, MessageDomain},
     verdict::{Judge, Moment, Verdict},
 };
 use alloy_primitives::{Bytes, keccak256};
+use libp2p::{PeerId, gossipsub::MessageId};
 use std::{
     hint::black_box,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,11 +22,22 @@ const VERSION: BlockVersion = BlockVersion::V4;
 /// Bytes of a transaction in the blocks of a bench.
 const TRANSACTION_BYTES: usize = 200;
 
+/// Blocks of a bench do not get old.
+const AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A node's way of judging blocks, and a sequencer that signs them.
 #[derive(Debug)]
 pub struct GossipBench {
-    judge: Judge,
+    judge: Arc<Judge>,
     topic: String,
+    /// The time of all blocks, in seconds since 1970.
+    timestamp: u64,
+}
+
+/// The judges' pool of a node.
+pub struct BenchPool {
+    pool: ValidationPool,
+    source: PeerId,
 }
 
 /// Time that each primitive takes on one block.
@@ -50,11 +64,12 @@ impl Primitives {
 
 impl Default for GossipBench {
     fn default() -> Self {
-        let judge = Judge::new(test_chain::config(), Duration::from_secs(60));
+        let judge = Judge::new(test_chain::config(), AGE_MAX);
         judge.observe_signer(Some(test_chain::signer()), false, Instant::now());
         Self {
-            judge,
+            judge: Arc::new(judge),
             topic: VERSION.topic(test_chain::CHAIN_ID).to_string(),
+            timestamp: Moment::now().unix_seconds,
         }
     }
 }
@@ -63,9 +78,10 @@ impl GossipBench {
     /// The bytes on the wire of block `number`, of about `block_bytes` bytes that do not compress. Blocks differ by number, so that
     /// none is taken for one that was seen.
     pub fn message(&self, number: u64, block_bytes: usize) -> Vec<u8> {
-        let count = block_bytes / TRANSACTION_BYTES;
-        let mut envelope = test_chain::block(VERSION, noise(number, count));
-        envelope.execution_payload.as_v1_mut().block_number = number;
+        let mut envelope = test_chain::block(VERSION, transactions(number, block_bytes));
+        let v1 = envelope.execution_payload.as_v1_mut();
+        v1.block_number = number;
+        v1.timestamp = self.timestamp;
         let envelope = test_chain::rehashed(envelope);
         let data = test_chain::data(VERSION, &envelope, &test_chain::key());
         snappy::compress(&data).expect("the block is within the limits")
@@ -82,14 +98,18 @@ impl GossipBench {
         Some(data.into())
     }
 
-    /// What the pool does with it then, at the block's own time. True if the block was accepted.
+    /// Has the block judged. True if it was accepted.
     pub fn judge(&self, data: Bytes) -> bool {
-        let now = Moment {
-            unix_seconds: test_chain::time_of(VERSION),
-            instant: Instant::now(),
-        };
-        let judgement = self.judge.judge(VERSION, data, now);
+        let judgement = self.judge.judge(VERSION, data, Moment::now());
         matches!(judgement.verdict, Verdict::Accept(_))
+    }
+
+    /// A pool of its own for the same judge.
+    pub fn pool(&self) -> BenchPool {
+        BenchPool {
+            pool: ValidationPool::new(Arc::clone(&self.judge)),
+            source: PeerId::random(),
+        }
     }
 
     /// Times the primitives on a message, each by itself.
@@ -116,10 +136,37 @@ impl GossipBench {
     }
 }
 
+impl BenchPool {
+    /// Gives a block to the judges. What has no room is dropped, and never judged.
+    pub fn offer(&mut self, data: Bytes) {
+        self.pool.offer(Job {
+            id: MessageId::from(Vec::new()),
+            source: self.source,
+            version: VERSION,
+            data,
+            received_at: Instant::now(),
+        });
+    }
+
+    /// Waits for the next verdict. True if the block was accepted.
+    ///
+    /// # Cancel safety
+    /// None is lost.
+    pub async fn is_accepted(&mut self) -> bool {
+        let judged = self.pool.judged().await.judgement;
+        judged.is_some_and(|judgement| matches!(judgement.verdict, Verdict::Accept(_)))
+    }
+}
+
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let started_at = Instant::now();
     let result = black_box(work());
     (result, started_at.elapsed())
+}
+
+/// Transactions of a block of about `block_bytes` bytes, which do not compress.
+pub fn transactions(seed: u64, block_bytes: usize) -> Vec<Bytes> {
+    noise(seed, block_bytes / TRANSACTION_BYTES)
 }
 
 /// Transactions of bytes that look random: the state of a linear congruential generator, eight bytes a step.
