@@ -24,6 +24,7 @@ use crate::{
     origins::Origins,
     request::SequencerRequest,
     schedule::Wait,
+    shelf::Shelf,
     slot::Slot,
     waiting::Waiting,
     work::{Attempt, LastMade, Work},
@@ -176,9 +177,11 @@ impl SequencerActor {
             origins: Origins::new(peers.l1, peers.l1_heads, config.l1_confirmations),
             ground,
             work: Work::Nothing,
+            shelf: Shelf::default(),
             attempt: None,
             step: Slot::empty(),
             checking: Slot::empty(),
+            is_check_void: false,
             trouble: Wait::Engine,
             not_before: now,
             started_at: now,
@@ -214,9 +217,12 @@ struct Sequencing {
     origins: Origins,
     ground: Ground,
     work: Work,
+    shelf: Shelf,
     attempt: Option<Attempt>,
     step: Slot<Done>,
     checking: Slot<Checked>,
+    /// A stop was asked for after the start that is being checked.
+    is_check_void: bool,
     /// No step is begun before, because of this.
     not_before: Instant,
     trouble: Wait,
@@ -293,6 +299,7 @@ impl Sequencing {
             self.ground.forget();
         }
         self.state = state;
+        self.shelf.forget_to(state.finalized_head.number);
         if !self.step.is_taken() {
             self.drop_void();
         }
@@ -319,8 +326,15 @@ impl Sequencing {
         };
         info!(head = %self.state.unsafe_head, step, "the chain has moved on without the block under way");
         self.metrics.dropped(step);
-        self.work = Work::Nothing;
+        self.put_aside();
         self.attempt = None;
+    }
+
+    /// Ends the work on a block that cannot become the head as things are.
+    fn put_aside(&mut self) {
+        if let Work::Kept(kept) = std::mem::take(&mut self.work) {
+            self.shelf.put(kept);
+        }
     }
 
     /// Begins what can be begun, and says when to look again.
@@ -367,7 +381,7 @@ impl Sequencing {
                 self.work = Work::Nothing;
                 self.next_build()
             }
-            Work::Open { base, id } => {
+            Work::Open { base, id, .. } => {
                 let seal = self.moments(&base.parent).seal;
                 let id = *id;
                 if self.clock.now() < seal {

@@ -81,16 +81,19 @@ pub(crate) fn write(path: &Path, is_started: bool) -> io::Result<()> {
         sequencer_started: Some(is_started),
     };
     let json = serde_json::to_vec(&kept)?;
-    let beside = path.with_extension("new");
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
-    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let directory = directory.unwrap_or_else(|| Path::new("."));
+    fs::create_dir_all(directory)?;
     {
         let mut file = fs::File::create(&beside)?;
         io::Write::write_all(&mut file, &json)?;
         file.sync_all()?;
     }
-    fs::rename(&beside, path)
+    fs::rename(&beside, path)?;
+    // Only then does the new name outlive a loss of power: who was told that it is stopped relies on that.
+    fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]
@@ -111,6 +114,8 @@ mod tests {
             fs::read_to_string(&path).unwrap(),
             r#"{"sequencerStarted":true}"#
         );
+        let names = fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(names.count(), 1);
     }
 
     #[test]

@@ -15,6 +15,8 @@ mod origin;
 mod origins;
 mod request;
 mod schedule;
+mod sealed;
+mod shelf;
 mod slot;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;

@@ -190,6 +190,38 @@ mod tests {
     }
 
     #[test]
+    fn the_first_block_of_each_fork_with_an_upgrade_is_empty() {
+        let forks: [fn(&mut RollupConfig, u64); 8] = [
+            |config, time| config.ecotone_time = Some(time),
+            |config, time| config.fjord_time = Some(time),
+            |config, time| config.granite_time = Some(time),
+            |config, time| config.holocene_time = Some(time),
+            |config, time| config.isthmus_time = Some(time),
+            |config, time| config.jovian_time = Some(time),
+            |config, time| config.karst_time = Some(time),
+            |config, time| config.lagoon_time = Some(time),
+        ];
+        for (place, activate) in forks.into_iter().enumerate() {
+            // Not a multiple of the block time: the first block is the one after.
+            for (fork, first) in [(5_000, 5_000), (5_001, 5_002)] {
+                let mut config = RollupConfig {
+                    block_time: 2,
+                    max_sequencer_drift: 600,
+                    ..RollupConfig::default()
+                };
+                activate(&mut config, fork);
+                let at = |time: u64| {
+                    let current = l1(7, time - 4);
+                    choose(&config, &parent(time - 2), &current, Next::NotYet, false)
+                };
+                assert_eq!(at(first - 2), STAY, "fork {place}");
+                assert_eq!(at(first), STAY_EMPTY, "fork {place}");
+                assert_eq!(at(first + 2), STAY, "fork {place}");
+            }
+        }
+    }
+
+    #[test]
     fn an_origin_is_confirmed_by_the_blocks_above_it() {
         assert!(is_confirmed(10, 14, 4));
         assert!(!is_confirmed(11, 14, 4));

@@ -70,7 +70,14 @@ pub(crate) enum Work {
     #[default]
     Nothing,
     /// The execution layer builds it.
-    Open { base: Base, id: PayloadId },
+    Open {
+        base: Base,
+        id: PayloadId,
+        /// Of what it is made.
+        attributes: Box<OpPayloadAttributes>,
+        /// If it cannot be fetched until then, another one is begun.
+        give_up: Instant,
+    },
     /// It is sealed.
     Kept(Kept),
 }

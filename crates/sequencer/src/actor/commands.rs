@@ -41,6 +41,7 @@ impl Sequencing {
                 self.stops.get_or_insert_default().push(reply);
             }
             SequencerRequest::Stop { reply } => {
+                self.is_check_void = true;
                 let _ = reply.send(Err(SequencerCommandError::NotActive));
             }
             SequencerRequest::OverrideLeader { reply } => {
@@ -76,6 +77,7 @@ impl Sequencing {
             let _ = reply.send(Err(SequencerCommandError::NotLeader { reason }));
             return;
         }
+        self.is_check_void = false;
         self.checking.put(async move {
             let leads = conductor.leader().await;
             let is_at_work = leads == Ok(true) && conductor.active().await.unwrap_or(true);
@@ -90,6 +92,9 @@ impl Sequencing {
 
     pub(super) async fn note_checked(&mut self, checked: Checked) {
         let reason = match checked.leads {
+            Ok(true) if self.is_check_void => {
+                "a command to stop came while it was asked".to_owned()
+            }
             Ok(true) => {
                 if !checked.is_at_work {
                     warn!(

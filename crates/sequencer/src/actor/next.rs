@@ -4,14 +4,14 @@ use super::{Plan, Sequencing};
 use crate::{
     origin::{self, Choice},
     schedule::{Limits, Moments, Wait, may_build, moments},
-    work::{Attempt, Base},
+    work::{Attempt, Base, Work},
 };
 use light_node_actor::in_words;
 use light_node_derivation::SequencedAttributes;
 use light_node_protocol::L2BlockRef;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
 use tokio::time::Instant;
-use tracing::error;
+use tracing::{error, info};
 
 impl Sequencing {
     pub(super) fn moments(&self, parent: &L2BlockRef) -> Moments {
@@ -37,6 +37,12 @@ impl Sequencing {
         let start = self.moments(&parent).start;
         if self.clock.now() < start {
             return Plan::At(self.clock.instant_of(start));
+        }
+        if let Some(kept) = self.shelf.take(parent.hash, self.state.unsafe_head.hash) {
+            info!(block = %kept.block, "the chain is back where a block was made that the conductor has, or may have; it is gone on with");
+            self.go_on_with(&kept);
+            self.work = Work::Kept(kept);
+            return Plan::Busy;
         }
         let base = Base {
             parent,

@@ -4,6 +4,7 @@ use super::Sequencing;
 use crate::{
     conductor::{CommitError, Conductor},
     schedule::Wait,
+    sealed,
     work::{Attempt, Base, Kept, LastMade, Taken, Work},
 };
 use alloy_rpc_types_engine::PayloadId;
@@ -129,7 +130,15 @@ impl Sequencing {
         self.state = *self.states.borrow();
         let base = attempt.base;
         match outcome {
-            BuildOutcome::Started(id) => self.work = Work::Open { base, id },
+            BuildOutcome::Started(id) => {
+                let seal = self.clock.instant_of(self.moments(&base.parent).seal);
+                self.work = Work::Open {
+                    base,
+                    id,
+                    attributes: Box::new(attempt.attributes),
+                    give_up: seal + self.block_time().max(RETRY * 2),
+                };
+            }
             BuildOutcome::Syncing if base.holds(&self.state) => {
                 self.pause(SYNCING_RETRY, Wait::Syncing);
             }
@@ -160,11 +169,21 @@ impl Sequencing {
     }
 
     fn note_sealed(&mut self, outcome: SealOutcome) {
-        let Work::Open { base, .. } = self.work else {
+        let Work::Open {
+            base,
+            attributes,
+            give_up,
+            ..
+        } = &self.work
+        else {
             return;
         };
+        let (base, give_up) = (*base, *give_up);
         match outcome {
-            SealOutcome::Sealed(envelope) => self.keep(&base, *envelope),
+            SealOutcome::Sealed(envelope) => {
+                let difference = sealed::difference(&base.parent, attributes, &envelope);
+                self.keep(&base, *envelope, difference);
+            }
             SealOutcome::Dropped => {
                 self.state = *self.states.borrow();
                 self.metrics.dropped("build");
@@ -178,18 +197,29 @@ impl Sequencing {
             SealOutcome::Failed { reason } => {
                 debug!(parent = %base.parent, reason, "the block is not sealed");
                 self.pause(RETRY, Wait::Engine);
+                if give_up <= Instant::now() {
+                    // It may never be. Nobody has seen it, so another one may take its place.
+                    warn!(parent = %base.parent, reason, "the block that is built cannot be fetched; another one is begun");
+                    self.metrics.dropped("build");
+                    self.work = Work::Nothing;
+                }
             }
         }
     }
 
     /// Keeps a sealed block, unless what it was built on is over: then nobody else has seen it.
-    fn keep(&mut self, base: &Base, envelope: OpExecutionPayloadEnvelope) {
+    fn keep(
+        &mut self,
+        base: &Base,
+        envelope: OpExecutionPayloadEnvelope,
+        difference: Option<&'static str>,
+    ) {
         let config = &self.config.rollup_config;
         let payload = &envelope.execution_payload;
         let block = L2BlockRef::from_payload(config, payload);
         let system_config = system_config_of(config, &envelope);
-        let (Ok(block), Ok(system_config)) = (block, system_config) else {
-            error!(parent = %base.parent, "what the execution layer built is no block of the rollup");
+        let (Ok(block), Ok(system_config), None) = (block, system_config, difference) else {
+            error!(parent = %base.parent, difference, "what the execution layer built is not the block that it was asked for");
             self.metrics.dropped("seal");
             self.work = Work::Nothing;
             self.pause(self.block_time(), Wait::Attributes);
@@ -252,7 +282,7 @@ impl Sequencing {
                 if kept.block.parent_hash != head && kept.block.hash != head {
                     warn!(block = %kept.block, "the block can become the head no more");
                     self.metrics.dropped("commit");
-                    self.work = Work::Nothing;
+                    self.put_aside();
                     self.ground.forget();
                 }
             }

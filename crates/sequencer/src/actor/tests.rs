@@ -7,6 +7,7 @@ mod conductor;
 mod faults;
 mod random;
 mod reorgs;
+mod tampered;
 mod world;
 
 use super::*;

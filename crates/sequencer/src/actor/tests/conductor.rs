@@ -149,3 +149,60 @@ async fn overridden_nobody_is_asked() {
     assert!(conductor.lock().calls.is_empty());
     world.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_block_that_may_have_been_taken_is_gone_on_with_when_the_chain_comes_back_to_its_parent()
+{
+    let (world, conductor) = started().await;
+    let mut answers = vec![Answer::Lost; 200];
+    answers[0] = Answer::TakenInSilence;
+    conductor.answer(answers);
+    world.waits_for(Wait::Conductor).await;
+    let parent = world.so_far().last().unwrap().block;
+    let taken = *conductor.lock().log.last().unwrap();
+    // The safe source goes elsewhere, and comes back.
+    let genesis = world.builder.genesis();
+    let origin = genesis.block_ref().l1_origin;
+    let mut other = vec![world.builder.child(&genesis, origin, 9)];
+    for _ in 0..5 {
+        other.push(world.builder.child(other.last().unwrap(), origin, 9));
+    }
+    world.el.add(&other);
+    world.safe(&other[5]).await;
+    assert_eq!(world.engine.state().unsafe_head, other[5].block_ref());
+    world.pass(Duration::from_secs(10)).await;
+    world.safe_ref(parent).await;
+    assert_eq!(world.engine.state().unsafe_head, parent);
+    let count = world.so_far().len();
+    world.pass(Duration::from_secs(10)).await;
+    conductor.lock().answers.clear();
+    let published = world.published(count + 1).await;
+    assert_eq!(published[count].block.hash, taken);
+    let offered = conductor.lock().offered.clone();
+    let mut there = offered.iter().filter(|(on, _)| *on == parent.hash);
+    assert!(there.all(|(_, hash)| *hash == taken));
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_outruns_a_start_for_which_the_conductor_is_still_asked() {
+    let (settings, conductor) = Settings::conducted();
+    let world = World::start(settings).await;
+    conductor.lock().is_down = true;
+    let stop = async {
+        world.pass(Duration::from_millis(500)).await;
+        let stopped = world.sequencer.stop().await;
+        conductor.lock().is_down = false;
+        stopped
+    };
+    let (started, stopped) = tokio::join!(world.sequencer.start(None), stop);
+    assert_eq!(stopped, Err(SequencerCommandError::NotActive));
+    assert!(
+        matches!(started, Err(SequencerCommandError::NotLeader { .. })),
+        "{started:?}"
+    );
+    assert!(!world.sequencer.status().is_active);
+    world.sequencer.start(None).await.unwrap();
+    world.published(1).await;
+    world.stop().await;
+}

@@ -111,3 +111,31 @@ async fn a_build_that_the_execution_layer_forgot_is_begun_anew() {
     assert!(are_in_a_row(&world.published(3).await));
     world.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_can_never_be_fetched_makes_way_for_another_one() {
+    let world = World::start(Settings::new()).await;
+    world.published(1).await;
+    world.el.take_calls();
+    for _ in 0..20 {
+        let fails = Scripted::Error(ElError::Timeout {
+            method: "engine_getPayloadV4",
+            deadline: Duration::from_secs(1),
+        });
+        world.el.script(CallKind::GetPayload, fails);
+    }
+    world.pass(Duration::from_secs(15)).await;
+    let calls = world.el.take_calls();
+    let is_build = |call: &&Call| {
+        matches!(
+            call,
+            Call::ForkchoiceUpdated {
+                attributes: Some(_),
+                ..
+            }
+        )
+    };
+    assert!(calls.iter().filter(is_build).count() > 2);
+    assert!(are_in_a_row(&world.published(3).await));
+    world.stop().await;
+}
