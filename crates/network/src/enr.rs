@@ -155,10 +155,27 @@ pub(crate) fn addresses_of(enr: &Enr) -> Vec<Multiaddr> {
         .collect()
 }
 
+/// Whether an address is of this machine or of its link only. A stranger's record that names one would have us knock at our own doors.
+pub(crate) const fn is_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
+    }
+}
+
 /// All addresses that a record names.
 pub(crate) fn ips_of(enr: &Enr) -> impl Iterator<Item = IpAddr> {
     let v4 = enr.ip4().map(IpAddr::from);
     v4.into_iter().chain(enr.ip6().map(IpAddr::from))
+}
+
+/// The addresses in one of libp2p.
+pub(crate) fn ips_in(address: &Multiaddr) -> impl Iterator<Item = IpAddr> {
+    address.iter().filter_map(|part| match part {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
+    })
 }
 
 fn peer_id(compressed: &[u8]) -> Option<PeerId> {

@@ -4,6 +4,7 @@ mod adversary;
 mod flood;
 mod hosts;
 mod raw;
+mod siege;
 mod wire;
 mod work;
 mod world;

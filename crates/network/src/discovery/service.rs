@@ -230,6 +230,9 @@ impl Discovery {
         };
         let mut addresses = enr::addresses_of(&record);
         addresses.retain(|address| self.gater.may_dial(address).is_ok());
+        if is_elsewhere(&service.shared.local_enr()) {
+            addresses.retain(|address| !enr::ips_in(address).any(enr::is_local));
+        }
         if addresses.is_empty() {
             return;
         }
@@ -324,6 +327,12 @@ impl Service {
             self.discv5.ban_ip(addr, duration);
         }
     }
+}
+
+/// Whether we are known by an address that others than this machine have: then those that we look for are not on it.
+fn is_elsewhere(ours: &Enr) -> bool {
+    let mut ips = enr::ips_of(ours).peekable();
+    ips.peek().is_some() && !ips.any(enr::is_local)
 }
 
 /// Asks a bootnode for its record, which must be of the key that it is known by.

@@ -350,3 +350,38 @@ fn a_udp_port_that_somebody_has_ends_the_start_if_it_was_asked_for() {
         "with both left to us, any will do"
     );
 }
+
+#[tokio::test]
+async fn a_node_of_the_internet_dials_no_stranger_on_its_own_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = |ip: [u8; 4]| {
+        let record = LocalRecord {
+            chain_id: CHAIN,
+            ip: Some(ip.into()),
+            is_v6: false,
+            tcp_port: 6379,
+            udp_port: 9222,
+            seq: 1,
+        };
+        let key = secp256k1::Keypair::generate();
+        record.sign(&enr::discovery_key(&key)).unwrap()
+    };
+    let (on_it, on_its_link, neighbour) = (
+        record([127, 0, 0, 1]),
+        record([169, 254, 169, 254]),
+        record([10, 1, 2, 3]),
+    );
+    let path = folder.path().join("records");
+    let records = [on_it.clone(), on_its_link, neighbour.clone()];
+    EnrStore::new(path.clone()).save(&records).unwrap();
+    let mut public = stored_at(config(CHAIN, &[]), &path);
+    public.advertise.ip = Some([203, 0, 113, 7].into());
+    let mut public = Node::start(&public);
+    let before = public.find(peer_id_of(&neighbour).unwrap()).await;
+    assert!(before.is_empty(), "{before:?}");
+    public.stop().await;
+    // One that is itself on loopback finds those on it.
+    let mut local = Node::start(&stored_at(config(CHAIN, &[]), &path));
+    local.find(peer_id_of(&on_it).unwrap()).await;
+    local.stop().await;
+}
