@@ -142,3 +142,25 @@ async fn a_dead_source_does_not_stop_blocks() {
     );
     world.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn on_a_head_that_is_ahead_of_the_clock_nothing_is_begun() {
+    use light_node_engine_api::memory::Call;
+    let world = World::start(Settings::with(|settings| settings.l2_blocks = 3)).await;
+    let is_build = |call: &Call| {
+        matches!(
+            call,
+            Call::ForkchoiceUpdated {
+                attributes: Some(_),
+                ..
+            }
+        )
+    };
+    world.pass(Duration::from_millis(5_900)).await;
+    assert!(!world.el.take_calls().iter().any(is_build));
+    world.pass(Duration::from_millis(200)).await;
+    assert!(world.el.take_calls().iter().any(is_build));
+    let published = world.published(1).await;
+    assert_eq!(published[0].after.as_secs(), 7);
+    world.stop().await;
+}

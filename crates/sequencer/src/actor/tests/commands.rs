@@ -123,3 +123,15 @@ async fn a_disk_that_fails_is_said_and_the_command_is_carried_out() {
     assert!(!world.sequencer.status().is_active);
     world.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_names_the_head_also_where_another_one_made_it() {
+    let world = World::start(Settings::new()).await;
+    let parent = world.as_parent(&world.published(2).await[1]);
+    let origin = parent.block_ref().l1_origin;
+    let theirs = world.builder.child(&parent, origin, 77);
+    world.gossip(&theirs).await;
+    assert_eq!(within(world.sequencer.stop()).await, Ok(theirs.hash()));
+    assert_eq!(world.engine.state().unsafe_head, theirs.block_ref());
+    world.stop().await;
+}

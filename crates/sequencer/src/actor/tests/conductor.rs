@@ -1,6 +1,10 @@
 //! Blocks with a conductor, which fails at each point.
 
 use super::*;
+use light_node_engine_api::{
+    ElError,
+    memory::{CallKind, Scripted},
+};
 
 async fn started() -> (World, ScriptedConductor) {
     let (settings, conductor) = Settings::conducted();
@@ -47,7 +51,6 @@ async fn with_a_conductor_it_starts_by_command_and_only_if_it_leads() {
 
 #[tokio::test(start_paused = true)]
 async fn a_block_goes_to_the_conductor_then_to_the_engine_then_out() {
-    use light_node_engine_api::memory::CallKind;
     let (world, conductor) = started().await;
     world.el.take_calls();
     conductor.answer([Answer::Lost, Answer::Lost, Answer::Lost]);
@@ -153,7 +156,10 @@ async fn overridden_nobody_is_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_block_that_may_have_been_taken_is_gone_on_with_when_the_chain_comes_back_to_its_parent()
 {
-    let (world, conductor) = started().await;
+    let (settings, conductor) = random::pooled();
+    let world = World::start(settings).await;
+    world.sequencer.start(None).await.unwrap();
+    world.published(2).await;
     let mut answers = vec![Answer::Lost; 200];
     answers[0] = Answer::TakenInSilence;
     conductor.answer(answers);
@@ -170,7 +176,10 @@ async fn a_block_that_may_have_been_taken_is_gone_on_with_when_the_chain_comes_b
     world.el.add(&other);
     world.safe(&other[5]).await;
     assert_eq!(world.engine.state().unsafe_head, other[5].block_ref());
-    world.pass(Duration::from_secs(10)).await;
+    world.pass(Duration::from_secs(20)).await;
+    // It is not offered any more; what is built on the other branch is.
+    let last = *conductor.lock().offered.last().unwrap();
+    assert_eq!(last.0, other[5].hash());
     world.safe_ref(parent).await;
     assert_eq!(world.engine.state().unsafe_head, parent);
     let count = world.so_far().len();
@@ -204,5 +213,25 @@ async fn a_stop_outruns_a_start_for_which_the_conductor_is_still_asked() {
     assert!(!world.sequencer.status().is_active);
     world.sequencer.start(None).await.unwrap();
     world.published(1).await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_until_a_block_that_was_taken_is_the_head() {
+    let (world, conductor) = started().await;
+    for _ in 0..3 {
+        let fails = Scripted::Error(ElError::Timeout {
+            method: "engine_newPayloadV4",
+            deadline: Duration::from_secs(1),
+        });
+        world.el.script(CallKind::NewPayload, fails);
+    }
+    world.waits_for(Wait::Engine).await;
+    let taken = *conductor.lock().log.last().unwrap();
+    assert_ne!(world.engine.state().unsafe_head.hash, taken);
+    assert_eq!(within(world.sequencer.stop()).await, Ok(taken));
+    assert_eq!(world.engine.state().unsafe_head.hash, taken);
+    world.pass(Duration::from_millis(1)).await;
+    assert_eq!(world.so_far().last().unwrap().block.hash, taken);
     world.stop().await;
 }

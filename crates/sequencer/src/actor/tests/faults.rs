@@ -49,11 +49,17 @@ async fn a_commit_whose_answer_is_lost_is_made_again_with_the_same_block() {
 
 #[tokio::test(start_paused = true)]
 async fn a_build_whose_answer_is_lost_is_asked_for_again_with_the_same_attributes() {
-    let world = World::start(Settings::with(|settings| settings.l1_blocks = 1)).await;
-    world.published(1).await;
+    let world = World::start(Settings::new()).await;
+    world.published(5).await;
     world.el.take_calls();
     world.el.script(CallKind::ForkchoiceUpdated, lost_answer());
-    world.published(3).await;
+    world.waits_for(Wait::Engine).await;
+    // The sixth block could stand on this one by now.
+    world.l1.push_empty(1);
+    world.see_l1();
+    let published = world.published(7).await;
+    let origins = [5, 6].map(|place| published[place].block.l1_origin.number);
+    assert_eq!(origins, [100, 101]);
     let calls = world.el.take_calls();
     let asked: Vec<_> = calls
         .iter()
@@ -64,6 +70,7 @@ async fn a_build_whose_answer_is_lost_is_asked_for_again_with_the_same_attribute
             _ => None,
         })
         .collect();
+    assert!(asked.len() > 2);
     for (parent, attributes) in &asked {
         let others = asked.iter().filter(|(other, _)| other == parent);
         assert!(others.map(|(_, it)| it).all(|it| it == attributes));

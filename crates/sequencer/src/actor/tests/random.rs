@@ -203,7 +203,8 @@ fn check(world: &World, conductor: &ScriptedConductor) {
     }
 }
 
-async fn course(events: Vec<Event>) {
+/// With a conductor, and an execution layer that has a pool.
+pub(super) fn pooled() -> (Settings, ScriptedConductor) {
     let (mut settings, conductor) = Settings::conducted();
     let cluster = conductor.clone();
     settings.wrap = Box::new(|el| {
@@ -214,6 +215,11 @@ async fn course(events: Vec<Event>) {
             builds: Mutex::default(),
         })
     });
+    (settings, conductor)
+}
+
+async fn course(events: Vec<Event>) {
+    let (mut settings, conductor) = pooled();
     settings.l1_blocks = 3;
     let world = World::start(settings).await;
     world.sequencer.start(None).await.unwrap();

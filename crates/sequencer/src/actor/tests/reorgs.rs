@@ -1,6 +1,7 @@
 //! The chain moves under the sequencer.
 
 use super::*;
+use light_node_engine_api::memory::CallKind;
 
 #[tokio::test(start_paused = true)]
 async fn a_reorg_by_the_safe_source_drops_the_build() {
@@ -33,6 +34,8 @@ async fn a_block_of_another_sequencer_that_comes_first_takes_the_place_of_ours()
     let published = world.published(3).await;
     assert_eq!(published[2].block.parent_hash, theirs.hash());
     assert_eq!(published[2].block.number, 4);
+    // Ours was not even sealed.
+    assert_eq!(world.el.count(CallKind::GetPayload), 3);
     world.stop().await;
 }
 
