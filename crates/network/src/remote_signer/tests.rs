@@ -1,12 +1,14 @@
 //! Against a server of a few lines that answers as each test says.
 
+mod tls;
+
 use super::*;
 use crate::test_chain;
 use alloy_signer_local::PrivateKeySigner;
 use std::time::Instant;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     sync::mpsc,
 };
 
@@ -43,7 +45,7 @@ async fn server(script: Script) -> Server {
 }
 
 async fn serve(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     script: &Script,
     tell: &mpsc::UnboundedSender<Value>,
 ) -> io::Result<()> {
