@@ -210,7 +210,7 @@ fn gossip(config: &NetworkConfig) -> Result<MeteredGossip, SwarmError> {
     .map_err(refused)?;
     if config.is_scoring {
         let block_time = Duration::from_secs(config.rollup_config.block_time);
-        let (parameters, thresholds) = scores::light(chain_id, hashes(), block_time);
+        let (parameters, thresholds) = scores::light(hashes(), block_time);
         gossip
             .with_peer_score(parameters, thresholds)
             .map_err(|reason| refused(&reason))?;

@@ -13,12 +13,13 @@ const EPOCH_SLOTS: u32 = 6;
 const DECAY_TO_ZERO: f64 = 0.01;
 /// Slots until an invalid block is forgotten.
 const INVALID_SLOTS: u32 = 100;
-/// Chains whose nodes number messages in two ways, which looks like broken promises to each other: Base and Base Sepolia.
-const LENIENT_CHAINS: [u64; 2] = [8453, 84532];
+/// Offences against the manners of the mesh that are free; they are forgotten within ten epochs. A node that is started anew right
+/// after it left grafts itself within the time for which it had asked to be left alone: up to eight offences on four topics.
+/// Nodes that number messages in another way seem to break promises.
+const OFFENCES_FREE: f64 = 20.0;
 
 /// Parameters and thresholds for the block topics of a chain.
 pub(crate) fn light(
-    chain_id: u64,
     topics: impl IntoIterator<Item = TopicHash>,
     block_time: Duration,
 ) -> (PeerScoreParams, PeerScoreThresholds) {
@@ -34,7 +35,6 @@ pub(crate) fn light(
         invalid_message_deliveries_decay: decay(INVALID_SLOTS),
         ..TopicScoreParams::default()
     };
-    let is_lenient = LENIENT_CHAINS.contains(&chain_id);
     let parameters = PeerScoreParams {
         topics: topics
             .into_iter()
@@ -48,7 +48,7 @@ pub(crate) fn light(
         ip_colocation_factor_whitelist: [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
             .into(),
         behaviour_penalty_weight: -16.0,
-        behaviour_penalty_threshold: if is_lenient { 20.0 } else { 6.0 },
+        behaviour_penalty_threshold: OFFENCES_FREE,
         behaviour_penalty_decay: decay(10 * EPOCH_SLOTS),
         decay_interval: slot,
         decay_to_zero: DECAY_TO_ZERO,
@@ -83,15 +83,14 @@ mod tests {
             .collect()
     }
 
-    fn params(chain_id: u64, block_time_ms: u64) -> PeerScoreParams {
-        light(chain_id, topics(), Duration::from_millis(block_time_ms)).0
+    fn params(block_time_ms: u64) -> PeerScoreParams {
+        light(topics(), Duration::from_millis(block_time_ms)).0
     }
 
     #[test]
     fn the_library_takes_the_parameters_of_slow_and_fast_chains() {
         for block_time_ms in [200, 1000, 2000, 12_000] {
-            let (parameters, thresholds) =
-                light(10, topics(), Duration::from_millis(block_time_ms));
+            let (parameters, thresholds) = light(topics(), Duration::from_millis(block_time_ms));
             parameters.validate().unwrap();
             thresholds.validate().unwrap();
             assert_eq!(parameters.topics.len(), 4);
@@ -100,7 +99,7 @@ mod tests {
 
     #[test]
     fn an_idle_topic_costs_nobody_anything() {
-        for topic in params(10, 2000).topics.values() {
+        for topic in params(2000).topics.values() {
             assert_eq!(topic.mesh_message_deliveries_weight, 0.0);
             assert_eq!(topic.mesh_failure_penalty_weight, 0.0);
             assert_eq!(topic.first_message_deliveries_weight, 0.0);
@@ -110,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_third_invalid_block_silences_and_the_fourth_bans() {
-        let (parameters, thresholds) = light(10, topics(), Duration::from_secs(2));
+        let (parameters, thresholds) = light(topics(), Duration::from_secs(2));
         let topic = parameters.topics.values().next().unwrap();
         let score = |invalid: f64| {
             topic.topic_weight * topic.invalid_message_deliveries_weight * invalid * invalid
@@ -122,14 +121,30 @@ mod tests {
 
     #[test]
     fn an_invalid_block_is_forgotten_after_a_hundred_slots() {
-        let topic = params(10, 2000).topics.into_values().next().unwrap();
+        let topic = params(2000).topics.into_values().next().unwrap();
         let left = |slots: i32| topic.invalid_message_deliveries_decay.powi(slots);
         assert!(left(99) > DECAY_TO_ZERO && left(101) < DECAY_TO_ZERO);
     }
 
     #[test]
-    fn broken_promises_weigh_less_where_nodes_number_messages_in_two_ways() {
-        assert_eq!(params(10, 2000).behaviour_penalty_threshold, 6.0);
-        assert_eq!(params(8453, 2000).behaviour_penalty_threshold, 20.0);
+    fn a_node_that_is_started_five_times_in_a_minute_and_a_half_is_no_offender() {
+        let params = params(2000);
+        let (mut offences, mut last) = (0.0, 0);
+        for slot in [0, 1, 7, 19, 35] {
+            offences *= params.behaviour_penalty_decay.powi(slot - last);
+            // Four topics, twice each.
+            offences += 8.0;
+            last = slot;
+            let above = (offences - params.behaviour_penalty_threshold).max(0.0);
+            let score = params.behaviour_penalty_weight * above * above;
+            assert!(score > -100.0, "{offences} at slot {slot}");
+        }
+    }
+
+    #[test]
+    fn who_keeps_offending_is_banned() {
+        let params = params(2000);
+        let above = 8.0 * 3.0 - params.behaviour_penalty_threshold;
+        assert!(params.behaviour_penalty_weight * above * above < -100.0);
     }
 }
