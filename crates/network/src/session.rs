@@ -105,6 +105,8 @@ pub(crate) struct Session<'a> {
     /// Peers to be dialled as soon as they are gone, and where.
     again: HashMap<PeerId, Vec<Multiaddr>>,
     clock: ClockWatch,
+    /// When the listener's trouble was last told of.
+    trouble_told_at: Option<Instant>,
     upkeep: Interval,
     rounds: u64,
 }
@@ -164,6 +166,7 @@ impl<'a> Session<'a> {
             reopened: LruMap::new(ByLength::new(REOPENED_MAX)),
             again: HashMap::new(),
             clock: ClockWatch::new(),
+            trouble_told_at: None,
             upkeep,
             rounds: 0,
             network,

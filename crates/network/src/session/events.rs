@@ -26,6 +26,8 @@ const RENEWAL_BY_DIALLER: Duration = Duration::from_secs(1);
 const RENEWAL_BY_LISTENER: Duration = Duration::from_secs(4);
 /// Least time between two new connections of a peer for that reason.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(20);
+/// Least time between two words on trouble of the listener.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(60);
 /// What a protocol of gossip begins with.
 const MESHSUB: &str = "/meshsub/";
 
@@ -78,7 +80,7 @@ impl Session<'_> {
                 self.network.local.listens(listeners);
                 self.tell_local_node();
             }
-            SwarmEvent::ListenerError { error, .. } => warn!(%error, "The listener has trouble"),
+            SwarmEvent::ListenerError { error, .. } => self.on_listener_trouble(&error),
             SwarmEvent::ListenerClosed { reason, .. } => {
                 let reason = reason
                     .err()
@@ -88,6 +90,16 @@ impl Session<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Who floods us until we have no sockets left should not fill our log, too.
+    fn on_listener_trouble(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < TROUBLE_PAUSE;
+        if !self.trouble_told_at.is_some_and(is_recent) {
+            self.trouble_told_at = Some(now);
+            warn!(%error, "The listener has trouble");
+        }
     }
 
     fn on_behaviour(&mut self, event: BehaviourEvent) {

@@ -5,7 +5,9 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{
     Multiaddr, PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder,
     core::{Endpoint, transport::PortUse, upgrade::ReadyUpgrade},
-    identify, noise,
+    identify,
+    identity::Keypair,
+    noise,
     swarm::{
         ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
         NetworkBehaviour, SubstreamProtocol, SwarmEvent, THandlerInEvent, THandlerOutEvent,
@@ -159,8 +161,13 @@ impl Drop for WirePeer {
 
 /// A new peer, connected to `address`; `None` if it is not let in.
 pub(super) async fn wire_peer(address: Multiaddr) -> Option<WirePeer> {
+    wire_peer_of(Keypair::generate_secp256k1(), address).await
+}
+
+/// The same for the peer of a key.
+pub(super) async fn wire_peer_of(key: Keypair, address: Multiaddr) -> Option<WirePeer> {
     let (tell, mut streams) = mpsc::unbounded_channel();
-    let mut swarm: Swarm<Behaviour> = SwarmBuilder::with_new_identity()
+    let mut swarm: Swarm<Behaviour> = SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(
             tcp::Config::default().nodelay(true),
