@@ -106,13 +106,17 @@ async fn a_light_sequencer_is_led_back_by_a_reorg_of_l1_and_goes_on() {
         .with("--p2p.static", address(&deriver).await);
     let light = NodeProcess::start(&light);
     until_peers(&deriver, 1).await;
-    let status = until_safe(&light, 3).await;
+    // Deep enough for the reorg, with safe blocks in what goes.
+    let depth = 4;
+    let status = until_status("safe blocks on some of l1", &light, |status| {
+        status.safe_l2.number >= 3 && status.head_l1.number >= 2 * depth
+    })
+    .await;
     assert!(
         status.unsafe_l2.number > status.safe_l2.number,
         "{status:?}"
     );
 
-    let depth = 4;
     chain.l1().reorg(depth, Some(depth + 1), false).unwrap();
     let fork = chain.l1().heads().latest.number - depth;
     let is_on_new_l1 = |number: u64, hash| {
