@@ -26,7 +26,6 @@ use std::process::ExitCode;
 #[command(
     name = "light-node",
     version,
-    about,
     propagate_version = true,
     override_usage = "light-node [COMMAND] [OPTIONS]"
 )]

@@ -159,7 +159,8 @@ pub(crate) struct P2pArgs {
         long,
         value_name = "CIDRS",
         env = "LIGHT_NODE_P2P_NETRESTRICT",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = restriction
     )]
     pub(crate) netrestrict: Vec<IpNet>,
 
@@ -391,12 +392,18 @@ fn record(typed: &str) -> Result<String, String> {
 }
 
 fn static_peer(typed: &str) -> Result<Multiaddr, String> {
-    let address: Multiaddr = typed.trim().parse().map_err(|cause| format!("{cause}"))?;
+    let form = |_| "must look like /ip4/1.2.3.4/tcp/9222/p2p/16Uiu2...".to_owned();
+    let address: Multiaddr = typed.trim().parse().map_err(form)?;
     let last = address.iter().last();
     if matches!(last, Some(libp2p::multiaddr::Protocol::P2p(_))) {
         return Ok(address);
     }
     Err("must end in /p2p/ and the id of the peer".to_owned())
+}
+
+fn restriction(typed: &str) -> Result<IpNet, String> {
+    let network = typed.trim().parse();
+    network.map_err(|_| "must be a network such as 10.0.0.0/8 or fd00::/8".to_owned())
 }
 
 fn score(typed: &str) -> Result<f64, String> {
@@ -429,6 +436,16 @@ mod tests {
         assert_eq!(record(" enr:-Iu4").unwrap(), "enr:-Iu4");
         assert!(record("enode://ab@1.2.3.4:30305").is_ok());
         assert!(record("1.2.3.4:30305").is_err());
+    }
+
+    #[test]
+    fn a_restriction_is_a_network() {
+        assert!(restriction(" 10.0.0.0/8").is_ok());
+        assert!(restriction("fd00::/8").is_ok());
+        for refused in ["banana", "10.0.0.0/40", "10.0.0.1"] {
+            let said = restriction(refused).unwrap_err();
+            assert!(said.contains("10.0.0.0/8"), "{said}");
+        }
     }
 
     #[test]

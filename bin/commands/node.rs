@@ -36,6 +36,7 @@ pub(crate) fn run(args: &NodeArgs, log: &LogArgs, notices: &[Notice]) -> eyre::R
     }
     let signer = config.network.as_ref().and_then(|it| it.signer.as_ref());
     sequencer::note_silence(args, signer.is_some());
+    sequencer::note_exposed_key(&args.sequencer);
     shutdown::run_until_signal(|token| async {
         let (node, _) = Node::new(config)?;
         Ok(node.run(token).await?)

@@ -156,6 +156,29 @@ pub(crate) fn note_silence(args: &NodeArgs, signs: bool) {
     }
 }
 
+/// Says that others on this machine can make blocks in the sequencer's name. It is no reason to stop: secrets that are mounted into
+/// containers often have such modes, and nobody else is there.
+#[cfg(unix)]
+pub(crate) fn note_exposed_key(args: &SequencerArgs) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(path) = args.key_file.as_ref().filter(|_| args.enabled) else {
+        return;
+    };
+    let mode = fs::metadata(path).map_or(0, |file| file.permissions().mode() & 0o777);
+    if mode & 0o007 != 0 {
+        warn!(
+            path = %path.display(),
+            mode = format!("{mode:03o}"),
+            "everybody on this machine may use the key that signs blocks: chmod 600"
+        );
+    }
+}
+
+/// Modes are a thing of Unix.
+#[cfg(not(unix))]
+pub(crate) fn note_exposed_key(_: &SequencerArgs) {}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
