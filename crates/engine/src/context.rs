@@ -306,7 +306,8 @@ impl Context {
         self.buffer.prune(is_wanted, now);
     }
 
-    fn label(&mut self, labels: &Labels) {
+    /// Publishes labels that stand in the EL already, with the cursor that belongs to them.
+    pub(crate) fn label(&mut self, labels: &Labels) {
         let update = labels.update.state;
         for block in [labels.finalized, labels.safe, labels.local_safe] {
             self.memory.remember(block);

@@ -120,6 +120,11 @@ impl Forkchoices {
         self.requested != Some(wanted) || self.confirmed != Some(wanted)
     }
 
+    /// True if `wanted` stands in the EL, whatever was asked of it since.
+    pub(crate) fn stands(&self, wanted: ForkchoiceState) -> bool {
+        self.confirmed == Some(wanted)
+    }
+
     /// True once any forkchoice was confirmed.
     pub(crate) const fn is_confirmed(&self) -> bool {
         self.confirmed.is_some()

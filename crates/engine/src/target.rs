@@ -2,6 +2,7 @@
 //! answered VALID without moving. Pure: it only says when to ask again.
 
 use crate::{payload::Payload, request::FollowUpdate};
+use alloy_rpc_types_engine::ForkchoiceState;
 use light_node_protocol::BlockNumHash;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,6 +59,9 @@ pub(crate) struct Target {
     /// The first update of the source that is still on its way, and since when: each new one takes the target over, and an
     /// EL that needs longer than from one to the next would never be found at any of them.
     step: Option<(FollowUpdate, Instant)>,
+    /// A forkchoice for another head that the EL put off while it fetches this one. The same one is not sent again: each
+    /// takes the EL away from its target. Boxed, because targets lie about in every task's future.
+    put_off: Option<Box<ForkchoiceState>>,
     phase: Phase,
     due: Instant,
     latest: (u64, Instant),
@@ -73,6 +77,7 @@ impl Target {
             update: None,
             since: now,
             step: None,
+            put_off: None,
             phase: Phase::Syncing { pause: SYNC_RETRY },
             due: now,
             latest: (0, now),
@@ -82,6 +87,7 @@ impl Target {
     /// Goes on where the target before this one was: with its age, and the step on the way.
     pub(crate) fn continue_from(&mut self, before: &Self, now: Instant) {
         self.since = before.since;
+        self.put_off.clone_from(&before.put_off);
         if self.origin != TargetOrigin::Source || before.origin != TargetOrigin::Source {
             return;
         }
@@ -106,6 +112,17 @@ impl Target {
             Phase::Syncing { pause } => pause.as_millis() < ASK_AGAIN.as_millis(),
             Phase::ReadBack { .. } => false,
         }
+    }
+
+    /// The EL answered SYNCING to a forkchoice for another head, and may have taken that for its target.
+    pub(crate) fn put_off(&mut self, forkchoice: ForkchoiceState, now: Instant) {
+        self.put_off = Some(Box::new(forkchoice));
+        self.ask_now(now);
+    }
+
+    /// True if the EL has put this forkchoice off already.
+    pub(crate) fn has_put_off(&self, forkchoice: ForkchoiceState) -> bool {
+        self.put_off.as_deref() == Some(&forkchoice)
     }
 
     /// When to ask again.

@@ -228,6 +228,16 @@ async fn label(
     labels: Labels,
 ) -> Result<Option<FollowOutcome>, ElError> {
     let wanted = of_heads(&head, &labels.safe, &labels.finalized);
+    if let Some(target) = ctx.target().filter(|_| !ctx.is_lost()) {
+        // Whatever is sent now takes the EL away from its target.
+        if target.has_put_off(wanted) {
+            return Ok(Some(FollowOutcome::Skipped));
+        }
+        if ctx.forkchoices.stands(wanted) && head.hash == ctx.state.unsafe_head.hash {
+            ctx.label(&labels);
+            return Ok(Some(FollowOutcome::Applied));
+        }
+    }
     if ctx.forkchoices.must_send(wanted) {
         match send(el, ctx, wanted).await? {
             Outcome::Applied => {}
@@ -235,7 +245,13 @@ async fn label(
                 lost::recover(el, ctx).await?;
                 return Ok(None);
             }
-            Outcome::Accepted | Outcome::Rejected(_) => return Ok(Some(FollowOutcome::Skipped)),
+            Outcome::Accepted => {
+                if let Some(target) = ctx.target_mut() {
+                    target.put_off(wanted, Instant::now());
+                }
+                return Ok(Some(FollowOutcome::Skipped));
+            }
+            Outcome::Rejected(_) => return Ok(Some(FollowOutcome::Skipped)),
         }
     }
     let now = Instant::now();
