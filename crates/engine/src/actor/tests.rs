@@ -20,6 +20,7 @@ mod random;
 mod random_derive;
 mod spans;
 mod start;
+mod targets;
 
 use super::*;
 use crate::{
