@@ -348,9 +348,15 @@ async fn a_node_that_follows_is_ready_and_says_where_it_stands() {
         "execution_layer",
         "source",
         "derivation",
+        "network",
+        "sequencer",
         "l1",
     ];
     assert_eq!(keys(&page), BTreeSet::from(parts));
+    assert_eq!(
+        (&page["network"], &page["sequencer"]),
+        (&Value::Null, &Value::Null)
+    );
     has_op_nodes_fields(&page["heads"]);
     assert_eq!(
         page["chain"],
