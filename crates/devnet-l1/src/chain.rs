@@ -168,6 +168,11 @@ impl Chain {
         self.pool.len()
     }
 
+    /// How many of them wait for nothing but a block: no lower nonce of their sender is missing.
+    pub fn ready_count(&self) -> u64 {
+        self.pool.ready(&self.head().state)
+    }
+
     /// The account's next nonce, waiting transactions included.
     pub fn pending_nonce(&self, address: &Address) -> u64 {
         self.pool.next_nonce(&self.head().state, address)

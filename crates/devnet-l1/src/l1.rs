@@ -36,6 +36,8 @@ pub struct EmbeddedL1 {
 struct Shared {
     inner: Arc<Mutex<Inner>>,
     heads: watch::Sender<L1Heads>,
+    /// Waiting transactions that the next block may take.
+    ready: watch::Sender<u64>,
     faults: Faults,
     address: SocketAddr,
     tasks: TaskTracker,
@@ -60,18 +62,25 @@ impl EmbeddedL1 {
             mining,
             slots_to_miss: 0,
         };
-        Self::endpoint(Arc::new(Mutex::new(inner)), heads, address)
+        let ready = watch::Sender::new(0);
+        Self::endpoint(Arc::new(Mutex::new(inner)), heads, ready, address)
     }
 
     /// The same chain at another address, with faults and tasks of its own.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
-        let Shared { inner, heads, .. } = &*self.shared;
-        Self::endpoint(inner.clone(), heads.clone(), address)
+        let Shared {
+            inner,
+            heads,
+            ready,
+            ..
+        } = &*self.shared;
+        Self::endpoint(inner.clone(), heads.clone(), ready.clone(), address)
     }
 
     fn endpoint(
         inner: Arc<Mutex<Inner>>,
         heads: watch::Sender<L1Heads>,
+        ready: watch::Sender<u64>,
         address: SocketAddr,
     ) -> Self {
         let (faults, tasks) = (Faults::default(), TaskTracker::new());
@@ -79,6 +88,7 @@ impl EmbeddedL1 {
             shared: Arc::new(Shared {
                 inner,
                 heads,
+                ready,
                 faults,
                 address,
                 tasks,
@@ -139,7 +149,16 @@ impl EmbeddedL1 {
         let chain_id = self.with_chain(|chain| chain.config().chain_id);
         // Recovering the signature takes longest and needs no lock.
         let pooled = PoolTransaction::decode(bytes, chain_id)?;
-        self.lock().chain.add(pooled)
+        let mut inner = self.lock();
+        let hash = inner.chain.add(pooled)?;
+        self.publish_ready(&inner);
+        Ok(hash)
+    }
+
+    /// How many waiting transactions the next block may take, on every change: those that wait for nothing else. One behind a
+    /// nonce that is missing is none of them.
+    pub fn ready_transactions(&self) -> watch::Receiver<u64> {
+        self.shared.ready.subscribe()
     }
 
     /// Mines blocks at once, into the slots after the head, whatever the clock says. Slots to be missed come first.
@@ -293,10 +312,19 @@ impl EmbeddedL1 {
 
     /// Publishes under the lock, so that heads never go out in the wrong order.
     fn publish(&self, inner: &Inner) {
+        // Whoever has seen a head must not find what it took still waiting.
+        self.publish_ready(inner);
         let heads = inner.chain.heads();
         self.shared
             .heads
             .send_if_modified(|known| std::mem::replace(known, heads) != heads);
+    }
+
+    fn publish_ready(&self, inner: &Inner) {
+        let ready = inner.chain.ready_count();
+        self.shared
+            .ready
+            .send_if_modified(|known| std::mem::replace(known, ready) != ready);
     }
 
     /// A panic while the lock was held has failed its request or test already; the chain itself only grows by whole

@@ -242,6 +242,14 @@ impl Pool {
             + next
     }
 
+    /// How many transactions wait for a block and nothing else: none with a lower nonce is missing.
+    pub(crate) fn ready(&self, state: &State) -> u64 {
+        self.senders
+            .keys()
+            .map(|sender| self.next_nonce(state, sender) - state.nonce(sender))
+            .sum()
+    }
+
     /// A waiting transaction.
     pub(crate) fn get(&self, hash: &B256) -> Option<&PoolTransaction> {
         let (sender, nonce) = self.hashes.get(hash)?;

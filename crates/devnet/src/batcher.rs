@@ -98,7 +98,7 @@ pub(crate) struct Batcher {
     batcher: Address,
     /// The last block that was sent, or the safe head to go on from.
     sent: L2BlockRef,
-    /// What was sent since and is not safe yet.
+    /// What was sent and is not finalized yet.
     posted: Posted,
 }
 
@@ -265,6 +265,7 @@ impl Batcher {
     /// Decides after which block to go on.
     fn find_start(&mut self, view: &ChainView, status: &SyncStatus, account: &DevAccount) {
         let (safe, read) = (status.safe_l2, status.current_l1.number);
+        self.posted.forget_up_to(status.finalized_l2.number);
         let is_in_vain = self.l1.with_chain(|chain| {
             let place_of = |hash: &B256| place_of(chain, hash);
             self.posted.is_in_vain(safe.number, read, place_of)
@@ -282,7 +283,7 @@ impl Batcher {
                 );
             }
             self.sent = safe;
-            self.posted.clear();
+            self.posted.forget_above(safe.number);
         }
     }
 

@@ -312,10 +312,11 @@ impl Chain {
         panic!("no batch waits within {STEPS_MAX} L1 blocks");
     }
 
+    /// One behind a nonce that a reorg took away is not counted: it stays in the pool, and no block takes it.
     async fn until_batch_is_sent(&self) {
-        while self.l1().with_chain(|chain| chain.pending_count()) == 0 {
-            tokio::task::yield_now().await;
-        }
+        let mut ready = self.l1().ready_transactions();
+        let sent = ready.wait_for(|count| *count > 0).await;
+        sent.expect("the L1 is the chain's own");
     }
 
     /// Waits until the source has looked at the head of L1.

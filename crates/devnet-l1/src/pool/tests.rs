@@ -27,8 +27,9 @@ fn transactions_are_mined_in_nonce_order_whatever_order_they_came_in() {
         .map(|tx| tx.nonce())
         .collect::<Vec<_>>();
     assert_eq!(nonces, [0, 1, 2]);
-    assert_eq!(chain.pending_count(), 1);
+    assert_eq!((chain.pending_count(), chain.ready_count()), (1, 0));
     chain.submit(&pay(1, 3)).unwrap();
+    assert_eq!((chain.pending_count(), chain.ready_count()), (2, 2));
     assert_eq!(chain.mine(2).transactions().len(), 2);
     assert_eq!(chain.head().state().balance(&TO), U256::from(5));
 }

@@ -24,7 +24,7 @@ struct Channel {
     last: u64,
 }
 
-/// The channels whose blocks are not safe yet.
+/// The channels whose blocks are not finalized yet.
 #[derive(Debug, Default)]
 pub(super) struct Posted {
     channels: Vec<Channel>,
@@ -36,21 +36,26 @@ impl Posted {
         self.channels.push(Channel { transactions, last });
     }
 
-    /// Everything is sent anew.
-    pub(super) fn clear(&mut self) {
-        self.channels.clear();
+    /// What is above the L2 block `number` is sent anew.
+    pub(super) fn forget_above(&mut self, number: u64) {
+        self.channels.retain(|channel| channel.last <= number);
     }
 
-    /// Forgets what is safe up to the L2 block `safe`, and says whether any of the rest was in vain: L1 has lost a transaction
-    /// of it, or the source, which has read L1 up to the block `read`, found nothing in it that made it safe.
+    /// Forgets what is finalized up to the L2 block `number`. What is only safe may have to be sent again after an L1 reorg.
+    pub(super) fn forget_up_to(&mut self, number: u64) {
+        self.channels.retain(|channel| channel.last > number);
+    }
+
+    /// Says whether any of what is above the L2 block `safe` was in vain: L1 has lost a transaction of it, or the source, which
+    /// has read L1 up to the block `read`, found nothing in it that made it safe.
     pub(super) fn is_in_vain(
-        &mut self,
+        &self,
         safe: u64,
         read: u64,
         place_of: impl Fn(&B256) -> Place,
     ) -> bool {
-        self.channels.retain(|channel| channel.last > safe);
-        self.channels.iter().any(|channel| {
+        let mut unsafe_channels = self.channels.iter().filter(|channel| channel.last > safe);
+        unsafe_channels.any(|channel| {
             let mut places = channel.transactions.iter().map(&place_of);
             let is_lost = places.clone().any(|place| place == Place::Nowhere);
             let is_read = places.all(|place| matches!(place, Place::Block(at) if at <= read));
@@ -87,10 +92,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_safe_is_forgotten() {
+    fn what_was_safe_and_is_lost_by_l1_was_in_vain() {
         let mut posted = Posted::default();
         posted.push(vec![FIRST], 5);
         assert!(!posted.is_in_vain(5, 10, |_| Place::Block(9)));
-        assert!(!posted.is_in_vain(0, 10, |_| Place::Block(9)));
+        assert!(posted.is_in_vain(4, 8, |_| Place::Nowhere));
+    }
+
+    #[test]
+    fn what_is_sent_anew_is_forgotten() {
+        let mut posted = Posted::default();
+        posted.push(vec![FIRST], 5);
+        posted.push(vec![SECOND], 6);
+        posted.forget_above(5);
+        let is_lost = |safe| posted.is_in_vain(safe, 10, |_| Place::Nowhere);
+        assert!(!is_lost(5));
+        assert!(is_lost(4), "what was safe then is still known");
+    }
+
+    #[test]
+    fn what_is_finalized_is_forgotten() {
+        let mut posted = Posted::default();
+        posted.push(vec![FIRST], 5);
+        posted.forget_up_to(5);
+        assert!(!posted.is_in_vain(0, 10, |_| Place::Nowhere));
     }
 }

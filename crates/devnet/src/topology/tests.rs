@@ -266,13 +266,8 @@ async fn a_paused_batcher_lets_safe_stand_while_unsafe_grows() {
     }
     devnet.batcher().resume();
     // The batcher works beside the test: its transaction must wait before the block that is to hold it is mined.
-    let is_sent = async {
-        while devnet.l1().with_chain(|chain| chain.pending_count()) == 0 {
-            tokio::task::yield_now().await;
-        }
-        Ok::<_, std::convert::Infallible>(())
-    };
-    within(is_sent).await;
+    let mut ready = devnet.l1().ready_transactions();
+    within(ready.wait_for(|count| *count > 0)).await;
     assert_eq!(advance(0).await, 6);
     devnet.stop().await.unwrap();
 }
