@@ -151,7 +151,6 @@ impl Context {
             last_update: None,
             last_case: None,
             last_forkchoice_at: None,
-            origin_left_l1: false,
             build: None,
             reorg: None,
             asks_first: false,
@@ -237,7 +236,7 @@ impl Context {
         if let Some(reorg) = reorg {
             self.state.epoch += 1;
             self.reorg = Some(reorg);
-            self.origin_left_l1 = false;
+            self.state.origin_left_l1 = false;
             self.build = None;
             self.memory.remember(head);
             let memory = &self.memory;
@@ -330,7 +329,7 @@ impl Context {
     /// comes.
     pub(crate) const fn reset_keeping_heads(&mut self) {
         self.state.epoch += 1;
-        self.origin_left_l1 = true;
+        self.state.origin_left_l1 = true;
         self.build = None;
     }
 

@@ -140,6 +140,17 @@ impl EngineHandle {
         self.send(EngineRequest::ResetKeepingHeads).await
     }
 
+    /// Takes [`Self::reset_keeping_heads`] back: L1 was reorganised again, and the L1 origin of the unsafe head is on it.
+    ///
+    /// # Backpressure
+    /// Waits while the inbox is full.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn origin_stands(&self) -> Result<(), EngineGone> {
+        self.send(EngineRequest::OriginStands).await
+    }
+
     /// Makes a derived block part of the chain. `epoch` is that of the last [`Self::reset`]. The block is handed over by the
     /// call itself, so that several may be under way in the order of the calls, up to 64; one more is answered `Stale`. The
     /// future is the answer. An EL that cannot be asked is waited for.
@@ -242,6 +253,16 @@ impl EngineHandle {
             reply: Some(reply),
         })
         .await
+    }
+
+    /// Has the EL fetch `head`, which the safe source calls its unsafe head, from its peers: it is the target until it is our
+    /// head, or until the EL has made no progress to it for half a minute. False if the EL could not be asked, or is not to
+    /// be: it has another target, or stands as high.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn fetch(&self, head: BlockNumHash) -> Result<bool, EngineGone> {
+        self.ask(|reply| EngineRequest::Fetch { head, reply }).await
     }
 
     /// Has the EL build the child of `parent`, if that is the unsafe head. `epoch` is the published one that the attributes

@@ -168,6 +168,9 @@ pub(crate) enum EngineRequest {
     },
     /// The L1 origin of the unsafe head has left L1: expect the sequencer's own reorg, keep the heads until it comes.
     ResetKeepingHeads,
+    // From the safe source and from the sequencer.
+    /// It is on L1 again: no such reorg is expected any more.
+    OriginStands,
     // From derivation.
     /// Make a derived block part of the safe chain.
     Consolidate {
@@ -196,6 +199,11 @@ pub(crate) enum EngineRequest {
     /// Let derivation find its start anew.
     RestartDerivation,
     // From the sequencer.
+    /// Have the EL fetch this block, the unsafe head of the safe source, and stand on it.
+    Fetch {
+        head: BlockNumHash,
+        reply: oneshot::Sender<bool>,
+    },
     /// Start a build on `parent`.
     Build {
         epoch: u64,
@@ -221,10 +229,13 @@ impl EngineRequest {
         match self {
             Self::InsertUnsafe { .. } => Lane::InsertUnsafe,
             Self::Follow { .. } => Lane::Follow,
-            Self::ResetKeepingHeads | Self::Reset { .. } | Self::RestartDerivation => Lane::Reset,
+            Self::ResetKeepingHeads
+            | Self::OriginStands
+            | Self::Reset { .. }
+            | Self::RestartDerivation => Lane::Reset,
             Self::Consolidate { .. } | Self::Cursor { .. } => Lane::Consolidate,
             Self::Finalize { .. } => Lane::Finalize,
-            Self::Build { .. } => Lane::Build,
+            Self::Fetch { .. } | Self::Build { .. } => Lane::Build,
             Self::Seal { .. } | Self::Commit { .. } => Lane::Commit,
         }
     }
@@ -242,6 +253,8 @@ impl EngineRequest {
             Self::InsertUnsafe { .. }
             | Self::Follow { .. }
             | Self::ResetKeepingHeads
+            | Self::OriginStands
+            | Self::Fetch { .. }
             | Self::Consolidate { .. }
             | Self::Cursor { .. }
             | Self::Finalize { .. }
@@ -266,12 +279,14 @@ impl EngineRequest {
                 let reason = "too many unsafe payloads wait for the execution layer";
                 reply.map(|reply| reply.send(InsertOutcome::Rejected { reason }));
             }
+            Self::Fetch { reply, .. } => drop(reply.send(false)),
             Self::Build { reply, .. } => drop(reply.send(BuildOutcome::Superseded)),
             Self::Seal { reply, .. } => drop(reply.send(SealOutcome::Superseded)),
             Self::Commit { reply, .. } => drop(reply.send(CommitOutcome::Superseded)),
             Self::Consolidate { reply, .. } => drop(reply.send(ConsolidateOutcome::Stale)),
             Self::Reset { reply, .. } => drop(reply.send(Err(ResetError::Superseded))),
             Self::ResetKeepingHeads
+            | Self::OriginStands
             | Self::RestartDerivation
             | Self::Cursor { .. }
             | Self::Finalize { .. } => {}
@@ -294,6 +309,7 @@ impl EngineRequest {
             Self::InsertUnsafe { reply, .. } => {
                 reply.map(|reply| reply.send(InsertOutcome::Failed { reason }));
             }
+            Self::Fetch { reply, .. } => drop(reply.send(false)),
             Self::Build { reply, .. } => drop(reply.send(BuildOutcome::Failed { reason })),
             Self::Seal { reply, .. } => drop(reply.send(SealOutcome::Failed { reason })),
             Self::Commit { reply, .. } => drop(reply.send(CommitOutcome::Failed { reason })),
@@ -302,6 +318,7 @@ impl EngineRequest {
                 drop(reply.send(Err(ResetError::Unavailable { reason })));
             }
             Self::ResetKeepingHeads
+            | Self::OriginStands
             | Self::RestartDerivation
             | Self::Cursor { .. }
             | Self::Finalize { .. } => {}

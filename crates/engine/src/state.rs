@@ -49,6 +49,8 @@ pub struct EngineState {
     pub target: Option<BlockNumHash>,
     /// State of the EL's own sync.
     pub el_sync: ElSyncState,
+    /// The L1 origin of the unsafe head has left L1: the sequencer will build its own way out, also below that head.
+    pub origin_left_l1: bool,
     /// Grows at each reset and at each reorg of the unsafe chain.
     pub epoch: u64,
     /// The epoch that began with the last reset. What was derived in an older one is stale; where nobody derives, zero.

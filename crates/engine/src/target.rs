@@ -32,6 +32,8 @@ pub(crate) enum TargetOrigin {
     Source,
     /// An unsafe payload above a gap.
     Payload,
+    /// The sequencer: the unsafe head that its safe source names. It yields by itself, whatever becomes of that source.
+    Sequencer,
     /// Ourselves: the confirmed head, after the EL had moved to one that was refused.
     Restore,
 }

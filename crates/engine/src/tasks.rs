@@ -4,6 +4,7 @@
 pub(crate) mod build;
 pub(crate) mod consolidate;
 pub(crate) mod derive;
+pub(crate) mod fetch;
 pub(crate) mod first_sync;
 pub(crate) mod follow;
 pub(crate) mod forkchoice;

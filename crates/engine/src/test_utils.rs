@@ -39,6 +39,10 @@ pub enum ScriptedRequest {
     ),
     /// `EngineHandle::reset_keeping_heads`.
     ResetKeepingHeads,
+    /// `EngineHandle::origin_stands`.
+    OriginStands,
+    /// `EngineHandle::fetch`.
+    Fetch(BlockNumHash, oneshot::Sender<bool>),
     /// `EngineHandle::consolidate`: epoch and attributes. The permit is held until it is dropped, as by an engine at work.
     Consolidate(
         u64,
@@ -113,6 +117,8 @@ impl ScriptedEngine {
                 ScriptedRequest::InsertUnsafe(payload.envelope, reply)
             }
             EngineRequest::ResetKeepingHeads => ScriptedRequest::ResetKeepingHeads,
+            EngineRequest::OriginStands => ScriptedRequest::OriginStands,
+            EngineRequest::Fetch { head, reply } => ScriptedRequest::Fetch(head, reply),
             EngineRequest::Consolidate {
                 epoch,
                 attributes,

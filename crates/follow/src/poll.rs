@@ -129,7 +129,13 @@ async fn report_lost_origin(plan: &Plan) -> u64 {
             let _ = plan.engine.reset_keeping_heads().await;
             reorgs
         }
-        Ok([Canonicality::Canonical]) => reorgs,
+        Ok([Canonicality::Canonical]) => {
+            if plan.engine.state().origin_left_l1 {
+                // L1 has come back to it.
+                let _ = plan.engine.origin_stands().await;
+            }
+            reorgs
+        }
         Ok(_) | Err(_) => plan.seen_l1_reorgs,
     }
 }

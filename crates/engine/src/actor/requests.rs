@@ -10,7 +10,7 @@ use crate::{
         SealOutcome,
     },
     tasks::{
-        build, follow,
+        build, fetch, follow,
         insert::{self, Insertion},
     },
 };
@@ -49,13 +49,7 @@ impl EngineActor {
             EngineRequest::Cursor { current_l1, .. } => self.handle_cursor(current_l1),
             EngineRequest::Finalize { block } => self.handle_finalize(block),
             EngineRequest::Reset { start, reply } => self.handle_reset(el, *start, reply).await,
-            EngineRequest::RestartDerivation => {
-                // Without a start there is one to come: asking again changes nothing.
-                if self.ctx.derived.is_some() {
-                    info!("derivation is asked to begin anew");
-                }
-                self.ctx.restart_derivation();
-            }
+            EngineRequest::RestartDerivation => self.handle_restart_derivation(),
             EngineRequest::Follow { update, reply } => self.handle_follow(el, *update, reply).await,
             EngineRequest::InsertUnsafe { payload, reply } => {
                 let again = self.handle_insert(el, payload, reply, queued_at).await;
@@ -77,6 +71,11 @@ impl EngineActor {
                 self.answer_impatient();
             }
             EngineRequest::ResetKeepingHeads => self.handle_reset_keeping_heads(),
+            EngineRequest::OriginStands => self.handle_origin_stands(),
+            EngineRequest::Fetch { head, reply } => {
+                let fetched = fetch::fetch(el, &mut self.ctx, head).await;
+                self.answer(reply, fetched, |_| false);
+            }
             EngineRequest::Build {
                 parent,
                 attributes,
@@ -99,11 +98,25 @@ impl EngineActor {
         }
     }
 
+    fn handle_restart_derivation(&mut self) {
+        // Without a start there is one to come: asking again changes nothing.
+        if self.ctx.derived.is_some() {
+            info!("derivation is asked to begin anew");
+        }
+        self.ctx.restart_derivation();
+    }
+
     fn handle_reset_keeping_heads(&mut self) {
         info!(
             "the L1 origin of the unsafe head has left L1; heads hold until the sequencer reorganises"
         );
         self.ctx.reset_keeping_heads();
+    }
+
+    fn handle_origin_stands(&mut self) {
+        if std::mem::take(&mut self.ctx.state.origin_left_l1) {
+            info!("the L1 origin of the unsafe head is on L1 again");
+        }
     }
 
     async fn handle_follow(

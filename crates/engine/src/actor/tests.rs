@@ -18,6 +18,7 @@ mod logs;
 mod losses;
 mod random;
 mod random_derive;
+mod sequencing;
 mod spans;
 mod start;
 mod targets;

@@ -5,10 +5,12 @@ use crate::{
     context::{Context, OpenBuild},
     forkchoice::{Outcome, Rejection},
     payload::Payload,
+    reads::Reads,
     request::{BuildOutcome, CommitOutcome, InsertOutcome, SealOutcome},
     tasks::{
         forkchoice::send_and_build,
         insert::{Insertion, extend},
+        lost,
     },
 };
 use alloy_eips::BlockId;
@@ -45,7 +47,14 @@ pub(crate) async fn build(
             Ok(BuildOutcome::Started(id))
         }
         Ok((Outcome::Applied, None)) => Ok(busy("the execution layer started no build")),
-        Ok((Outcome::Accepted, _)) => Ok(BuildOutcome::Syncing),
+        Ok((Outcome::Accepted, _)) => {
+            // An EL that was restarted may have lost its head, and nobody else asks it for a block of ours soon.
+            if lost::is_gone(el, ctx).await? {
+                lost::recover(el, ctx).await?;
+                lost::ask_for_source_block(el, ctx).await?;
+            }
+            Ok(BuildOutcome::Syncing)
+        }
         Ok((Outcome::Rejected(Rejection::Invalid { reason }), _)) => {
             Ok(BuildOutcome::Failed { reason })
         }
@@ -67,7 +76,7 @@ pub(crate) async fn build(
 /// True if the sequencer may build on `parent`: on our head, or, once the L1 origin of our head has left L1, on an older block
 /// of our chain that is not below what is safe. What is not remembered, as after a restart, the EL is asked for.
 async fn may_stand_on(el: &dyn EngineApi, ctx: &Context, parent: B256) -> Result<bool, ElError> {
-    if parent == ctx.state.unsafe_head.hash || !ctx.origin_left_l1 {
+    if parent == ctx.state.unsafe_head.hash || !ctx.state.origin_left_l1 {
         return Ok(parent == ctx.state.unsafe_head.hash);
     }
     if ctx.is_anchor(parent) {
@@ -81,8 +90,11 @@ async fn may_stand_on(el: &dyn EngineApi, ctx: &Context, parent: B256) -> Result
     ) else {
         return Ok(false);
     };
-    let ours = el.block(BlockId::number(block.number)).await?;
-    Ok(block.number >= floor.number && ours.is_some_and(|ours| ours.block_ref == block))
+    // The EL may stand on another branch for the moment: then a block of its chain is not one of ours.
+    let blocks = Reads::default().number(floor.number).number(block.number);
+    let blocks = blocks.send(el).await?;
+    let is_above = block.number >= floor.number && blocks.holds(floor.id());
+    Ok(is_above && blocks.holds(block.id()))
 }
 
 /// Fetches the block of the open build `id`.

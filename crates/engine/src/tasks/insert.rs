@@ -77,7 +77,7 @@ fn link(ctx: &Context, payload: &Payload, now: Instant) -> Link {
     if refusal.is_some_and(|refusal| refusal != Refusal::SourceLied) {
         return Link::Refused;
     }
-    let may_lead = block.number > ours.number || ctx.origin_left_l1;
+    let may_lead = block.number > ours.number || ctx.state.origin_left_l1;
     if may_lead && let Some(path) = ctx.buffer.path(payload, |hash| ctx.is_anchor(hash)) {
         return Link::Path(path);
     }

@@ -69,7 +69,7 @@ pub(crate) async fn reset(
     };
     ctx.derived = Some(Derived::new(&start, finalized));
     // The sequencer will build its own way out, also below our head.
-    ctx.origin_left_l1 = start.unsafe_head.number < ctx.state.unsafe_head.number;
+    ctx.state.origin_left_l1 = start.unsafe_head.number < ctx.state.unsafe_head.number;
     info!(
         number = start.safe.number,
         hash = %start.safe.hash,

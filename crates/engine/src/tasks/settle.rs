@@ -100,7 +100,8 @@ pub(crate) async fn ask_again(
         .or_else(|| ctx.buffer.get(target.id).cloned());
     let mut later = target.clone();
     later.wait_for_sync(Instant::now());
-    let is_looked_for = target.origin == TargetOrigin::Source && target.payload.is_none();
+    let by_hash = [TargetOrigin::Source, TargetOrigin::Sequencer].contains(&target.origin);
+    let is_looked_for = by_hash && target.payload.is_none();
     let is_young = target.is_young();
     if !read_back {
         target = later.clone();
@@ -117,6 +118,11 @@ pub(crate) async fn ask_again(
             lost::recover(el, ctx).await?;
             return Ok(Some(Settled::Waiting));
         }
+        if target.origin == TargetOrigin::Sequencer && has_stood_still(ctx, latest) {
+            debug!(hash = %target.id.hash, "nobody has the unsafe head that the safe source names");
+            ctx.set_target(None);
+            return Ok(Some(Settled::GaveUp));
+        }
         if is_young {
             return Ok(Some(Settled::Waiting));
         }
@@ -131,7 +137,9 @@ pub(crate) async fn ask_again(
     if !matches!(asked, Outcome::Rejected(_)) {
         let wanted = match target.origin {
             TargetOrigin::Restore => ctx.published_forkchoice(),
-            TargetOrigin::Source | TargetOrigin::Payload => without_labels(target.id.hash),
+            TargetOrigin::Source | TargetOrigin::Payload | TargetOrigin::Sequencer => {
+                without_labels(target.id.hash)
+            }
         };
         asked = send(el, ctx, wanted).await?;
     }
@@ -144,6 +152,13 @@ pub(crate) async fn ask_again(
             Ok(Some(Settled::Waiting))
         }
     }
+}
+
+/// True if the EL, whose head is `latest`, makes no progress to the target.
+fn has_stood_still(ctx: &mut Context, latest: Option<L2BlockRef>) -> bool {
+    let number = latest.unwrap_or_default().number;
+    let target = ctx.target_mut();
+    target.is_some_and(|target| target.is_stuck(number, Instant::now()))
 }
 
 /// Looks at the EL after it answered VALID to `target`, and makes it our head if all holds.
@@ -410,7 +425,7 @@ async fn reorg_note(el: &dyn EngineApi, ctx: &Context, target: &Target) -> Resul
     let cause = match (ctx.is_lost(), target.origin) {
         (true, _) => "el_lost",
         (false, TargetOrigin::Source) if ctx.derives() => "derivation",
-        (false, TargetOrigin::Source) => "safe_source",
+        (false, TargetOrigin::Source | TargetOrigin::Sequencer) => "safe_source",
         (false, TargetOrigin::Payload | TargetOrigin::Restore) => "sequencer",
     };
     let chain = ctx.memory.chain(ctx.state.unsafe_head.hash);
