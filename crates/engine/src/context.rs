@@ -109,8 +109,6 @@ pub(crate) struct Context {
     pub last_case: Option<FollowCase>,
     /// When a forkchoice last went out.
     pub last_forkchoice_at: Option<Instant>,
-    /// The L1 origin of our unsafe head has left L1: the sequencer will build its own way out, also below our head.
-    pub origin_left_l1: bool,
     /// The build that the EL has open for the sequencer.
     pub build: Option<OpenBuild>,
     /// What the next publication says about a reorg.
