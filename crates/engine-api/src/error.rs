@@ -140,6 +140,23 @@ impl ElError {
         }
     }
 
+    /// The words in which the EL refuses attributes. Some ELs answer [`Self::INVALID_PARAMS`] to those that lack what a fork wants,
+    /// or have what it does not.
+    ///
+    /// # Errors
+    /// The error itself, if it is about something else. Only what `forkchoiceUpdated` with attributes answers is to be asked.
+    pub fn into_refused_attributes(self) -> Result<String, Self> {
+        match self {
+            Self::InvalidPayloadAttributes { message }
+            | Self::Rpc {
+                code: Self::INVALID_PARAMS,
+                message,
+                ..
+            } => Ok(message),
+            error => Err(error),
+        }
+    }
+
     /// The class of the error, for labels of metrics and for logs that speak once per kind of trouble.
     pub const fn class(&self) -> ElErrorClass {
         match self {

@@ -63,3 +63,21 @@ fn class_names_are_distinct() {
         ElErrorClass::ALL.iter().map(|class| class.name()).collect();
     assert_eq!(names.len(), ElErrorClass::ALL.len());
 }
+
+#[test]
+fn bad_parameters_are_refused_attributes_and_other_errors_are_not() {
+    let rpc = |code| ElError::Rpc {
+        method: "engine_forkchoiceUpdatedV3",
+        code,
+        message: "no".to_owned(),
+    };
+    let refused = ElError::InvalidPayloadAttributes {
+        message: "no".to_owned(),
+    };
+    for error in [refused, rpc(ElError::INVALID_PARAMS)] {
+        assert_eq!(error.into_refused_attributes(), Ok("no".to_owned()));
+    }
+    for error in [rpc(-32000), ElError::UnknownPayload] {
+        assert_eq!(error.clone().into_refused_attributes(), Err(error));
+    }
+}

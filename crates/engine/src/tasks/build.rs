@@ -61,15 +61,10 @@ pub(crate) async fn build(
         Ok((Outcome::Rejected(Rejection::Inconsistent { message }), _)) => {
             Ok(BuildOutcome::Failed { reason: message })
         }
-        Err(
-            ElError::InvalidPayloadAttributes { message: reason }
-            | ElError::Rpc {
-                code: ElError::INVALID_PARAMS,
-                message: reason,
-                ..
-            },
-        ) => Ok(BuildOutcome::InvalidAttributes { reason }),
-        Err(error) => Err(error),
+        Err(error) => {
+            let reason = error.into_refused_attributes()?;
+            Ok(BuildOutcome::InvalidAttributes { reason })
+        }
     }
 }
 

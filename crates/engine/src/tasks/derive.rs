@@ -102,18 +102,8 @@ async fn start(
         asked = send_and_build(el, ctx, unlabelled, Some(attributes.clone())).await;
     }
     let (outcome, id) = match asked {
-        // Some ELs say so of attributes that lack what a fork wants, or have what it does not.
-        Err(
-            ElError::InvalidPayloadAttributes { message }
-            | ElError::Rpc {
-                code: ElError::INVALID_PARAMS,
-                message,
-                ..
-            },
-        ) => {
-            return Ok(Err(Built::Refused(message)));
-        }
-        asked => asked?,
+        Ok(answer) => answer,
+        Err(error) => return Ok(Err(Built::Refused(error.into_refused_attributes()?))),
     };
     Ok(match (outcome, id) {
         (Outcome::Applied, Some(id)) => Ok(id),

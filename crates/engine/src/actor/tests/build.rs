@@ -127,12 +127,24 @@ async fn attributes_that_the_el_refuses_are_answered_with_its_words() {
     let mut attributes = harness
         .builder
         .attributes(&genesis, genesis.block_ref().l1_origin, 0);
+    let good = attributes.clone();
     attributes.payload_attributes.timestamp = 1;
     let refused = harness.engine.build(0, genesis.hash(), attributes).await;
     assert!(
         matches!(refused, Ok(BuildOutcome::InvalidAttributes { .. })),
         "{refused:?}"
     );
+    let reason = "minimum base fee is missing".to_owned();
+    let bad_parameters = Scripted::Error(ElError::Rpc {
+        method: "engine_forkchoiceUpdatedV3",
+        code: ElError::INVALID_PARAMS,
+        message: reason.clone(),
+    });
+    harness
+        .el
+        .script(CallKind::ForkchoiceUpdated, bad_parameters);
+    let refused = harness.engine.build(0, genesis.hash(), good).await;
+    assert_eq!(refused, Ok(BuildOutcome::InvalidAttributes { reason }));
     harness.token.cancel();
 }
 
