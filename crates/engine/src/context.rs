@@ -17,7 +17,7 @@ use crate::{
     request::{FollowRefusal, FollowUpdate},
     state::{DerivationState, ElSyncState, EngineState},
     sync_watch::{SyncReport, SyncWatch},
-    target::Target,
+    target::{Target, TargetOrigin},
 };
 use alloy_primitives::B256;
 use alloy_rpc_types_engine::{ForkchoiceState, PayloadId};
@@ -71,6 +71,8 @@ pub(crate) struct Said {
     pub stays: bool,
     /// That it calls a block invalid.
     pub invalid: bool,
+    /// That a head yielded to that of the safe source.
+    pub yielded: bool,
 }
 
 /// Labels that the EL has been found to hold on the new head's chain.
@@ -260,6 +262,12 @@ impl Context {
         self.prune_buffer(now);
         match &mut self.target {
             Some(target) if target.id == head.id() => self.target = None,
+            // A branch that gossip named once, and that ours has outgrown.
+            Some(Target {
+                id,
+                origin: TargetOrigin::Payload,
+                ..
+            }) if id.number <= head.number && !self.state.origin_left_l1 => self.target = None,
             Some(target) => target.ask_now(now),
             None => {}
         }
@@ -432,7 +440,9 @@ impl Context {
     pub(crate) fn gap(&self) -> Option<(&Payload, Instant)> {
         let narrow = self.state.unsafe_head.number + GAP_MAX;
         let any = !self.derives() || self.config.sync_mode == SyncMode::ExecutionLayer;
-        let gap = self.buffer.gap_above(self.gap_floor());
+        // While a target is pending, what leads up over it stands on it.
+        let is_missing = |parent| self.target.is_none() && self.memory.get(parent).is_none();
+        let gap = self.buffer.gap_above(self.gap_floor(), is_missing);
         gap.filter(|(payload, _)| any || payload.block.number <= narrow)
     }
 

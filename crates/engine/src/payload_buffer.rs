@@ -84,19 +84,36 @@ impl PayloadBuffer {
         }
     }
 
-    /// The lowest payload above `floor` whose parent is not here, and when it came: the far side of the gap above our head.
-    pub(crate) fn gap_above(&self, floor: u64) -> Option<(&Payload, Instant)> {
+    /// The lowest payload above `floor` that does not link down to it, and when it came: the far side of the gap above our
+    /// head. What leads from below it up over it is one, too, if the parent of the lowest `is_missing`: a branch of which a
+    /// block got lost.
+    pub(crate) fn gap_above(
+        &self,
+        floor: u64,
+        is_missing: impl Fn(B256) -> bool,
+    ) -> Option<(&Payload, Instant)> {
         let above = (floor.checked_add(1)?, B256::ZERO)..;
         let waiting = self.waiting.range(above).map(|(_, waiting)| waiting);
         waiting
-            .filter(|(payload, _)| {
-                let block = &payload.block;
-                !self
-                    .waiting
-                    .contains_key(&(block.number.saturating_sub(1), block.parent_hash))
+            .filter(|(payload, _)| match self.parent(payload) {
+                None => true,
+                Some(parent) if parent.block.number > floor => false,
+                Some(parent) => is_missing(self.lowest(parent).block.parent_hash),
             })
             .map(|(payload, at)| (payload, *at))
             .next()
+    }
+
+    fn parent(&self, payload: &Payload) -> Option<&Payload> {
+        let block = &payload.block;
+        let number = block.number.checked_sub(1)?;
+        self.get(BlockNumHash::new(number, block.parent_hash))
+    }
+
+    /// The lowest ancestor that is here without a gap between.
+    fn lowest<'a>(&'a self, payload: &'a Payload) -> &'a Payload {
+        let chain = std::iter::successors(Some(payload), |payload| self.parent(payload));
+        chain.last().unwrap_or(payload)
     }
 
     /// Forgets what has waited too long, and what is not `wanted` any more.
@@ -251,13 +268,28 @@ mod tests {
         let buffer = buffer(BufferLimits::default(), &waiting, Instant::now());
         let gap = |floor| {
             buffer
-                .gap_above(floor)
+                .gap_above(floor, |_| false)
                 .map(|(payload, _)| payload.block.number)
         };
         assert_eq!(gap(0), Some(3));
         assert_eq!(gap(3), Some(6), "4 links to 3");
         assert_eq!(gap(6), None);
         assert_eq!(gap(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_branch_that_leads_up_over_the_floor_and_has_no_root_is_a_gap() {
+        let chain = chain(6);
+        let waiting = [&chain[1], &chain[2], &chain[3], &chain[4]].map(Clone::clone);
+        let buffer = buffer(BufferLimits::default(), &waiting, Instant::now());
+        let gap = |floor, missing: &Payload| {
+            buffer
+                .gap_above(floor, |parent| parent == missing.hash())
+                .map(|(payload, _)| payload.block.number)
+        };
+        assert_eq!(gap(3, &chain[0]), Some(4));
+        assert_eq!(gap(3, &chain[5]), None, "its root's parent is known");
+        assert_eq!(gap(5, &chain[0]), None);
     }
 
     #[test]

@@ -108,6 +108,11 @@ impl SyncWatch {
         now > self.due + LOOK
     }
 
+    /// True if the EL said of itself that it syncs.
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.syncing != ElSyncing::Idle
+    }
+
     /// Notes what the EL says of itself. True if something has moved since the last look.
     pub(crate) fn saw(&mut self, head: u64, syncing: ElSyncing, now: Instant) -> bool {
         let before = self.samples.back().map(|(_, head)| *head);

@@ -165,6 +165,11 @@ impl Target {
         matches!(self.phase, Phase::ReadBack { .. })
     }
 
+    /// The EL comes nearer to it, whatever its head is.
+    pub(crate) const fn progressed(&mut self, now: Instant) {
+        self.latest.1 = now;
+    }
+
     /// Notes the EL's own head. True if that head has stood still for too long.
     pub(crate) fn is_stuck(&mut self, latest: u64, now: Instant) -> bool {
         if latest != self.latest.0 {

@@ -21,7 +21,7 @@ use alloy_eips::BlockNumberOrTag;
 use light_node_engine_api::{ElError, EngineApi};
 use light_node_protocol::L2BlockRef;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// Applies one checked answer of the source.
 ///
@@ -177,8 +177,12 @@ fn pending(ctx: &mut Context, update: &FollowUpdate, blocks: &Blocks) -> Option<
     }
     let id = target.id;
     ctx.metrics.stall(Stall::TargetYielded);
-    warn!(number = id.number, hash = %id.hash,
-        "a head that the execution layer does not have is asked for no more, but that of the safe source");
+    if std::mem::replace(&mut ctx.said.yielded, true) {
+        debug!(number = id.number, hash = %id.hash, "another head is asked for no more");
+    } else {
+        warn!(number = id.number, hash = %id.hash,
+            "a head that the execution layer does not have is asked for no more, but that of the safe source");
+    }
     ctx.buffer.remove(id);
     ctx.buffer.drop_linked_to(|parent| parent == id.hash);
     ctx.set_target(None);

@@ -400,6 +400,8 @@ async fn abandon(
     };
     let now = Instant::now();
     ctx.memory.refuse(hash, remember, now);
+    // Gossip goes on with children of it, and none shall lead the EL there and back in turn.
+    ctx.keep_calm(now);
     if remember != Refusal::SourceLied {
         ctx.buffer.remove(target.id);
     }

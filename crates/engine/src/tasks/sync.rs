@@ -32,8 +32,12 @@ pub(crate) async fn look(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), El
         Ok(syncing) => syncing,
     };
     let (now, head) = (Instant::now(), head.unwrap_or_default());
+    let was_syncing = watch.is_syncing();
     if !watch.saw(head.number, syncing, now) {
         probe::identify(el, &ctx.config.rollup_config).await?;
+    } else if was_syncing && let Some(target) = ctx.target_mut() {
+        // Its stages move, while its head may stand still for hours.
+        target.progressed(now);
     }
     if lost::has_fallen(el, ctx, Some(head.number)).await? {
         return lost::recover(el, ctx).await;

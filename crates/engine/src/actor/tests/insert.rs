@@ -150,6 +150,69 @@ async fn a_target_that_turns_out_to_be_off_the_safe_chain_is_left_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_branch_off_the_safe_chain_leads_the_el_away_no_more_than_once_in_10_s() {
+    let (mut harness, chain) = with_head(5).await;
+    harness.follow(Harness::update(&chain[3], None)).await;
+    let other = harness.branch(&chain[0], 60, 1);
+    harness.el.add(&other);
+    harness.forkchoices();
+    for block in &other[10..50] {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Buffered);
+        harness.pass(seconds(1)).await;
+    }
+    let ours = chain[4].hash();
+    let sent = harness.forkchoices();
+    let away = sent.iter().filter(|(head, ..)| *head != ours).count();
+    assert!((1..=5).contains(&away), "{away} times");
+    assert_eq!(harness.el.head(), chain[4].block_ref());
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_of_gossip_that_our_head_has_passed_on_another_branch_is_asked_for_no_more() {
+    let (mut harness, chain) = with_head(2).await;
+    let other = harness.branch(&chain[0], 6, 1);
+    assert_eq!(harness.insert(&other[5]).await, InsertOutcome::Buffered);
+    harness
+        .published_until(|state| state.target.is_some())
+        .await;
+    let next = harness.branch(&chain[1], 8, 0);
+    for block in &next {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Inserted);
+    }
+    assert_eq!(harness.state().target, None);
+    harness.forkchoices();
+    harness.pass(seconds(40)).await;
+    assert_eq!(harness.forkchoices(), []);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sequencers_own_longer_branch_is_fetched_where_a_block_of_it_got_lost() {
+    let (mut harness, chain) = with_head(5).await;
+    harness.follow(Harness::update(&chain[1], None)).await;
+    let other = harness.branch(&chain[2], 6, 1);
+    let start = Instant::now();
+    for block in &other[1..3] {
+        assert_eq!(harness.insert(block).await, InsertOutcome::Buffered);
+    }
+    let state = harness
+        .published_until(|state| state.target.is_some())
+        .await;
+    assert_eq!(start.elapsed(), seconds(4));
+    assert_eq!(state.target, Some(other[2].block_ref().id()));
+    assert_eq!(harness.insert(&other[3]).await, InsertOutcome::Buffered);
+    harness.pass(seconds(10)).await;
+    assert_eq!(harness.state().target, state.target, "its child is no gap");
+    harness.el.add(&other[..2]);
+    let state = harness
+        .published_until(|state| state.unsafe_head == other[3].block_ref())
+        .await;
+    assert_eq!((state.epoch, state.safe_head), (1, chain[1].block_ref()));
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_sequencers_own_longer_branch_above_safe_is_adopted() {
     let (mut harness, chain) = with_head(5).await;
     harness.follow(Harness::update(&chain[1], None)).await;

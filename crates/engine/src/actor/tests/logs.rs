@@ -1,7 +1,7 @@
 //! What a long trouble costs in lines: an operator must find its beginning and its end, and not a million in between.
 
 use super::*;
-use light_node_engine_api::memory::Scripted;
+use light_node_engine_api::{ElSyncing, memory::Scripted};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
@@ -103,6 +103,33 @@ async fn an_el_that_stays_on_its_branch_for_an_hour_costs_few_warnings() {
     }
     let warnings = lines.warnings();
     assert!((1..=3).contains(&warnings), "{warnings} warnings");
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_far_sync_beside_gossip_costs_one_warning_in_an_hour() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(HOUR / 10 + 20);
+    lines.warnings();
+    for second in 0..HOUR {
+        if second % 10 == 0 {
+            let payload = chain[second / 10 + 19].envelope.clone();
+            assert_eq!(harness.engine.try_insert_unsafe(payload), Ok(()));
+        }
+        // Its head stands still while its stages move.
+        harness.el.set_syncing(Some(ElSyncing::Syncing {
+            current: 0,
+            highest: 20,
+            marks: second as u64 / 60,
+        }));
+        let update = Harness::update(&chain[second / 10], None);
+        assert_eq!(harness.follow(update).await, FollowOutcome::Syncing);
+        harness.pass(seconds(1)).await;
+    }
+    let warnings = lines.warnings();
+    assert!(warnings <= 1, "{warnings} warnings");
     harness.stop().await;
 }
 
