@@ -127,12 +127,7 @@ async fn lies(it: &Derived) -> [(Fault, &'static str, &'static str); 4] {
     [
         (lasting(FaultKind::WrongReceipts), "l1_invalid", "receipts"),
         (lasting(FaultKind::MissingBlock).by(next), "l1_invalid", ""),
-        // Derivation names it, or the watcher, to which no head is left: whoever asks for the block first.
-        (
-            lasting(FaultKind::WrongHash).by(next),
-            "l1_invalid|l1_unreachable",
-            "hash",
-        ),
+        (lasting(FaultKind::WrongHash).by(next), "l1_invalid", "hash"),
         (lasting(FaultKind::RpcError), "l1_unreachable", "32005"),
     ]
 }

@@ -16,6 +16,7 @@ beside_both!(
     one_whose_server_was_stopped_is_followed_again,
     one_that_is_slow_is_followed,
     one_that_contradicts_itself_is_not_followed,
+    one_that_has_no_heads_yet_is_waited_for,
     one_without_a_cursor_is_followed_and_the_cursor_holds,
     an_origin_that_is_not_on_our_l1_is_not_followed,
     a_block_with_another_origin_than_claimed_is_refused,
@@ -113,9 +114,15 @@ async fn one_that_contradicts_itself_is_not_followed(behaviour: ElBehaviour) {
     let faults = [
         lasting(SourceFaultKind::FinalizedAboveSafe),
         lasting(SourceFaultKind::AbsurdNumbers),
-        lasting(SourceFaultKind::ZeroHeads),
     ];
     each_is_counted(&it, &faults, "invalid", "source_invalid").await;
+    heals(it).await;
+}
+
+async fn one_that_has_no_heads_yet_is_waited_for(behaviour: ElBehaviour) {
+    let it = Followed::start(behaviour).await;
+    let faults = [lasting(SourceFaultKind::ZeroHeads)];
+    each_is_counted(&it, &faults, "source_not_ready", "source_not_ready").await;
     heals(it).await;
 }
 

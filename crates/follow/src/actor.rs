@@ -2,18 +2,19 @@
 //! [`crate::poll`]; what its report means is decided here, in sequence.
 
 use crate::{
-    checks::{OriginError, check_freshness, source_lag},
+    checks::{OriginError, ShapeError, check_freshness, source_lag},
     config::FollowConfig,
     fatal::FollowFatal,
     handle::FollowHandle,
     metrics::{FollowMetrics, GoesBack},
     outage::Outage,
+    outcome::PollOutcome,
     poll::{Failure, Finding, Identity, Plan, Report, poll},
     recorder::Recorder,
     regression::{CheckedAnswer, Regression, Verdict},
     source::FollowSource,
     state::{FollowState, el_trouble},
-    status::{IdentityVerdict, NotReady, PollOutcome, Snapshot, with_cause},
+    status::{IdentityVerdict, NotReady, Snapshot, with_cause},
 };
 use core::{future::Future, pin::Pin};
 use light_node_actor::{Backoff, CancellationToken, jittered};
@@ -21,7 +22,7 @@ use light_node_engine::{
     DerivationState, ElSyncState, EngineGone, EngineHandle, FollowOutcome, FollowRefusal,
     FollowUpdate,
 };
-use light_node_l1::L1Handle;
+use light_node_l1::{L1Handle, L1Trouble};
 use light_node_safedb::SafeDb;
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use tokio::{
@@ -297,6 +298,10 @@ impl FollowActor {
                     .note_identity(IdentityVerdict::Refused, Vec::new());
                 (PollOutcome::WrongSource, NotReady::WrongSource { error })
             }
+            Failure::Shape(error @ ShapeError::MissingHead { .. }) => (
+                PollOutcome::SourceNotReady,
+                NotReady::SourceNotReady { error },
+            ),
             Failure::Shape(error) => (PollOutcome::Invalid, NotReady::SourceInvalid { error }),
             Failure::Origin(OriginError::Mismatch { origin, .. }) => {
                 (PollOutcome::L1Mismatch, NotReady::L1Mismatch { origin })
@@ -304,12 +309,13 @@ impl FollowActor {
             Failure::Origin(OriginError::Behind { origin }) => {
                 (PollOutcome::L1Behind, NotReady::L1Behind { origin })
             }
-            Failure::L1(error) => (
-                PollOutcome::L1Error,
-                NotReady::L1Unreachable {
-                    cause: with_cause(&error),
-                },
-            ),
+            Failure::L1(error) => {
+                let cause = with_cause(&error);
+                (
+                    PollOutcome::L1Error,
+                    NotReady::of_l1(error.is_contradiction(), cause),
+                )
+            }
         };
         self.state.note(outcome, Some(trouble));
         Ok(())
@@ -338,8 +344,9 @@ impl FollowActor {
             Some(age) => format!("the last answer is {} s old", age.as_secs()),
             None => "there was no answer yet".to_owned(),
         };
+        let contradicts = matches!(status.trouble, Some(L1Trouble::Invalid { .. }));
         let cause = status.last_error.unwrap_or(cause);
-        Some(NotReady::L1Unreachable { cause })
+        Some(NotReady::of_l1(contradicts, cause))
     }
 
     /// Check 5. `None` if the heads hold.

@@ -11,11 +11,19 @@ use thiserror::Error;
 /// Check 1: the answer contradicts itself or the chain's rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ShapeError {
-    /// A head is the zero object.
+    /// The safe or the local-safe head is the zero object: the node starts, or has reset itself.
     #[error("{head} head is missing")]
     MissingHead {
         /// Which head.
         head: &'static str,
+    },
+    /// A head has a number and no hash.
+    #[error("{head} head {number} has no hash")]
+    NoHash {
+        /// Which head.
+        head: &'static str,
+        /// Its number.
+        number: u64,
     },
     /// Heads are in the wrong order.
     #[error("{lower} head {lower_number} is above {upper} head {upper_number}")]
@@ -156,9 +164,7 @@ pub fn check_shape(
     }
     if finalized.block.is_zero() {
         if finalized.block.number != 0 {
-            return Err(ShapeError::MissingHead {
-                head: finalized.name,
-            });
+            return Err(finalized.no_hash());
         }
     } else {
         finalized.check_time(config)?;
@@ -186,10 +192,20 @@ struct Named {
 
 impl Named {
     fn check_present(self) -> Result<(), ShapeError> {
-        if self.block.is_zero() {
-            return Err(ShapeError::MissingHead { head: self.name });
+        if !self.block.is_zero() {
+            Ok(())
+        } else if self.block.number == 0 {
+            Err(ShapeError::MissingHead { head: self.name })
+        } else {
+            Err(self.no_hash())
         }
-        Ok(())
+    }
+
+    const fn no_hash(self) -> ShapeError {
+        ShapeError::NoHash {
+            head: self.name,
+            number: self.block.number,
+        }
     }
 
     fn check_time(self, config: &RollupConfig) -> Result<(), ShapeError> {

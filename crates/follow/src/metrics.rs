@@ -273,7 +273,7 @@ fn set(gauges: &Family<Label, Gauge>, label: Label, value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::PollOutcome;
+    use crate::outcome::PollOutcome;
 
     #[tokio::test(start_paused = true)]
     async fn what_the_actor_publishes_is_scraped_as_it_is_at_that_moment() {

@@ -2,7 +2,8 @@
 
 use crate::{
     news::News,
-    status::{IdentityVerdict, NotReady, PollOutcome, Snapshot},
+    outcome::PollOutcome,
+    status::{IdentityVerdict, NotReady, Snapshot},
 };
 use light_node_engine::{DerivationState, EngineStatus};
 use light_node_protocol::SyncStatus;
@@ -15,6 +16,7 @@ pub(crate) struct FollowState {
     snapshot: watch::Sender<Snapshot>,
     source: String,
     max_age: Duration,
+    started: Instant,
     news: News,
 }
 
@@ -24,6 +26,7 @@ impl FollowState {
             snapshot,
             source: source.to_owned(),
             max_age,
+            started: Instant::now(),
             news: News::default(),
         }
     }
@@ -105,8 +108,10 @@ impl FollowState {
             }
             return;
         };
-        let in_step = self.snapshot.borrow().in_step;
-        let has_lasted = in_step.is_some_and(|instant| instant.elapsed() > self.max_age);
+        // A source comes up in its own time, and not for ever; what L1 and EL still have to fetch at start is told elsewhere.
+        let started = trouble.is_of_source().then_some(self.started);
+        let since = self.snapshot.borrow().in_step.or(started);
+        let has_lasted = since.is_some_and(|instant| instant.elapsed() > self.max_age);
         let reason = trouble.name();
         if trouble.is_usual() && !has_lasted || !self.news.is_new_trouble(reason) {
             return;

@@ -2,6 +2,7 @@
 
 use crate::{
     checks::{IdentityError, ShapeError},
+    outcome::{FollowCounters, PollOutcome},
     source::SourceError,
 };
 use core::fmt;
@@ -19,6 +20,11 @@ pub enum NotReady {
     SourceUnreachable {
         /// The failed call.
         error: SourceError,
+    },
+    /// The source answers and names no safe head: it starts, or has reset itself.
+    SourceNotReady {
+        /// The head that it does not name.
+        error: ShapeError,
     },
     /// The source's answer contradicts itself.
     SourceInvalid {
@@ -54,6 +60,11 @@ pub enum NotReady {
         /// The error in words.
         cause: String,
     },
+    /// L1 answers, and what it says cannot be.
+    L1Invalid {
+        /// What it says, in words.
+        cause: String,
+    },
     /// The EL fetches the blocks of the last update.
     ElSyncing,
     /// The EL could not be asked.
@@ -77,10 +88,20 @@ pub enum NotReady {
 }
 
 impl NotReady {
+    /// What it means that L1 could not be asked, or that its answer cannot be.
+    pub(crate) const fn of_l1(is_contradiction: bool, cause: String) -> Self {
+        if is_contradiction {
+            Self::L1Invalid { cause }
+        } else {
+            Self::L1Unreachable { cause }
+        }
+    }
+
     /// What [`NotReady::name`] can say.
-    pub const NAMES: [&'static str; 18] = [
+    pub const NAMES: [&'static str; 20] = [
         "no_update_yet",
         "source_unreachable",
+        "source_not_ready",
         "source_invalid",
         "source_stale",
         "source_replaying",
@@ -90,6 +111,7 @@ impl NotReady {
         "l1_mismatch",
         "l1_behind",
         "l1_unreachable",
+        "l1_invalid",
         "el_syncing",
         "el_unavailable",
         "el_declined",
@@ -104,6 +126,7 @@ impl NotReady {
         match self {
             Self::NoUpdateYet => "no_update_yet",
             Self::SourceUnreachable { .. } => "source_unreachable",
+            Self::SourceNotReady { .. } => "source_not_ready",
             Self::SourceInvalid { .. } => "source_invalid",
             Self::SourceStale { .. } => "source_stale",
             Self::SourceReplaying => "source_replaying",
@@ -112,6 +135,7 @@ impl NotReady {
             Self::L1Mismatch { .. } => "l1_mismatch",
             Self::L1Behind { .. } => "l1_behind",
             Self::L1Unreachable { .. } => "l1_unreachable",
+            Self::L1Invalid { .. } => "l1_invalid",
             Self::ElSyncing => "el_syncing",
             Self::ElUnavailable { .. } => "el_unavailable",
             Self::ElDeclined => "el_declined",
@@ -131,6 +155,7 @@ impl NotReady {
             | Self::Refused { .. } => true,
             Self::NoUpdateYet
             | Self::SourceUnreachable { .. }
+            | Self::SourceNotReady { .. }
             | Self::SourceInvalid { .. }
             | Self::SourceStale { .. }
             | Self::SourceReplaying
@@ -138,6 +163,7 @@ impl NotReady {
             | Self::L1Mismatch { .. }
             | Self::L1Behind { .. }
             | Self::L1Unreachable { .. }
+            | Self::L1Invalid { .. }
             | Self::ElSyncing
             | Self::ElUnavailable { .. }
             | Self::ElDeclined
@@ -150,6 +176,7 @@ impl NotReady {
         matches!(
             self,
             Self::SourceUnreachable { .. }
+                | Self::SourceNotReady { .. }
                 | Self::SourceInvalid { .. }
                 | Self::SourceStale { .. }
                 | Self::SourceReplaying
@@ -162,7 +189,10 @@ impl NotReady {
     pub const fn is_usual(&self) -> bool {
         matches!(
             self,
-            Self::NoUpdateYet | Self::L1Behind { .. } | Self::ElSyncing
+            Self::NoUpdateYet
+                | Self::SourceNotReady { .. }
+                | Self::L1Behind { .. }
+                | Self::ElSyncing
         )
     }
 
@@ -177,12 +207,14 @@ impl NotReady {
             | Self::Refused { .. }
             | Self::IdentityUnverified => true,
             Self::SourceUnreachable { .. }
+            | Self::SourceNotReady { .. }
             | Self::SourceInvalid { .. }
             | Self::SourceReplaying
             | Self::SourceRegressed
             | Self::L1Mismatch { .. }
             | Self::L1Behind { .. }
             | Self::L1Unreachable { .. }
+            | Self::L1Invalid { .. }
             | Self::ElSyncing
             | Self::ElUnavailable { .. }
             | Self::ElDeclined => false,
@@ -196,6 +228,9 @@ impl fmt::Display for NotReady {
             Self::NoUpdateYet => f.write_str("no update has been applied yet"),
             Self::SourceUnreachable { error } => {
                 write!(f, "the source fails: {}", with_cause(error))
+            }
+            Self::SourceNotReady { error } => {
+                write!(f, "the source starts or resets: its {error}")
             }
             Self::SourceInvalid { error } => write!(f, "the source's answer is refused: {error}"),
             Self::SourceStale { age } => {
@@ -221,6 +256,9 @@ impl fmt::Display for NotReady {
                 write!(f, "our l1 has not reached origin {}", origin.number)
             }
             Self::L1Unreachable { cause } => write!(f, "l1 could not be asked: {cause}"),
+            Self::L1Invalid { cause } => {
+                write!(f, "l1 answers, and what it says cannot be: {cause}")
+            }
             Self::ElSyncing => f.write_str("the execution layer is syncing"),
             Self::ElUnavailable { cause } => {
                 write!(f, "the execution layer could not be asked: {cause}")
@@ -264,110 +302,6 @@ pub(crate) fn with_cause(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
-    }
-}
-
-/// What became of one poll, for counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(usize)]
-pub enum PollOutcome {
-    /// The engine applied the update.
-    Applied,
-    /// Nothing new.
-    Unchanged,
-    /// The source failed.
-    SourceError,
-    /// Check 1 failed.
-    Invalid,
-    /// Check 2 failed.
-    WrongSource,
-    /// Check 3: an origin is not on our L1.
-    L1Mismatch,
-    /// Check 3: an origin is not on our L1 yet.
-    L1Behind,
-    /// Check 3: L1 could not be asked.
-    L1Error,
-    /// Check 4 failed.
-    Stale,
-    /// Check 5: the source replays.
-    Replaying,
-    /// Check 5: waiting for the source to stay with a lower safe head.
-    Regressed,
-    /// Check 5: the source's finalized head contradicts ours, or its safe head lies below it.
-    FinalizedConflict,
-    /// Check 5: a lower finalized head was ignored; the rest of the answer went on.
-    FinalizedLower,
-    /// The EL is syncing towards the update.
-    Syncing,
-    /// The EL could not be asked or did not take the update, or a newer one took its place.
-    Skipped,
-    /// The engine refused the update.
-    Refused,
-}
-
-impl PollOutcome {
-    /// All outcomes, in the order of declaration.
-    pub const ALL: [Self; 16] = [
-        Self::Applied,
-        Self::Unchanged,
-        Self::SourceError,
-        Self::Invalid,
-        Self::WrongSource,
-        Self::L1Mismatch,
-        Self::L1Behind,
-        Self::L1Error,
-        Self::Stale,
-        Self::Replaying,
-        Self::Regressed,
-        Self::FinalizedConflict,
-        Self::FinalizedLower,
-        Self::Syncing,
-        Self::Skipped,
-        Self::Refused,
-    ];
-
-    /// The outcome as one word, for metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unchanged => "unchanged",
-            Self::SourceError => "source_error",
-            Self::Invalid => "invalid",
-            Self::WrongSource => "wrong_source",
-            Self::L1Mismatch => "l1_mismatch",
-            Self::L1Behind => "l1_behind",
-            Self::L1Error => "l1_error",
-            Self::Stale => "stale",
-            Self::Replaying => "replaying",
-            Self::Regressed => "regressed",
-            Self::FinalizedConflict => "finalized_conflict",
-            Self::FinalizedLower => "finalized_lower",
-            Self::Syncing => "syncing",
-            Self::Skipped => "skipped",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-/// How often each outcome came about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FollowCounters([u64; PollOutcome::ALL.len()]);
-
-impl FollowCounters {
-    /// How often `outcome` came about.
-    pub const fn get(&self, outcome: PollOutcome) -> u64 {
-        self.0[outcome as usize]
-    }
-
-    /// All outcomes with their counts.
-    pub fn iter(&self) -> impl Iterator<Item = (PollOutcome, u64)> + '_ {
-        PollOutcome::ALL
-            .into_iter()
-            .map(|outcome| (outcome, self.get(outcome)))
-    }
-
-    pub(crate) const fn count(&mut self, outcome: PollOutcome) {
-        self.0[outcome as usize] += 1;
     }
 }
 

@@ -357,6 +357,10 @@ impl Fetcher {
             active_index: self.endpoints.in_use(),
             last_success: self.last_success,
             last_error: self.last_error.as_ref().map(|error| in_words(error)),
+            contradicts: self
+                .last_error
+                .as_ref()
+                .is_some_and(L1Error::is_contradiction),
             reachable: self.last_success.is_some() && self.last_error.is_none(),
             head_time: (!head.is_zero())
                 .then_some((self.clock, Duration::from_secs(head.timestamp))),

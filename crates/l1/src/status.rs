@@ -54,6 +54,13 @@ pub enum L1Trouble {
         /// The last error in words.
         cause: String,
     },
+    /// L1 answers, and for a while nothing that it says can be: see [`L1Error::is_contradiction`](crate::L1Error::is_contradiction).
+    Invalid {
+        /// Time since the last good answer; `None` before the first.
+        silence: Option<Duration>,
+        /// The last error in words.
+        cause: String,
+    },
     /// No endpoint has a head that is younger than a few blocks.
     Stale {
         /// Time since the head's own time, by this machine's clock.
@@ -70,6 +77,7 @@ impl L1Trouble {
             Self::WrongChain { .. } => "l1_wrong_chain",
             Self::FinalizedLost { .. } => "l1_finalized_lost",
             Self::Unreachable { .. } => "l1_unreachable",
+            Self::Invalid { .. } => "l1_invalid",
             Self::Stale { .. } => "l1_stale",
         }
     }
@@ -95,6 +103,22 @@ impl fmt::Display for L1Trouble {
                 write!(
                     f,
                     "L1 has not answered well for {} s: {cause}",
+                    age.as_secs()
+                )
+            }
+            Self::Invalid {
+                silence: None,
+                cause,
+            } => {
+                write!(f, "L1 has said nothing yet that can be: {cause}")
+            }
+            Self::Invalid {
+                silence: Some(age),
+                cause,
+            } => {
+                write!(
+                    f,
+                    "L1 has said nothing for {} s that can be: {cause}",
                     age.as_secs()
                 )
             }
@@ -140,6 +164,8 @@ pub(crate) struct Snapshot {
     pub(crate) active_index: Option<usize>,
     pub(crate) last_success: Option<Instant>,
     pub(crate) last_error: Option<String>,
+    /// That error is an answer which cannot be.
+    pub(crate) contradicts: bool,
     pub(crate) reachable: bool,
     /// Time of the head since the Unix epoch, and the clock to compare it with.
     pub(crate) head_time: Option<(WallClock, Duration)>,
@@ -185,7 +211,11 @@ impl Snapshot {
         if !self.reachable && is_silent {
             let cause = self.last_error.clone();
             let cause = cause.unwrap_or_else(|| "not asked yet".to_owned());
-            return Some(L1Trouble::Unreachable { silence, cause });
+            return Some(if self.contradicts {
+                L1Trouble::Invalid { silence, cause }
+            } else {
+                L1Trouble::Unreachable { silence, cause }
+            });
         }
         let head_age = head_age.filter(|age| *age > self.old_after)?;
         let cause = self.last_error.clone().filter(|_| !self.reachable);

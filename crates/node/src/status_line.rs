@@ -190,7 +190,9 @@ fn phase(now: &Look) -> (Phase, Option<&'static str>) {
         return (Phase::WaitingForEl, Some("el_unreachable"));
     }
     if now.l1_head.is_zero() {
-        return (Phase::WaitingForL1, Some("l1_unreachable"));
+        let trouble = now.l1_trouble.as_ref();
+        let name = trouble.map_or("l1_unreachable", L1Trouble::name);
+        return (Phase::WaitingForL1, Some(name));
     }
     match &now.source {
         SafeSourceStatus::Follow(follow) => follow_phase(now, follow),

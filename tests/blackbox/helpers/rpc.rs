@@ -74,14 +74,12 @@ impl Rpc {
         )
     }
 
-    /// Waits until `/readyz` is 503 with this reason among others (or one of several, `a|b`), and returns its detail.
+    /// Waits until `/readyz` is 503 with this reason among others, and returns its detail.
     pub(crate) async fn until_unready(&self, reason: &str, limit: Duration) -> String {
         until(reason, limit, || async {
             let (code, page) = self.page("/readyz").await;
             let reasons = page["reasons"].as_array().cloned().unwrap_or_default();
-            let found = reasons
-                .iter()
-                .find(|it| reason.split('|').any(|one| it["reason"] == one));
+            let found = reasons.iter().find(|it| it["reason"] == reason);
             match found {
                 Some(found) if code == 503 => Ok(found["detail"].to_string()),
                 _ => Err(page),

@@ -152,10 +152,17 @@ async fn zero_heads_of_a_resetting_source_change_nothing() {
     let status = world.until(|status| status.trouble.is_some()).await;
     assert_eq!(
         (trouble(&status), not_ready(&status)),
-        (Some("source_invalid"), None)
+        (Some("source_not_ready"), None)
     );
     sleep(seconds(10)).await;
     world.engine_is_idle().await;
+    sleep(seconds(115)).await;
+    let status = world.follow.status();
+    assert_eq!(not_ready(&status), Some("source_not_ready"));
+    let words = status.trouble.unwrap().to_string();
+    assert!(words.contains("safe head is missing"), "{words}");
+    world.source.release();
+    world.until(|status| status.trouble.is_none()).await;
     world.stop().await;
 }
 

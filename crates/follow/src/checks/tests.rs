@@ -72,12 +72,23 @@ fn zero_heads_are_missing() {
         missing(&zero_local),
         ShapeError::MissingHead { head: "local_safe" }
     );
-    let mut half_zero = status(1, 2, 3);
-    half_zero.finalized_l2.hash = B256::ZERO;
-    assert_eq!(
-        missing(&half_zero),
-        ShapeError::MissingHead { head: "finalized" }
-    );
+}
+
+#[test]
+fn a_head_with_a_number_and_no_hash_is_no_missing_one() {
+    for (number, head) in (1..).zip(["finalized", "safe", "local_safe"]) {
+        let mut status = status(1, 2, 3);
+        let block = match head {
+            "finalized" => &mut status.finalized_l2,
+            "safe" => &mut status.safe_l2,
+            _ => &mut status.local_safe_l2,
+        };
+        block.hash = B256::ZERO;
+        assert_eq!(
+            check_shape(&status, &config()),
+            Err(ShapeError::NoHash { head, number })
+        );
+    }
 }
 
 #[test]

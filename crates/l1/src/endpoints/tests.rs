@@ -171,6 +171,42 @@ async fn when_nobody_answers_every_endpoint_s_error_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn endpoints_that_answer_and_say_what_cannot_be_are_invalid_and_not_unreachable() {
+    for (faults, trouble) in [
+        ([Fault::WrongHashes, Fault::WrongHashes], "l1_invalid"),
+        ([Fault::Html, Fault::WrongHashes], "l1_invalid"),
+        ([Fault::WrongHashes, Fault::Refused], "l1_unreachable"),
+        ([Fault::RpcError, Fault::RpcError], "l1_unreachable"),
+    ] {
+        for has_answered in [false, true] {
+            let first = MemoryL1::new(CHAIN_ID, 100);
+            let second = first.another_endpoint("second");
+            let endpoints = [&first, &second];
+            if !has_answered {
+                set_faults(&endpoints, &faults);
+            }
+            let running = Running::start(&first, &endpoints);
+            if has_answered {
+                running.head_is(99).await;
+                set_faults(&endpoints, &faults);
+            }
+            sleep(Duration::from_secs(120)).await;
+            assert_eq!(running.trouble(), Some(trouble), "{faults:?}");
+            set_faults(&endpoints, &[Fault::None, Fault::None]);
+            sleep(Duration::from_secs(60)).await;
+            assert!(running.l1.status().reachable, "{faults:?}");
+            running.stop().await;
+        }
+    }
+}
+
+fn set_faults(endpoints: &[&MemoryL1; 2], faults: &[Fault; 2]) {
+    for (endpoint, fault) in endpoints.iter().zip(faults) {
+        endpoint.set_fault(fault.clone());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn how_long_an_l1_may_fail_goes_by_its_block_time_and_the_deadline_of_requests() {
     for (block_seconds, deadline_seconds, down_after) in [(12, 10, 30), (1, 10, 20), (1, 1, 8)] {
         let l1 = MemoryL1::new(CHAIN_ID, 100);

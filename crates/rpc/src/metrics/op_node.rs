@@ -31,6 +31,7 @@ const FOLLOW_RESULTS: [(&str, &[PollOutcome]); 5] = [
     (
         "error_invalid_state",
         &[
+            PollOutcome::SourceNotReady,
             PollOutcome::Invalid,
             PollOutcome::WrongSource,
             PollOutcome::Stale,

@@ -115,6 +115,13 @@ fn every_trouble_of_l1_has_its_reason() {
         ),
         (L1Trouble::Unreachable { silence, cause }, "l1_unreachable"),
         (
+            L1Trouble::Invalid {
+                silence,
+                cause: detail(),
+            },
+            "l1_invalid",
+        ),
+        (
             L1Trouble::Stale {
                 head_age,
                 cause: None,
@@ -139,6 +146,7 @@ fn every_trouble_of_following_has_its_reason() {
         (NotReady::L1Mismatch { origin }, "l1_mismatch"),
         (NotReady::L1Behind { origin }, "l1_behind"),
         (NotReady::L1Unreachable { cause: cause() }, "l1_unreachable"),
+        (NotReady::L1Invalid { cause: cause() }, "l1_invalid"),
         (NotReady::ElSyncing, "el_syncing"),
         (NotReady::ElUnavailable { cause: cause() }, "el_unavailable"),
         (NotReady::ElDeclined, "el_declined"),

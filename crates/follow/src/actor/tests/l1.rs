@@ -82,6 +82,26 @@ async fn without_l1_the_heads_hold_and_the_reason_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_l1_that_answers_what_cannot_be_is_not_called_unreachable() {
+    let mut world = World::start().await;
+    world.next_applied().await;
+    world.l1_memory.set_fault(Fault::WrongHashes);
+    world.source.advance(24);
+    let status = world.until(|status| status.trouble.is_some()).await;
+    assert_eq!(trouble(&status), Some("l1_invalid"));
+    sleep(seconds(121)).await;
+    assert_eq!(not_ready(&world.follow.status()), Some("l1_invalid"));
+    world.engine_is_idle().await;
+    world.l1_memory.set_fault(Fault::None);
+    world.next_applied().await;
+    world.l1_memory.set_fault(Fault::WrongHashes);
+    sleep(seconds(300)).await;
+    let status = world.follow.status();
+    assert_eq!(not_ready(&status), Some("l1_invalid"), "without news, too");
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_l1_makes_us_unready_even_when_the_source_says_nothing_new() {
     let mut world = World::start().await;
     world.next_applied().await;

@@ -93,6 +93,36 @@ async fn a_source_answers_in_the_log_only_when_its_heads_are_good_and_only_once(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_comes_up_or_resets_is_waited_for_in_silence_and_named_when_that_lasts() {
+    record();
+    let mut world = World::start_with(|source| source.set_status(Default::default())).await;
+    sleep(seconds(60)).await;
+    let status = world.follow.status();
+    assert_eq!(not_ready(&status), Some("source_not_ready"));
+    assert_eq!(lines_with(TROUBLE), 0, "it starts");
+    world.source.release();
+    world.next_applied().await;
+    for (seconds_without, said) in [(60, 0), (150, 1)] {
+        world.source.set_status(Default::default());
+        sleep(seconds(seconds_without)).await;
+        assert_eq!(lines_with(TROUBLE), said, "{seconds_without} s");
+        world.source.release();
+        world.until(|status| status.trouble.is_none()).await;
+    }
+    assert_eq!(lines_with("source_not_ready"), 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_never_comes_up_is_named_in_the_log() {
+    record();
+    let world = World::start_with(|source| source.set_status(Default::default())).await;
+    sleep(seconds(300)).await;
+    assert_eq!(lines_with("source_not_ready"), 1);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn troubles_that_take_turns_are_said_once_a_minute_and_all_counted() {
     record();
     let mut world = World::start().await;
@@ -100,10 +130,12 @@ async fn troubles_that_take_turns_are_said_once_a_minute_and_all_counted() {
     let good = world.source.status_now();
     let mut bad = good;
     bad.safe_l2.l1_origin.hash = bad.safe_l2.hash;
+    let mut disordered = good;
+    disordered.safe_l2.timestamp += 1;
     let mut finalized = good;
     finalized.finalized_l2.hash = finalized.safe_l2.hash;
     let turns = [
-        (Default::default(), PollOutcome::Invalid),
+        (disordered, PollOutcome::Invalid),
         (bad, PollOutcome::L1Mismatch),
         (finalized, PollOutcome::FinalizedConflict),
         (good, PollOutcome::Unchanged),
