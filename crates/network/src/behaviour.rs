@@ -6,8 +6,10 @@ use crate::{
     config::{GossipConfig, NetworkConfig, PeerLimits, Timeouts},
     gater::{GatedTransport, Gater, GaterBehaviour},
     metered::{Meter, MeteredGossip},
+    receiving::LargeRpcs,
     scores,
     snappy::{BoundedSnappy, DATA_BYTES_MAX},
+    standing::Standing,
     topics::{self, BlockVersion},
 };
 use libp2p::{
@@ -38,9 +40,11 @@ const MESSAGES_PER_RPC_MAX: usize = 200;
 /// block, and a peer that does not read at all holds as many.
 const SEND_QUEUE_LENGTH: usize = 64;
 /// Streams of one connection, and those of them of which nobody knows yet what they are for: gossip has two, identify and ping few.
-/// What waits unread in each is up to 256 KiB.
-const STREAMS_MAX: usize = 64;
-const NEGOTIATING_STREAMS_MAX: usize = 16;
+/// What waits unread in each is up to 256 KiB, also before anything is known of it.
+const STREAMS_MAX: usize = 16;
+const NEGOTIATING_STREAMS_MAX: usize = 8;
+/// What of a connection waits for the swarm's task, besides one: an RPC each, and as large.
+const EVENTS_MAX: usize = 1;
 /// Connections in all, inbound and outbound, with the usual number of peers or fewer; static and protected peers come on top.
 const ESTABLISHED_MAX: (usize, usize, usize) = (80, 60, 30);
 /// Room above the most peers that are wanted: for those that come in their grace, which push out worse ones.
@@ -62,8 +66,6 @@ const TOPICS_PER_PEER_MAX: usize = 8;
 const SUBSCRIPTIONS_PER_RPC_MAX: usize = 100;
 /// Peers of which identify remembers addresses; we dial none of those.
 const IDENTIFY_CACHE_LENGTH: usize = 0;
-/// Time between two pings of a peer.
-const PING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Gossip as we speak it.
 pub(crate) type Gossip =
@@ -109,11 +111,14 @@ pub(crate) fn swarm(
 ) -> Result<Swarm<Behaviour>, SwarmError> {
     let key = Keypair::from(config.key.clone());
     let peer_id = key.public().to_peer_id();
-    let transport = transport(&key, gater, config.timeouts)?;
-    let behaviour = behaviour(config, gater, &key)?;
+    let standing = Standing::new();
+    let large_rpcs = LargeRpcs::new(standing.clone());
+    let transport = transport(&key, gater, config.timeouts, large_rpcs)?;
+    let behaviour = behaviour(config, gater, &key, standing)?;
     let settings = libp2p::swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_TIMEOUT)
-        .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS_MAX);
+        .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS_MAX)
+        .with_per_connection_event_buffer_size(EVENTS_MAX);
     Ok(Swarm::new(transport, behaviour, peer_id, settings))
 }
 
@@ -121,11 +126,14 @@ fn behaviour(
     config: &NetworkConfig,
     gater: &Arc<Gater>,
     key: &Keypair,
+    standing: Standing,
 ) -> Result<Behaviour, SwarmError> {
     let local = key.public().to_peer_id();
     let limits = connection_limits_for(config.peers);
     let pings = config.is_pinging.then(|| {
-        let settings = ping::Config::new().with_interval(PING_INTERVAL);
+        let settings = ping::Config::new()
+            .with_interval(config.pace.ping_interval)
+            .with_timeout(config.pace.ping_timeout);
         ping::Behaviour::new(settings)
     });
     let identify = identify::Config::new(String::new(), key.public())
@@ -137,7 +145,7 @@ fn behaviour(
         memory: memory_limit(),
         ping: Toggle::from(pings),
         identify: identify::Behaviour::new(identify),
-        gossip: gossip(config)?,
+        gossip: gossip(config, standing)?,
     })
 }
 
@@ -186,7 +194,7 @@ fn memory_limit() -> memory_connection_limits::Behaviour {
     }
 }
 
-fn gossip(config: &NetworkConfig) -> Result<MeteredGossip, SwarmError> {
+fn gossip(config: &NetworkConfig, standing: Standing) -> Result<MeteredGossip, SwarmError> {
     let refused = |reason: &str| SwarmError::Mesh {
         reason: reason.to_owned(),
     };
@@ -219,7 +227,7 @@ fn gossip(config: &NetworkConfig) -> Result<MeteredGossip, SwarmError> {
         let subscribed = gossip.subscribe(topic);
         subscribed.map_err(|error| refused(&error.to_string()))?;
     }
-    Ok(MeteredGossip::new(gossip, meter, config.is_scoring))
+    Ok(MeteredGossip::new(gossip, meter, standing))
 }
 
 fn gossip_settings(mesh: GossipConfig) -> Result<gossipsub::Config, SwarmError> {
@@ -255,6 +263,7 @@ fn transport(
     key: &Keypair,
     gater: &Arc<Gater>,
     timeouts: Timeouts,
+    large_rpcs: LargeRpcs,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, SwarmError> {
     let noise = noise::Config::new(key)?;
     let tcp = || {
@@ -263,10 +272,10 @@ fn transport(
     };
     // A machine without a resolver has peers by address all the same.
     Ok(match dns::tokio::Transport::system(tcp()) {
-        Ok(named) => secured(named, noise, timeouts),
+        Ok(named) => secured(named, noise, timeouts, large_rpcs),
         Err(error) => {
             tracing::warn!(%error, "No resolver: peers are dialled by address only");
-            secured(tcp(), noise, timeouts)
+            secured(tcp(), noise, timeouts, large_rpcs)
         }
     })
 }
@@ -275,6 +284,7 @@ fn secured<T>(
     transport: T,
     noise: noise::Config,
     timeouts: Timeouts,
+    large_rpcs: LargeRpcs,
 ) -> Boxed<(PeerId, StreamMuxerBox)>
 where
     T: Transport + Send + Unpin + 'static,
@@ -293,6 +303,10 @@ where
         // An inbound connection is nothing but negotiation, an outbound one has to be made before.
         .inbound_timeout(timeouts.accept.min(timeouts.negotiation))
         .outbound_timeout(timeouts.dial)
+        .map(move |(peer, muxer), _| {
+            let bounded = large_rpcs.bound(peer, muxer);
+            (peer, StreamMuxerBox::new(bounded))
+        })
         .boxed()
 }
 

@@ -43,6 +43,38 @@ pub struct NetworkConfig {
     pub is_pinging: bool,
     /// Who signs the blocks of a sequencer here; a verifier has none.
     pub signer: Option<BlockSigner>,
+    /// What nobody has to set.
+    pub(crate) pace: Pace,
+}
+
+/// Times that no flag changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// Between two pings of a peer.
+    pub(crate) ping_interval: Duration,
+    /// Until a ping has failed. The second failure in a row ends the connection.
+    pub(crate) ping_timeout: Duration,
+    /// Between two dials of a static peer that is gone.
+    pub(crate) static_redial: Duration,
+    /// For so long a peer that we dialled may tell no topics before it gets another connection.
+    pub(crate) silent_max: Duration,
+    /// For so long a peer may have none of our topics.
+    pub(crate) unshared_max: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            // A connection whose other side is gone without a word is let go within two minutes.
+            ping_interval: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(20),
+            // As op-node.
+            static_redial: Duration::from_secs(60),
+            // Subscriptions come right after the handshake, so these are many round trips.
+            silent_max: Duration::from_secs(10),
+            unshared_max: Duration::from_secs(60),
+        }
+    }
 }
 
 /// Where peers reach us.
@@ -199,6 +231,7 @@ impl NetworkConfig {
             gater_path: None,
             is_pinging: true,
             signer: None,
+            pace: Pace::default(),
         }
     }
 }

@@ -108,8 +108,9 @@ impl LocalRecord {
 /// The node's key as discv5 wants it: the same 32 bytes, another library.
 pub(crate) fn discovery_key(key: &secp256k1::Keypair) -> CombinedKey {
     let mut bytes = Zeroizing::new(key.secret().to_bytes());
+    // A keypair exists only of a number between zero and the order of the curve, and that is all that is asked for here.
     CombinedKey::secp256k1_from_bytes(bytes.as_mut_slice())
-        .expect("both libraries take the same secret keys")
+        .expect("a secret key of one library is one of the other")
 }
 
 /// The peer of a record; `None` if its key is of another kind than libp2p peers of this network have.
@@ -210,7 +211,7 @@ pub enum BootnodeError {
     #[error("neither a node record (enr:...) nor an enode:// URL")]
     Unknown,
     /// The record does not decode, or its signature is wrong.
-    #[error("broken node record: {reason}")]
+    #[error("not a whole node record ({reason}): copy it anew, from enr: to its last character")]
     Record {
         /// What is wrong.
         reason: String,

@@ -28,6 +28,7 @@ mod peer_info;
 mod peers;
 mod pool;
 mod publish;
+mod receiving;
 mod remote_signer;
 mod request;
 mod scores;
@@ -37,6 +38,7 @@ mod signature;
 mod signers;
 mod snappy;
 mod ssz;
+mod standing;
 #[cfg(any(test, feature = "test-utils"))]
 #[allow(dead_code)] // some of it is for tests here alone
 mod test_chain;

@@ -4,6 +4,7 @@
 use crate::{
     behaviour::Gossip,
     budget::{Budgets, Work},
+    standing::Standing,
 };
 use libp2p::{
     Multiaddr, PeerId,
@@ -18,36 +19,58 @@ use std::{
     ops::{Deref, DerefMut},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Instant,
 };
 
-/// Counts what is decompressed. Written by the transform of gossip and read by who calls it, both on the swarm's task.
+/// Counts what is decompressed, and says when it is enough. Written by the transform of gossip and read by who calls it, both on the
+/// swarm's task.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     messages: AtomicUsize,
     bytes: AtomicUsize,
-    is_shut: AtomicBool,
+    /// Bytes that may still be decompressed of the RPC at hand.
+    allowance: AtomicUsize,
+    decompressed: AtomicUsize,
+    shed: AtomicUsize,
 }
 
 impl Meter {
-    /// A message came, whose decompression makes so many bytes; false if it is not to be decompressed.
-    pub(crate) fn count(&self, bytes: usize) -> bool {
+    /// A message came that is refused as soon as it is seen, of so many bytes.
+    pub(crate) fn refused(&self, bytes: usize) {
         self.messages.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        !self.is_shut.load(Ordering::Relaxed)
     }
 
-    fn shut(&self, is_shut: bool) {
-        self.is_shut.store(is_shut, Ordering::Relaxed);
+    /// A message came, whose decompression makes so many bytes; false if it is not to be decompressed.
+    pub(crate) fn admit(&self, bytes: usize) -> bool {
+        self.refused(bytes);
+        let left = self.allowance.load(Ordering::Relaxed);
+        let Some(left) = left.checked_sub(bytes) else {
+            self.shed.fetch_add(1, Ordering::Relaxed);
+            return false;
+        };
+        self.allowance.store(left, Ordering::Relaxed);
+        self.decompressed.fetch_add(bytes, Ordering::Relaxed);
+        true
     }
 
-    /// What was counted since the last time.
-    fn take(&self) -> (usize, usize) {
-        let messages = self.messages.swap(0, Ordering::Relaxed);
-        (messages, self.bytes.swap(0, Ordering::Relaxed))
+    /// An RPC comes of which so many bytes may be decompressed.
+    pub(crate) fn open(&self, allowance: usize) {
+        self.allowance.store(allowance, Ordering::Relaxed);
+    }
+
+    /// What was counted since the last time, and how many messages were not decompressed.
+    fn take(&self) -> (Work, usize) {
+        let take = |count: &AtomicUsize| count.swap(0, Ordering::Relaxed);
+        let work = Work {
+            messages: take(&self.messages),
+            bytes: take(&self.bytes),
+            decompressed: take(&self.decompressed),
+        };
+        (work, take(&self.shed))
     }
 }
 
@@ -56,24 +79,35 @@ pub(crate) struct MeteredGossip {
     inner: Gossip,
     meter: Arc<Meter>,
     budgets: Budgets,
-    /// With scores gossip itself stops listening to who has spent too much. Without, its messages are not decompressed.
-    is_scoring: bool,
+    standing: Standing,
+    shed: usize,
 }
 
 impl MeteredGossip {
     /// `inner`, whose transform counts with `meter`.
-    pub(crate) fn new(inner: Gossip, meter: Arc<Meter>, is_scoring: bool) -> Self {
+    pub(crate) fn new(inner: Gossip, meter: Arc<Meter>, standing: Standing) -> Self {
         Self {
             inner,
             meter,
-            budgets: Budgets::new(),
-            is_scoring,
+            budgets: Budgets::new(standing.clone()),
+            standing,
+            shed: 0,
         }
+    }
+
+    /// A peer has brought a good block.
+    pub(crate) fn prove(&self, peer: PeerId) {
+        self.standing.prove(peer, Instant::now());
     }
 
     /// Whether a peer has spent more than it may in this span.
     pub(crate) fn is_spent(&self, peer: &PeerId) -> bool {
         self.budgets.is_spent(peer, Instant::now())
+    }
+
+    /// Messages that were not decompressed since the last time, because their senders or all together had sent too much.
+    pub(crate) const fn take_shed(&mut self) -> usize {
+        std::mem::replace(&mut self.shed, 0)
     }
 
     /// Lets penalties go with time.
@@ -157,12 +191,11 @@ impl NetworkBehaviour for MeteredGossip {
         event: THandlerOutEvent<Self>,
     ) {
         let now = Instant::now();
-        self.meter
-            .shut(!self.is_scoring && self.budgets.is_spent(&peer, now));
+        self.meter.open(self.budgets.allowance(peer, now));
         self.inner
             .on_connection_handler_event(peer, connection, event);
-        let (messages, bytes) = self.meter.take();
-        let work = Work { messages, bytes };
+        let (work, shed) = self.meter.take();
+        self.shed += shed;
         if let Err(excess) = self.budgets.spend(peer, work, now) {
             self.inner.set_application_score(&peer, excess.score);
         }

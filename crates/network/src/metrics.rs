@@ -52,7 +52,7 @@ pub(crate) enum Dial {
 /// Why a message was dropped before it was judged, or without a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unjudged {
-    /// The peer's budget is spent.
+    /// The peer's budget is spent, or what all together have beyond their own.
     Budget,
     /// Too many wait to be judged.
     QueueFull,
@@ -208,9 +208,13 @@ impl NetworkMetrics {
     }
 
     pub(crate) fn unjudged(&self, reason: Unjudged) {
+        self.unjudged_count(reason, 1);
+    }
+
+    pub(crate) fn unjudged_count(&self, reason: Unjudged, count: usize) {
         self.unjudged
             .get_or_create(&[("reason", reason.as_str())])
-            .inc();
+            .inc_by(count as u64);
     }
 
     pub(crate) fn handed_over(&self, result: Result<(), PayloadDropped>, after: Duration) {
@@ -377,6 +381,11 @@ impl NetworkMetrics {
         self.published
             .get_or_create(&[("result", result.as_str())])
             .get()
+    }
+
+    /// How many dials became this.
+    pub(crate) fn count_dials(&self, result: &'static str) -> u64 {
+        self.dials.get_or_create(&[("result", result)]).get()
     }
 
     /// How often the swarm was made again.

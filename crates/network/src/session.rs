@@ -5,6 +5,7 @@
 mod dials;
 mod events;
 mod gossip;
+mod reopen;
 mod requests;
 mod upkeep;
 
@@ -28,6 +29,7 @@ use libp2p::{Multiaddr, PeerId, Swarm, gossipsub::TopicHash, swarm::SwarmEvent};
 use light_node_actor::CancellationToken;
 use light_node_engine::EngineHandle;
 use light_node_l1::{L1Heads, SignerHandle, SignerState};
+use reopen::Reopenings;
 use schnellru::{ByLength, LruMap};
 use std::{
     collections::{HashMap, HashSet},
@@ -97,7 +99,7 @@ pub(crate) struct Session<'a> {
     /// Peers whose gossip did not come up.
     deaf: HashSet<PeerId>,
     /// How often a peer was let go because of that.
-    reopened: LruMap<PeerId, u8, ByLength>,
+    reopened: LruMap<PeerId, Reopenings, ByLength>,
     /// Peers of which a second connection came up, and when.
     doubled: HashMap<PeerId, Instant>,
     /// When a peer last got a new connection because of that.

@@ -30,9 +30,6 @@ pub(crate) enum SnappyError {
     /// It is on a topic to which we are not subscribed. Gossip would keep it for a while all the same.
     #[error("the topic is foreign")]
     ForeignTopic,
-    /// Its sender sends too much.
-    #[error("the sender's budget is spent")]
-    Spent,
 }
 
 /// Undoes the compression of a message.
@@ -78,19 +75,18 @@ impl BoundedSnappy {
         Self { topics, meter }
     }
 
+    /// The decompressed data; none if nothing is to be decompressed for its sender now. Nobody is blamed for that.
     fn inbound(&self, raw: &RawMessage) -> Result<Vec<u8>, SnappyError> {
-        let is_known = self.topics.contains(&raw.topic);
-        let declared = snap::raw::decompress_len(&raw.data).unwrap_or_default();
-        let work = match check_length(declared) {
-            Ok(()) if is_known => declared,
-            // Refused at once; it had to be received all the same.
-            _ => raw.data.len(),
-        };
-        if !self.meter.count(work) {
-            return Err(SnappyError::Spent);
-        }
-        if !is_known {
+        if !self.topics.contains(&raw.topic) {
+            self.meter.refused(raw.data.len());
             return Err(SnappyError::ForeignTopic);
+        }
+        let declared = snap::raw::decompress_len(&raw.data).unwrap_or_default();
+        if check_length(declared).is_err() {
+            // Refused by its length; it had to be received all the same.
+            self.meter.refused(raw.data.len());
+        } else if !self.meter.admit(declared) {
+            return Ok(Vec::new());
         }
         decompress(&raw.data)
     }
@@ -133,7 +129,9 @@ mod tests {
 
     fn transform() -> BoundedSnappy {
         let topics = ["topic", "b", "c", "d"].map(TopicHash::from_raw);
-        BoundedSnappy::new(topics, Arc::default())
+        let meter = Meter::default();
+        meter.open(usize::MAX);
+        BoundedSnappy::new(topics, Arc::new(meter))
     }
 
     #[test]
@@ -150,6 +148,18 @@ mod tests {
             transform().inbound(&foreign),
             Err(SnappyError::ForeignTopic)
         ));
+    }
+
+    #[test]
+    fn what_is_beyond_the_allowance_of_an_rpc_is_not_decompressed_and_nobody_is_blamed() {
+        let transform = transform();
+        let message = raw(compress(&[7; 100]).unwrap());
+        transform.meter.open(250);
+        let taken: Vec<_> = (0..4)
+            .map(|_| transform.inbound_transform(message.clone()).unwrap())
+            .map(|message| message.data.len())
+            .collect();
+        assert_eq!(taken, [100, 100, 0, 0]);
     }
 
     #[test]

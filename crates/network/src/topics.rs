@@ -83,14 +83,26 @@ impl MessageDomain {
     }
 }
 
-/// The id of a message that [`BoundedSnappy`](crate::snappy::BoundedSnappy) has decompressed.
+/// The id of all messages that were not decompressed. It is shorter than any other, so it is nobody's; and as it is always the same,
+/// gossip takes all but the first for known, and neither keeps them nor tells others of them.
+const SHED: [u8; 1] = [0];
+
+/// The id of a message that [`BoundedSnappy`](crate::snappy::BoundedSnappy) has decompressed, or has not for want of room.
 pub(crate) fn message_id(message: &Message) -> MessageId {
+    if is_shed(message) {
+        return MessageId::from(SHED);
+    }
     let id = id_of(
         MessageDomain::ValidSnappy,
         message.topic.as_str(),
         &message.data,
     );
     MessageId::from(id.to_vec())
+}
+
+/// Whether a message was not decompressed: one that was is never empty.
+pub(crate) const fn is_shed(message: &Message) -> bool {
+    message.data.is_empty()
 }
 
 /// The id of `data` on `topic`. The topic is a part of it, so that a block sent on a wrong topic does not hide it on the right one;

@@ -13,6 +13,7 @@ use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use light_node_actor::{Backoff, CancellationToken};
 use schnellru::{ByLength, LruMap};
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -30,6 +31,8 @@ const LOOKUP_LENGTH: usize = 16;
 const ENOUGH_FACTOR: u32 = 4;
 /// Time between two savings of the records.
 const SAVE_INTERVAL: Duration = Duration::from_secs(60);
+/// Least time between two words on a bootnode of which the operator has to know.
+const TOLD_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// A service that lived so long was sound: the next restart comes soon.
 const SOUND_AFTER: Duration = Duration::from_secs(60);
 
@@ -51,7 +54,21 @@ pub(super) enum Ended {
 /// What comes back from a question.
 enum Answer {
     Lookup(Vec<Enr>),
-    Bootnode { index: usize, record: Option<Enr> },
+    Bootnode {
+        index: usize,
+        record: Result<Enr, NoRecord>,
+    },
+}
+
+/// Why a bootnode has not told its record.
+#[derive(Debug, Error)]
+enum NoRecord {
+    #[error("its name does not resolve: {0}")]
+    Unresolved(#[from] std::io::Error),
+    #[error("its name has no address of the kind that we listen at")]
+    OtherFamily,
+    #[error("it does not answer")]
+    Silent,
 }
 
 /// One service, and what was found by it.
@@ -63,6 +80,8 @@ struct Service {
     found: LruMap<NodeId, Enr, ByLength>,
     /// `enode://` bootnodes that have not told their record, by index.
     unresolved: Vec<(usize, Enode)>,
+    /// When it was last told of one of them that it is of no use.
+    told: BTreeMap<usize, Instant>,
     is_looking: bool,
     next_lookup: Instant,
 }
@@ -128,6 +147,7 @@ impl Discovery {
             questions: FuturesUnordered::new(),
             found: LruMap::new(ByLength::new(length)),
             unresolved: Vec::new(),
+            told: BTreeMap::new(),
             is_looking: false,
             next_lookup: Instant::now(),
         };
@@ -178,7 +198,7 @@ impl Discovery {
             }
             Answer::Bootnode {
                 index,
-                record: Some(record),
+                record: Ok(record),
             } => {
                 service
                     .unresolved
@@ -186,7 +206,10 @@ impl Discovery {
                 service.add(record);
                 service.next_lookup = Instant::now();
             }
-            Answer::Bootnode { record: None, .. } => {}
+            Answer::Bootnode {
+                index,
+                record: Err(cause),
+            } => service.no_record(index, &cause),
         }
     }
 
@@ -280,6 +303,26 @@ impl Service {
         }
     }
 
+    /// Bootnodes come and go, and discovery lives on those that are there; a wrong name would be wrong for ever.
+    fn no_record(&mut self, index: usize, cause: &NoRecord) {
+        if matches!(cause, NoRecord::Silent) {
+            return;
+        }
+        let now = Instant::now();
+        let is_recent = |at: &Instant| now.duration_since(*at) < TOLD_PAUSE;
+        if self.told.get(&index).is_some_and(is_recent) {
+            return;
+        }
+        let unresolved = self.unresolved.iter();
+        for (_, enode) in unresolved.filter(|(unresolved, _)| *unresolved == index) {
+            tracing::warn!(
+                host = %enode.host, peer = %enode.peer, %cause,
+                "A bootnode is of no use; mend or remove it in --p2p.bootnodes"
+            );
+            self.told.insert(index, now);
+        }
+    }
+
     fn ask(&self, index: usize, enode: &Enode) {
         let discv5 = Arc::clone(&self.discv5);
         let enode = enode.clone();
@@ -336,21 +379,23 @@ fn is_elsewhere(ours: &Enr) -> bool {
 }
 
 /// Asks a bootnode for its record, which must be of the key that it is known by.
-async fn resolve(discv5: &Discv5, enode: &Enode) -> Option<Enr> {
+async fn resolve(discv5: &Discv5, enode: &Enode) -> Result<Enr, NoRecord> {
     let ip = match &enode.host {
         Host::Ipv4(ip) => IpAddr::V4(*ip),
         Host::Ipv6(ip) => IpAddr::V6(*ip),
         Host::Domain(name) => {
             let is_v6 = discv5.local_enr().udp6().is_some();
-            let mut found = lookup_host((name.as_str(), enode.udp_port)).await.ok()?;
-            found
-                .find(|found: &SocketAddr| found.is_ipv6() == is_v6)?
-                .ip()
+            let mut found = lookup_host((name.as_str(), enode.udp_port)).await?;
+            let found = found.find(|found: &SocketAddr| found.is_ipv6() == is_v6);
+            found.ok_or(NoRecord::OtherFamily)?.ip()
         }
     };
     let address = Multiaddr::from(ip)
         .with(Protocol::Udp(enode.udp_port))
         .with(Protocol::P2p(enode.peer));
-    let record = discv5.request_enr(address).await.ok()?;
-    (enr::peer_id_of(&record) == Some(enode.peer)).then_some(record)
+    let asked = discv5.request_enr(address).await;
+    let told = asked
+        .ok()
+        .filter(|record| enr::peer_id_of(record) == Some(enode.peer));
+    told.ok_or(NoRecord::Silent)
 }

@@ -160,7 +160,8 @@ fn what_is_neither_is_refused_with_the_reason() {
     for (text, part) in [
         ("", "neither"),
         ("http://example.org", "neither"),
-        (cut, "broken node record"),
+        (cut, "not a whole node record"),
+        ("enr:", "from enr: to its last character"),
         (&short, "128 hex digits"),
         (&off_curve, "not a point"),
         (&portless, "no port"),

@@ -5,7 +5,7 @@ use super::{
     statics::StaticPeers,
 };
 use crate::{
-    config::{BanConfig, NetworkConfig, PeerLimits},
+    config::{BanConfig, NetworkConfig, Pace, PeerLimits},
     peer_info::{Direction, GossipScores, PeerInfo, PeerStats},
 };
 use libp2p::{Multiaddr, PeerId};
@@ -17,8 +17,6 @@ use std::{
 
 /// Peers that are remembered after they went.
 const RECORDS_MAX: u32 = 1024;
-/// For so long a peer may have none of our topics: subscriptions come right after the handshake, so this is many round trips.
-const UNSHARED_MAX: Duration = Duration::from_secs(60);
 /// A candidate is not dialled again for so long: those that are gone should not take the place of others.
 const CANDIDATE_PAUSE: Duration = Duration::from_secs(60);
 /// Dials of candidates at a time.
@@ -30,6 +28,7 @@ const DIAL_FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 pub(crate) struct PeerBook {
     limits: PeerLimits,
     bans: Option<BanConfig>,
+    pace: Pace,
     connected: HashMap<PeerId, Connection>,
     /// Of those that are not connected: what is known of a peer that is there is not pushed out by news of others.
     records: LruMap<PeerId, Record, ByLength>,
@@ -45,10 +44,11 @@ pub(crate) struct PeerBook {
 impl PeerBook {
     /// An empty book.
     pub(crate) fn new(config: &NetworkConfig) -> Self {
-        let statics = StaticPeers::new(&config.static_peers);
+        let statics = StaticPeers::new(&config.static_peers, config.pace.static_redial);
         let mut book = Self {
             limits: config.peers,
             bans: config.bans,
+            pace: config.pace,
             connected: HashMap::new(),
             records: LruMap::new(ByLength::new(RECORDS_MAX)),
             statics,
@@ -108,12 +108,16 @@ impl PeerBook {
 
     /// A peer said what it is.
     pub(crate) fn identified(&mut self, peer: PeerId, identified: Identified) {
-        self.record(peer).identified = Some(identified.bounded());
+        if let Some(record) = self.record(peer) {
+            record.identified = Some(identified.bounded());
+        }
     }
 
     /// A peer answered a ping.
     pub(crate) fn pinged(&mut self, peer: PeerId, latency: Duration) {
-        self.record(peer).latency = latency;
+        if let Some(record) = self.record(peer) {
+            record.latency = latency;
+        }
     }
 
     /// A peer subscribed to the block topic of a version, 0 to 3, or left it.
@@ -137,12 +141,16 @@ impl PeerBook {
 
     /// The scores of a peer at this moment.
     pub(crate) fn scored(&mut self, peer: PeerId, scores: GossipScores) {
-        self.record(peer).scores = scores;
+        if let Some(record) = self.record(peer) {
+            record.scores = scores;
+        }
     }
 
     /// Discovery found a peer's record.
     pub(crate) fn found(&mut self, peer: PeerId, enr: discv5::Enr, addresses: &[Multiaddr]) {
-        let record = self.record(peer);
+        let Some(record) = self.record(peer) else {
+            return;
+        };
         record.enr = Some(enr);
         for address in addresses {
             record.add_address(address);
@@ -151,7 +159,9 @@ impl PeerBook {
 
     /// An operator names an address of a peer.
     pub(crate) fn reached_at(&mut self, peer: PeerId, address: &Multiaddr) {
-        self.record(peer).add_address(address);
+        if let Some(record) = self.record(peer) {
+            record.add_address(address);
+        }
     }
 
     // What an operator says.
@@ -201,6 +211,11 @@ impl PeerBook {
         true
     }
 
+    /// Whether it is to be told that a peer cannot be reached: if it is a static one, and once in a while.
+    pub(crate) fn is_news(&mut self, unreached: &PeerId, now: Instant) -> bool {
+        self.statics.is_news(unreached, now)
+    }
+
     /// Addresses of static peers to be dialled now; the next time is a minute later. The first time is at once.
     pub(crate) fn redial(&mut self, now: Instant) -> Vec<Multiaddr> {
         self.forget_dials(now);
@@ -217,7 +232,8 @@ impl PeerBook {
             .iter()
             .filter(|(peer, _)| !self.is_kept(peer));
         let (unshared, mut others): (Vec<_>, Vec<_>) = free.partition(|(_, connection)| {
-            let is_long = now.saturating_duration_since(connection.shared_at) >= UNSHARED_MAX;
+            let is_long =
+                now.saturating_duration_since(connection.shared_at) >= self.pace.unshared_max;
             !connection.is_sharing() && is_long
         });
         let excess = self
@@ -241,6 +257,16 @@ impl PeerBook {
             .chain(worst)
             .map(|(peer, _)| *peer)
             .collect()
+    }
+
+    /// Peers that we dialled and that have told no topic of ours for longer than it takes.
+    pub(crate) fn silent(&self, now: Instant) -> Vec<PeerId> {
+        let silent = self.connected.iter().filter(|(_, connection)| {
+            let silence = now.saturating_duration_since(connection.shared_at);
+            let is_outbound = connection.direction == Direction::Outbound;
+            is_outbound && !connection.is_sharing() && silence >= self.pace.silent_max
+        });
+        silent.map(|(peer, _)| *peer).collect()
     }
 
     /// Connected peers whose score bans them, and for how long.
@@ -317,13 +343,11 @@ impl PeerBook {
         }
     }
 
-    fn record(&mut self, peer: PeerId) -> &mut Record {
+    /// There always is one: a list that holds a thousand takes one more by dropping the oldest.
+    fn record(&mut self, peer: PeerId) -> Option<&mut Record> {
         match self.connected.get_mut(&peer) {
-            Some(connection) => &mut connection.record,
-            None => self
-                .records
-                .get_or_insert(peer, Record::default)
-                .expect("a list with room for more than one entry takes one"),
+            Some(connection) => Some(&mut connection.record),
+            None => self.records.get_or_insert(peer, Record::default),
         }
     }
 

@@ -15,7 +15,7 @@ use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// Time until a command to connect has failed.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
@@ -180,6 +180,7 @@ impl Session<'_> {
         if self.book.is_connected(&peer) {
             return;
         }
+        self.tell_unreached(peer, error);
         match self.connects.pending.get(&peer) {
             // The dial was another's, perhaps to another address.
             Some(pending) if pending.dial != Some(dial) && pending.dials_left > 0 => {
@@ -187,6 +188,14 @@ impl Session<'_> {
             }
             Some(_) => self.connects.settle(&peer, &Err(in_one_line(error))),
             None => {}
+        }
+    }
+
+    /// An operator who named a peer should learn that it is not there.
+    pub(super) fn tell_unreached(&mut self, peer: PeerId, error: &DialError) {
+        if self.book.is_news(&peer, Instant::now()) {
+            let cause = in_one_line(error);
+            warn!(%peer, cause, "A static peer cannot be reached; it is dialled again every minute");
         }
     }
 

@@ -18,18 +18,8 @@ use std::{
 };
 use tracing::{debug, warn};
 
-/// How often a peer is let go and dialled again because its gossip did not come up.
-const REOPENINGS_MAX: u8 = 3;
-/// Time after a second connection until the peer gets a new one, from who dialled the one that stayed.
-const RENEWAL_BY_DIALLER: Duration = Duration::from_secs(1);
-/// The same from who was dialled.
-const RENEWAL_BY_LISTENER: Duration = Duration::from_secs(4);
-/// Least time between two new connections of a peer for that reason.
-const RENEWAL_PAUSE: Duration = Duration::from_secs(20);
 /// Least time between two words on trouble of the listener.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(60);
-/// What a protocol of gossip begins with.
-const MESHSUB: &str = "/meshsub/";
 
 impl Session<'_> {
     /// Hears the swarm out.
@@ -125,12 +115,22 @@ impl Session<'_> {
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 self.on_identified(peer_id, info);
             }
-            BehaviourEvent::Ping(ping::Event {
-                peer,
-                result: Ok(latency),
-                ..
-            }) => self.book.pinged(peer, latency),
+            BehaviourEvent::Ping(event) => self.on_ping(event),
             _ => {}
+        }
+    }
+
+    /// The library keeps the first failure of a row to itself, so who is told of here has not answered twice. Nobody else would end
+    /// a connection whose other side went without a word: it stands for hours, and holds the peer's place.
+    fn on_ping(&mut self, event: ping::Event) {
+        match event.result {
+            Ok(latency) => self.book.pinged(event.peer, latency),
+            Err(failure) if is_silence(&failure) => {
+                debug!(peer = %event.peer, "A peer does not answer pings; its connection is closed");
+                self.swarm.close_connection(event.connection);
+            }
+            // It speaks, though no ping.
+            Err(_) => {}
         }
     }
 
@@ -188,77 +188,6 @@ impl Session<'_> {
         }
     }
 
-    /// The streams of gossip are given up after a few failures, and the connection then stays without it for ever. A peer that
-    /// speaks gossip gets a new connection.
-    fn reopen_if_deaf(&mut self, peer: PeerId) {
-        if !self.deaf.contains(&peer) || !self.identified.contains(&peer) {
-            return;
-        }
-        let Some(info) = self.book.info(&peer) else {
-            return;
-        };
-        let mut protocols = info.protocols.iter().flatten();
-        if !protocols.any(|protocol| protocol.starts_with(MESHSUB)) {
-            return;
-        }
-        let Some(times) = self.reopened.get_or_insert(peer, || 0) else {
-            return;
-        };
-        if *times >= REOPENINGS_MAX {
-            return;
-        }
-        *times += 1;
-        debug!(%peer, "The gossip of a peer did not come up; connecting anew");
-        // One that only ever came in left no address at which it listens; it comes again.
-        let addresses = self.book.dialable(&peer);
-        if !addresses.is_empty() {
-            self.again.insert(peer, addresses);
-        }
-        let _ = self.swarm.disconnect_peer_id(peer);
-    }
-
-    /// A connected peer has, or would have, a second connection. Each side tells its topics once, on the first, and forgets the
-    /// other's when the connection goes on which it talks. One that is let go for the other may so leave a peer that hears
-    /// nothing of us, and we would not know.
-    fn note_double(&mut self, peer: PeerId) {
-        if self.book.is_connected(&peer) {
-            self.doubled.insert(peer, Instant::now());
-        }
-    }
-
-    /// Peers of two connections get a new one. First by who dialled the one that stayed: if the other side does the same, both
-    /// should not do it at once.
-    pub(super) fn renew_doubled(&mut self, now: Instant) {
-        let passed = |at: Instant| now.saturating_duration_since(at);
-        let is_due = |peer: &PeerId, at: Instant| {
-            let is_rested = |renewed: &Instant| passed(*renewed) >= RENEWAL_PAUSE;
-            let info = self.book.info(peer);
-            let direction = info.map_or(Direction::Unknown, |info| info.direction);
-            let wait = match direction {
-                Direction::Outbound => RENEWAL_BY_DIALLER,
-                _ => RENEWAL_BY_LISTENER,
-            };
-            passed(at) >= wait && self.renewed.peek(peer).is_none_or(is_rested)
-        };
-        let doubled = self.doubled.iter();
-        let due: Vec<PeerId> = doubled
-            .filter(|(peer, at)| is_due(peer, **at))
-            .map(|(peer, _)| *peer)
-            .collect();
-        for peer in due {
-            self.doubled.remove(&peer);
-            let addresses = self.book.dialable(&peer);
-            // One that only ever came in left no address at which it listens: better half heard than gone.
-            if addresses.is_empty() || !self.book.is_connected(&peer) {
-                continue;
-            }
-            debug!(%peer, "A peer had two connections; connecting anew");
-            self.renewed.insert(peer, now);
-            self.again.insert(peer, addresses);
-            let _ = self.swarm.disconnect_peer_id(peer);
-        }
-    }
-
     /// Discovery found somebody.
     pub(super) fn on_candidate(&mut self, candidate: Candidate) {
         let Candidate {
@@ -279,6 +208,10 @@ impl Session<'_> {
         if let Err(error) = self.dial(peer, addresses) {
             self.book.dial_failed(&peer);
             debug!(%peer, %error, "A dial did not begin");
+            // Another one may be under way already.
+            if !matches!(error, DialError::DialPeerConditionFalse(_)) {
+                self.tell_unreached(peer, &error);
+            }
         }
     }
 
@@ -289,6 +222,17 @@ impl Session<'_> {
             *known = node;
             is_new
         });
+    }
+}
+
+/// Whether nothing came back, rather than something that is no answer.
+fn is_silence(failure: &ping::Failure) -> bool {
+    match failure {
+        ping::Failure::Timeout => true,
+        ping::Failure::Other { error } => error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::TimedOut),
+        ping::Failure::Unsupported => false,
     }
 }
 

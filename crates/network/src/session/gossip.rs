@@ -5,7 +5,7 @@ use crate::{
     metrics::{Published, Unjudged},
     pool::{Job, Judged},
     publish::SignedBlock,
-    topics::BlockVersion,
+    topics::{BlockVersion, is_shed},
     verdict::Verdict,
 };
 use libp2p::{
@@ -19,6 +19,11 @@ impl Session<'_> {
     /// A message came: it is judged, or dropped without blame if its sender or all of them send too much.
     pub(super) fn on_message(&mut self, source: PeerId, id: MessageId, message: Message) {
         let received_at = Instant::now();
+        if is_shed(&message) {
+            // Counted where it was shed.
+            self.report(&id, &source, MessageAcceptance::Ignore);
+            return;
+        }
         let topic = self.topics.iter().position(|topic| *topic == message.topic);
         let Some(version) = topic.and_then(|index| BlockVersion::ALL.get(index).copied()) else {
             // Gossip hands out only what it is subscribed to.
@@ -65,6 +70,7 @@ impl Session<'_> {
         }
         match judgement.verdict {
             Verdict::Accept(envelope) => {
+                self.swarm.behaviour().gossip.prove(judged.source);
                 let number = envelope.execution_payload.block_number();
                 let taken = self.network.engine.try_insert_unsafe(*envelope);
                 metrics.handed_over(taken, judged.received_at.elapsed());

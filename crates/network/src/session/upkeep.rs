@@ -1,7 +1,10 @@
 //! What is done once a second: who is let go, who is dialled, who is banned.
 
 use super::Session;
-use crate::{discovery::Discovered, peer_info::GossipScores, peers::peer_of, topics::BlockVersion};
+use crate::{
+    discovery::Discovered, metrics::Unjudged, peer_info::GossipScores, peers::peer_of,
+    topics::BlockVersion,
+};
 use libp2p::{Multiaddr, PeerId};
 use light_node_l1::L1Heads;
 use std::{
@@ -23,12 +26,17 @@ impl Session<'_> {
     /// One round.
     pub(super) fn on_upkeep(&mut self) {
         let now = Instant::now();
-        self.swarm.behaviour_mut().gossip.recover(now);
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        gossip.recover(now);
+        let shed = gossip.take_shed();
+        let metrics = &self.network.metrics;
+        metrics.unjudged_count(Unjudged::Budget, shed);
         self.observe_scores();
         self.ban();
         self.prune(now);
         self.redial(now);
         self.renew_doubled(now);
+        self.reopen_silent(now);
         self.expire_connects(now);
         let heads = *self.network.l1_heads.borrow();
         let is_trusted = self.clock.observe(&heads, SystemTime::now(), now);

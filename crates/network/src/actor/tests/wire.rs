@@ -27,15 +27,19 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 const MESHSUB: StreamProtocol = StreamProtocol::new("/meshsub/1.2.0");
 
-type Tell = mpsc::UnboundedSender<Stream>;
+pub(super) type Tell = mpsc::UnboundedSender<Stream>;
 
 /// Opens one stream of gossip on each connection, and reads what comes on those of the other side.
-struct WireBehaviour {
-    tell: Tell,
+pub(super) struct WireBehaviour {
+    /// Gets the streams; without it none is opened.
+    pub(super) tell: Option<Tell>,
+    /// What it calls gossip.
+    pub(super) speaks: StreamProtocol,
 }
 
-struct WireHandler {
-    tell: Tell,
+pub(super) struct WireHandler {
+    tell: Option<Tell>,
+    speaks: StreamProtocol,
     is_opened: bool,
 }
 
@@ -48,7 +52,7 @@ impl ConnectionHandler for WireHandler {
     type OutboundOpenInfo = ();
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(MESHSUB), ())
+        SubstreamProtocol::new(ReadyUpgrade::new(self.speaks.clone()), ())
     }
 
     fn connection_keep_alive(&self) -> bool {
@@ -59,10 +63,11 @@ impl ConnectionHandler for WireHandler {
         &mut self,
         _: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, (), Self::ToBehaviour>> {
-        if std::mem::replace(&mut self.is_opened, true) {
+        if self.is_opened || self.tell.is_none() {
             return Poll::Pending;
         }
-        let protocol = SubstreamProtocol::new(ReadyUpgrade::new(MESHSUB), ());
+        self.is_opened = true;
+        let protocol = SubstreamProtocol::new(ReadyUpgrade::new(self.speaks.clone()), ());
         Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
     }
 
@@ -84,7 +89,11 @@ impl ConnectionHandler for WireHandler {
             })),
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol, ..
-            }) => drop(self.tell.send(protocol)),
+            }) => {
+                if let Some(tell) = &self.tell {
+                    let _ = tell.send(protocol);
+                }
+            }
             _ => {}
         }
     }
@@ -135,6 +144,7 @@ impl WireBehaviour {
     fn handler(&self) -> WireHandler {
         WireHandler {
             tell: self.tell.clone(),
+            speaks: self.speaks.clone(),
             is_opened: false,
         }
     }
@@ -180,7 +190,10 @@ pub(super) async fn wire_peer_of(key: Keypair, address: Multiaddr) -> Option<Wir
                 "wire".to_owned(),
                 key.public(),
             )),
-            wire: WireBehaviour { tell },
+            wire: WireBehaviour {
+                tell: Some(tell),
+                speaks: MESHSUB,
+            },
         })
         .unwrap()
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(Duration::from_secs(3600)))
@@ -220,11 +233,21 @@ pub(super) async fn wire_peer_of(key: Keypair, address: Multiaddr) -> Option<Wir
 impl WirePeer {
     /// Writes an RPC; false if the other side takes no more.
     pub(super) async fn send(&mut self, rpc: &[u8]) -> bool {
-        let mut framed = Vec::with_capacity(rpc.len() + 5);
-        varint(rpc.len(), &mut framed);
-        framed.extend_from_slice(rpc);
+        self.begin(rpc.len(), rpc).await
+    }
+
+    /// Writes the beginning of an RPC of so many bytes.
+    pub(super) async fn begin(&mut self, bytes: usize, beginning: &[u8]) -> bool {
+        let mut framed = Vec::with_capacity(beginning.len() + 5);
+        varint(bytes, &mut framed);
+        framed.extend_from_slice(beginning);
+        self.write(&framed).await
+    }
+
+    /// Writes bytes as they are.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> bool {
         let written = async {
-            self.stream.write_all(&framed).await?;
+            self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
         soon("a write", written).await.is_ok()

@@ -4,7 +4,7 @@ use super::{
     wire::{WirePeer, idontwant, publish, recompressed, wire_peer, wire_peer_of},
     world::{Host, block, block_with, host, two_hosts, until},
 };
-use crate::{test_chain, topics::BlockVersion};
+use crate::{metrics::Unjudged, test_chain, topics::BlockVersion};
 use alloy_primitives::Bytes;
 use libp2p::{PeerId, identity::Keypair};
 
@@ -117,6 +117,11 @@ async fn without_scores_who_has_spent_its_budget_is_not_decompressed_for() {
     for _ in 0..2 {
         wire.send(&publish(&topic(), &frames)).await;
     }
+    // An engine that nobody reads has room for few of these.
+    until("an end of each", async || {
+        a.metrics.count("accept", "") + a.metrics.dropped(Unjudged::QueueFull) == 150
+    })
+    .await;
     let last = test_chain::data(V4, &block(V4, 5000), &test_chain::key());
     wire.send(&publish(&topic(), &[recompressed(&last, 60_000)]))
         .await;
