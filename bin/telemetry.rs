@@ -21,9 +21,8 @@ use writer::LineWriter;
 /// The level of a node that is told none.
 pub(crate) const NODE_LEVEL: &str = "info";
 
-/// Targets of kona's stages and of gossip's library. Their words are about single frames, batches and messages, in an order and with
-/// levels of their own; what the library warns of, any peer can have it say as often as it likes, and most of it is measured.
-const STAGES: [&str; 14] = [
+/// Targets of kona's stages. Their words are about single frames, batches and messages, in an order and with levels of their own.
+const STAGES: [&str; 13] = [
     "attributes_queue",
     "batch_queue",
     "batch_span",
@@ -34,13 +33,13 @@ const STAGES: [&str; 14] = [
     "channel_bank",
     "channel_reader",
     "frame_queue",
-    "libp2p_gossipsub",
     "pipeline",
     "single_batch",
     "traversal",
 ];
 
-/// Targets of the libraries for peers. Strangers decide how often they speak; what matters of it the network says in its own words.
+/// Targets of the libraries for peers. Strangers decide how often they speak, also how often they warn; what matters of it the network
+/// says in its own words, or measures.
 const LIBRARIES: [&str; 6] = [
     "discv5",
     "libp2p_gossipsub",

@@ -239,6 +239,12 @@ fn writable(dir: &Path) -> std::io::Result<()> {
 fn dir(p2p: &P2pArgs, l2_chain_id: u64) -> eyre::Result<Option<PathBuf>> {
     if let Some(dir) = &p2p.dir {
         let name = || format!("--p2p.dir={}", dir.display());
+        if dir.exists() && !dir.is_dir() {
+            bail!(
+                "{} is a file: give a directory, which is made if there is none",
+                name()
+            );
+        }
         writable(dir).wrap_err_with(|| format!("cannot write to {}", name()))?;
         if !lock(dir).wrap_err_with(|| format!("cannot lock {}", name()))? {
             bail!(
