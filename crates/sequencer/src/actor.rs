@@ -26,6 +26,7 @@ use crate::{
     schedule::Wait,
     shelf::Shelf,
     slot::Slot,
+    source_head::{CatchUp, SourceHead},
     waiting::Waiting,
     work::{Attempt, LastMade, Work},
 };
@@ -77,6 +78,8 @@ pub struct SequencerPeers {
     pub l1_heads: watch::Receiver<L1Heads>,
     /// Where blocks go out, if the node speaks to peers.
     pub network: Option<NetworkHandle>,
+    /// What the follow source calls its unsafe head; none where safe blocks are derived here.
+    pub source_head: Option<SourceHead>,
 }
 
 /// The sequencer.
@@ -185,9 +188,12 @@ impl SequencerActor {
             trouble: Wait::Engine,
             not_before: now,
             started_at: now,
+            catch_up: CatchUp::new(peers.source_head, config.source_patience),
+            greeting: Slot::empty(),
             is_active: self.is_active,
             is_recovering: config.is_recovering,
             is_overridden: false,
+            is_outvoted: false,
             stops: None,
             waiting: Waiting::default(),
             last_made: None,
@@ -227,9 +233,15 @@ struct Sequencing {
     not_before: Instant,
     trouble: Wait,
     started_at: Instant,
+    /// The way to where the chain is when the sequencer begins.
+    catch_up: CatchUp,
+    /// The conductor is asked whether it is there, until it is.
+    greeting: Slot<()>,
     is_active: bool,
     is_recovering: bool,
     is_overridden: bool,
+    /// The conductor has said that another sequencer leads; it is asked before anything is built again.
+    is_outvoted: bool,
     /// Who waits for the end of the last block, while that is waited for.
     stops: Option<Vec<StopReply>>,
     waiting: Waiting,
@@ -254,6 +266,10 @@ enum Plan {
 impl Sequencing {
     async fn run(mut self, inbox: &mut mpsc::Receiver<SequencerRequest>, token: CancellationToken) {
         let mut is_asked = true;
+        if let Some(conductor) = self.conductor.clone() {
+            self.greeting
+                .put(async move { conductor.until_it_answers().await });
+        }
         loop {
             self.note_state();
             self.finish_stop().await;
@@ -276,6 +292,7 @@ impl Sequencing {
                 changed = self.states.changed() => if changed.is_err() {
                     return;
                 },
+                () = self.greeting.done() => {}
                 () = self.origins.progress() => {}
                 () = self.ground.progress() => {}
                 () = sleep_until(later), if wake.is_some() => {}
@@ -299,6 +316,10 @@ impl Sequencing {
             self.ground.forget();
         }
         self.state = state;
+        if self.origins.take_reorg() && self.ground.is_led_back() {
+            // What the head stands on may be back: it is found out anew.
+            self.ground.forget();
+        }
         self.shelf.forget_to(state.finalized_head.number);
         if !self.step.is_taken() {
             self.drop_void();
@@ -374,9 +395,11 @@ impl Sequencing {
         }
         match &self.work {
             Work::Nothing => self.next_build(),
-            Work::Open { base, .. } if self.origins.is_lost() => {
-                // It would stand on an L1 block that is no more.
-                debug!(parent = %base.parent, "the l1 origin has left l1; the block under way is dropped");
+            Work::Open { base, .. }
+                if self.origins.is_lost() || self.ground.block() != Some(base.parent) =>
+            {
+                // It would stand on an L1 block that is no more, or in the place of one whose L1 block is back.
+                debug!(parent = %base.parent, "l1 was reorganised; the block under way is dropped");
                 self.metrics.dropped("build");
                 self.work = Work::Nothing;
                 self.next_build()

@@ -2,14 +2,19 @@
 //! cluster's; of one whose answer did not come nobody knows whether it is.
 
 use crate::{config::ConductorConfig, metrics::ConductorMetrics};
+use light_node_actor::in_words;
 use light_node_l1::{BoxTransport, HttpError, HttpTransport};
 use light_node_metrics::{RequestMetrics, RequestResult};
 use light_node_protocol::foreign_text;
 use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
 
 /// Bytes of an answer: a word, or an error.
 const LIMIT_BYTES: usize = 64 << 10;
@@ -19,6 +24,12 @@ const ATTEMPTS: usize = 2;
 
 /// Pause between them.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Pause between two questions to a conductor that has not answered yet: it may start after us.
+const GREETING_PAUSE: Duration = Duration::from_secs(10);
+
+/// So long nothing more is said of a conductor that comes and goes.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(60);
 
 /// Characters of the conductor's words that are kept.
 const MAX_TEXT_CHARS: usize = 200;
@@ -40,6 +51,11 @@ pub(crate) enum CallError {
 impl CallError {
     fn is_not_leader(&self) -> bool {
         matches!(self, Self::Rpc { message } if message.contains(NOT_LEADER))
+    }
+
+    /// The conductor itself has spoken.
+    const fn is_an_answer(&self) -> bool {
+        matches!(self, Self::Rpc { .. })
     }
 
     const fn result(&self) -> RequestResult {
@@ -78,6 +94,14 @@ pub(crate) struct Conductor {
     timeout: Duration,
     requests: RequestMetrics,
     metrics: ConductorMetrics,
+    trouble: Mutex<Trouble>,
+}
+
+/// What was said of a conductor that cannot be asked.
+#[derive(Debug, Default)]
+struct Trouble {
+    is_said: bool,
+    said_at: Option<Instant>,
 }
 
 impl Conductor {
@@ -97,7 +121,44 @@ impl Conductor {
             timeout,
             requests: RequestMetrics::new("conductor"),
             metrics: ConductorMetrics::default(),
+            trouble: Mutex::default(),
         }
+    }
+
+    /// Asks until the conductor answers, whatever it says.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub(crate) async fn until_it_answers(&self) {
+        while self.leader().await.is_err() {
+            sleep(GREETING_PAUSE).await;
+        }
+    }
+
+    /// Says when the conductor cannot be asked, and when it can be again; of one that comes and goes, once a minute.
+    fn note_trouble(&self, error: Option<&CallError>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let url = self.transport.name();
+        let Some(error) = error else {
+            if std::mem::take(&mut trouble.is_said) {
+                info!(url, "the conductor answers");
+            }
+            return;
+        };
+        let is_recent = |at: Instant| at.elapsed() < TROUBLE_PAUSE;
+        if trouble.is_said || trouble.said_at.is_some_and(is_recent) {
+            return;
+        }
+        *trouble = Trouble {
+            is_said: true,
+            said_at: Some(Instant::now()),
+        };
+        let cause = in_words(error);
+        warn!(
+            url,
+            cause,
+            "the conductor cannot be asked, and without it no block is made: it must run at --conductor.rpc"
+        );
     }
 
     /// What became of its calls.
@@ -119,7 +180,10 @@ impl Conductor {
         loop {
             match self.flag("conductor_leader").await {
                 Err(_) if attempt < ATTEMPTS => attempt += 1,
-                answer => return answer,
+                answer => {
+                    self.note_trouble(answer.as_ref().err());
+                    return answer;
+                }
             }
             sleep(PAUSE).await;
         }
@@ -147,10 +211,12 @@ impl Conductor {
             let answer = self.call("conductor_commitUnsafePayload", &params).await;
             let error = match answer {
                 Ok(_) => {
+                    self.note_trouble(None);
                     self.metrics.commit("taken");
                     return Ok(());
                 }
                 Err(error) if error.is_not_leader() => {
+                    self.note_trouble(None);
                     self.metrics.commit("not_leader");
                     return Err(CommitError::NotLeader { may_be_taken });
                 }
@@ -159,6 +225,7 @@ impl Conductor {
             self.metrics.commit("unknown");
             may_be_taken = true;
             if attempt == ATTEMPTS {
+                self.note_trouble(Some(&error).filter(|error| !error.is_an_answer()));
                 return Err(error.into());
             }
             attempt += 1;

@@ -18,6 +18,7 @@ mod schedule;
 mod sealed;
 mod shelf;
 mod slot;
+mod source_head;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
 mod waiting;
@@ -28,3 +29,4 @@ pub use admin_state::AdminStateError;
 pub use config::{ConductorConfig, SequencerConfig};
 pub use handle::{SequencerCommandError, SequencerHandle, SequencerStatus};
 pub use metrics::{ConductorMetrics, SequencerMetrics};
+pub use source_head::{SourceHead, SourceWord};

@@ -57,6 +57,8 @@ pub(crate) struct Origins {
     /// Whether `base` is canonical has to be found out.
     is_doubtful: bool,
     is_lost: bool,
+    /// L1 was reorganised since that was asked.
+    is_reorganised: bool,
     reading: Slot<Read>,
     not_before: Instant,
     is_failing: bool,
@@ -78,6 +80,7 @@ impl Origins {
             known: BTreeMap::new(),
             is_doubtful: false,
             is_lost: false,
+            is_reorganised: false,
             reading: Slot::empty(),
             not_before: Instant::now(),
             is_failing: false,
@@ -129,6 +132,16 @@ impl Origins {
     /// The origin of the block that is built on has left L1.
     pub(crate) const fn is_lost(&self) -> bool {
         self.is_lost
+    }
+
+    /// The origin of the block that is built on was found on L1, and nothing has been said against it since.
+    pub(crate) fn stands(&self, origin: BlockNumHash) -> bool {
+        self.base == Some(origin) && !self.is_lost && !self.is_doubtful
+    }
+
+    /// True once after L1 was reorganised.
+    pub(crate) const fn take_reorg(&mut self) -> bool {
+        std::mem::replace(&mut self.is_reorganised, false)
     }
 
     /// L1 contradicts what was read: all but the current origin is read again, and whether that is canonical.
@@ -244,6 +257,7 @@ impl Origins {
         if !before.is_zero() && !is_extended && head.hash != before.hash {
             self.doubt();
             self.is_lost = false;
+            self.is_reorganised = true;
             self.not_before = Instant::now();
         } else if self.is_lost {
             // It may have come back.

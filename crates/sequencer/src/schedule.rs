@@ -16,6 +16,8 @@ pub(crate) enum Wait {
     Syncing,
     /// The safe source has not said yet what is safe.
     Source,
+    /// The unsafe head of the safe source is not known, or not there yet.
+    SourceHead,
     /// The head is below what is safe.
     BelowSafe,
     /// Too many blocks are unsafe.
@@ -32,16 +34,19 @@ pub(crate) enum Wait {
     Engine,
     /// The conductor does not take the block.
     Conductor,
+    /// Another sequencer leads.
+    Leader,
     /// The attributes cannot be made, or are refused.
     Attributes,
 }
 
 impl Wait {
     /// All of them.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Head,
         Self::Syncing,
         Self::Source,
+        Self::SourceHead,
         Self::BelowSafe,
         Self::SafeLag,
         Self::L1,
@@ -50,6 +55,7 @@ impl Wait {
         Self::Parent,
         Self::Engine,
         Self::Conductor,
+        Self::Leader,
         Self::Attributes,
     ];
 
@@ -59,6 +65,7 @@ impl Wait {
             Self::Head => "head",
             Self::Syncing => "syncing",
             Self::Source => "source",
+            Self::SourceHead => "source_head",
             Self::BelowSafe => "below_safe",
             Self::SafeLag => "safe_lag",
             Self::L1 => "l1",
@@ -67,6 +74,7 @@ impl Wait {
             Self::Parent => "parent",
             Self::Engine => "engine",
             Self::Conductor => "conductor",
+            Self::Leader => "leader",
             Self::Attributes => "attributes",
         }
     }
@@ -77,6 +85,7 @@ impl Wait {
             Self::Head => "the execution layer has not answered yet",
             Self::Syncing => "the execution layer is syncing",
             Self::Source => "nobody has said yet what is safe",
+            Self::SourceHead => "the unsafe head of the safe source is not there yet",
             Self::BelowSafe => "the unsafe head is below the safe one",
             Self::SafeLag => "too many blocks are not safe yet",
             Self::L1 => "l1 has not been read",
@@ -85,6 +94,7 @@ impl Wait {
             Self::Parent => "the parent block has not been read",
             Self::Engine => "the execution layer fails",
             Self::Conductor => "the conductor does not take the block",
+            Self::Leader => "another sequencer leads",
             Self::Attributes => "no block can be made of the next attributes",
         }
     }

@@ -125,6 +125,8 @@ impl Sequencing {
             return;
         }
         self.is_active = true;
+        self.is_outvoted = false;
+        self.catch_up.begin(given.is_some());
         self.attempt = None;
         self.not_before = Instant::now();
         info!(number = head.number, hash = %head.hash, "the sequencer is started");
@@ -151,6 +153,7 @@ impl Sequencing {
         }
         let stops = self.stops.take().unwrap_or_default();
         self.is_active = false;
+        self.is_outvoted = false;
         self.attempt = None;
         let head = self.state.unsafe_head.id();
         info!(number = head.number, hash = %head.hash, "the sequencer is stopped");

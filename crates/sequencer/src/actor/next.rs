@@ -4,14 +4,19 @@ use super::{Plan, Sequencing};
 use crate::{
     origin::{self, Choice},
     schedule::{Limits, Moments, Wait, may_build, moments},
+    source_head::Standing,
     work::{Attempt, Base, Work},
 };
 use light_node_actor::in_words;
 use light_node_derivation::SequencedAttributes;
 use light_node_protocol::L2BlockRef;
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
+use std::time::Duration;
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
+
+/// Pause between two looks at what the follow source has said: it is asked about each second.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 impl Sequencing {
     pub(super) fn moments(&self, parent: &L2BlockRef) -> Moments {
@@ -28,11 +33,22 @@ impl Sequencing {
         if let Err(wait) = may_build(&self.state, &limits) {
             return Plan::Wait(wait, (wait == Wait::Source).then_some(overdue_at));
         }
+        if let Some(plan) = self.catch_up().or_else(|| self.ask_who_leads()) {
+            return plan;
+        }
         let Some(parent) = self.ground.block() else {
             return Plan::Wait(Wait::OriginLost, None);
         };
         if self.origins.is_lost() {
             return self.lead_back(&parent);
+        }
+        if self.state.origin_left_l1
+            && parent == self.state.unsafe_head
+            && self.origins.stands(parent.l1_origin)
+        {
+            // L1 has come back to it.
+            self.begin_stand();
+            return Plan::Busy;
         }
         let start = self.moments(&parent).start;
         if self.clock.now() < start {
@@ -59,6 +75,35 @@ impl Sequencing {
         };
         self.begin_build(Attempt { base, attributes });
         Plan::Busy
+    }
+
+    /// A light sequencer gets to the unsafe head of its source first. None if it is there.
+    fn catch_up(&mut self) -> Option<Plan> {
+        let head = self.state.unsafe_head;
+        let block_time = self.config.rollup_config.block_time;
+        match self.catch_up.look(&head, self.clock.now(), block_time) {
+            Standing::There => None,
+            Standing::GivenUp => {
+                warn!(%head, "the unsafe head of the follow source does not come; blocks are built on our own");
+                None
+            }
+            Standing::Fetch(theirs) => {
+                info!(%head, number = theirs.number, hash = %theirs.hash, "the follow source has later blocks; they are fetched before any is built");
+                self.begin_fetch(theirs);
+                Some(Plan::Busy)
+            }
+            Standing::Silent | Standing::Behind => {
+                let again_at = Instant::now() + LOOK_AGAIN;
+                Some(Plan::Wait(Wait::SourceHead, Some(again_at)))
+            }
+        }
+    }
+
+    /// After the conductor has said that another one leads, it is asked before a block is begun. None if this one leads.
+    fn ask_who_leads(&mut self) -> Option<Plan> {
+        let conductor = self.asked_conductor().filter(|_| self.is_outvoted)?;
+        self.begin_leader(conductor);
+        Some(Plan::Busy)
     }
 
     /// The attributes of the next block, if all of L1 and of the parent that they need is at hand.

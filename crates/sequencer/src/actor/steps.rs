@@ -2,7 +2,7 @@
 
 use super::Sequencing;
 use crate::{
-    conductor::{CommitError, Conductor},
+    conductor::{CallError, CommitError, Conductor},
     schedule::Wait,
     sealed,
     work::{Attempt, Base, Kept, LastMade, Taken, Work},
@@ -11,7 +11,7 @@ use alloy_rpc_types_engine::PayloadId;
 use light_node_actor::in_words;
 use light_node_derivation::system_config_of;
 use light_node_engine::{BuildOutcome, CommitOutcome, EngineGone, SealOutcome};
-use light_node_protocol::L2BlockRef;
+use light_node_protocol::{BlockNumHash, L2BlockRef};
 use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -37,6 +37,9 @@ enum Answer {
     Taken(Result<(), CommitError>),
     Committed(Result<CommitOutcome, EngineGone>),
     OriginLeft(Result<(), EngineGone>),
+    OriginStands(Result<(), EngineGone>),
+    Fetched(Result<bool, EngineGone>),
+    Leads(Result<bool, CallError>),
 }
 
 impl Sequencing {
@@ -86,6 +89,20 @@ impl Sequencing {
         self.begin(async move { Answer::OriginLeft(engine.reset_keeping_heads().await) });
     }
 
+    pub(super) fn begin_stand(&mut self) {
+        let engine = self.engine.clone();
+        self.begin(async move { Answer::OriginStands(engine.origin_stands().await) });
+    }
+
+    pub(super) fn begin_fetch(&mut self, head: BlockNumHash) {
+        let engine = self.engine.clone();
+        self.begin(async move { Answer::Fetched(engine.fetch(head).await) });
+    }
+
+    pub(super) fn begin_leader(&mut self, conductor: Arc<Conductor>) {
+        self.begin(async move { Answer::Leads(conductor.leader().await) });
+    }
+
     /// The conductor, if its word counts.
     pub(super) fn asked_conductor(&self) -> Option<Arc<Conductor>> {
         self.conductor.clone().filter(|_| !self.is_overridden)
@@ -112,7 +129,9 @@ impl Sequencing {
             Answer::Sealed(_) => "seal",
             Answer::Taken(_) => "conductor",
             Answer::Committed(_) => "commit",
-            Answer::OriginLeft(_) => "reset",
+            Answer::OriginLeft(_) | Answer::OriginStands(_) => "reset",
+            Answer::Fetched(_) => "fetch",
+            Answer::Leads(_) => "leader",
         };
         self.metrics.step(name, took);
         match answer {
@@ -120,7 +139,17 @@ impl Sequencing {
             Answer::Sealed(outcome) => self.note_sealed(outcome?),
             Answer::Taken(outcome) => self.note_taken(outcome),
             Answer::Committed(outcome) => self.note_committed(outcome?),
-            Answer::OriginLeft(outcome) => outcome?,
+            Answer::OriginLeft(outcome) | Answer::OriginStands(outcome) => {
+                outcome?;
+                self.state = *self.states.borrow();
+            }
+            Answer::Fetched(is_asked) => {
+                if !is_asked? {
+                    self.catch_up.not_asked();
+                    self.pause(RETRY, Wait::SourceHead);
+                }
+            }
+            Answer::Leads(answer) => self.note_leads(answer),
         }
         Ok(())
     }
@@ -244,7 +273,10 @@ impl Sequencing {
             return;
         };
         match outcome {
-            Ok(()) => kept.taken = Taken::Yes,
+            Ok(()) => {
+                kept.taken = Taken::Yes;
+                self.note_leads(Ok(true));
+            }
             Err(CommitError::NotLeader { may_be_taken }) => {
                 let block = kept.block;
                 if may_be_taken {
@@ -255,11 +287,11 @@ impl Sequencing {
                     self.metrics.dropped("conductor");
                     self.work = Work::Nothing;
                 }
-                warn!(%block, "another sequencer leads; no more blocks are built until this one is started");
-                self.attempt = None;
-                if self.stops.is_none() {
-                    self.is_active = false;
+                if !self.is_outvoted {
+                    warn!(%block, "another sequencer leads; nothing is built here until this one leads again, or is started");
                 }
+                self.attempt = None;
+                self.note_leads(Ok(false));
             }
             Err(CommitError::Unknown(cause)) => {
                 kept.taken = Taken::Unknown;
@@ -267,6 +299,23 @@ impl Sequencing {
                 debug!(block = %kept.block, cause, "the conductor has not taken the block, or has not said so");
                 self.pause(RETRY, Wait::Conductor);
             }
+        }
+    }
+
+    /// Who does not lead stays started: it is for the conductor to stop it, which takes it for started until it has done so and
+    /// would not start it again if it came to lead before.
+    fn note_leads(&mut self, answer: Result<bool, CallError>) {
+        match answer {
+            Ok(true) => {
+                if std::mem::replace(&mut self.is_outvoted, false) {
+                    info!("this sequencer leads again");
+                }
+            }
+            Ok(false) => {
+                self.is_outvoted = true;
+                self.pause(RETRY, Wait::Leader);
+            }
+            Err(_) => self.pause(RETRY, Wait::Conductor),
         }
     }
 

@@ -4,7 +4,9 @@
 mod blocks;
 mod commands;
 mod conductor;
+mod el;
 mod faults;
+mod light;
 mod random;
 mod reorgs;
 mod tampered;
@@ -22,7 +24,7 @@ use light_node_engine_api::{
 use light_node_l1::MemoryL1Source;
 use light_node_protocol::{L1BlockRef, L1ChainConfig};
 use op_alloy_rpc_types_engine::{OpExecutionPayloadEnvelope, OpPayloadAttributes};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 use world::{Settings, World};
 
 /// The time of L1 and L2 genesis, in seconds.

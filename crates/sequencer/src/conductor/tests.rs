@@ -219,3 +219,41 @@ fn only_a_result_is_an_answer() {
         r"the conductor says: no\nleader"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_conductor_that_cannot_be_asked_is_said_once_and_when_it_answers_again() {
+    let conductor = ScriptedConductor::default();
+    let client = conductor.clone().client();
+    let is_said = || client.trouble.lock().unwrap().is_said;
+    let said_at = || client.trouble.lock().unwrap().said_at.unwrap();
+    client.leader().await.unwrap();
+    assert!(!is_said());
+    conductor.lock().is_down = true;
+    client.leader().await.unwrap_err();
+    assert!(is_said());
+    let first = said_at();
+    for _ in 0..100 {
+        client.commit(&envelope()).await.unwrap_err();
+    }
+    assert_eq!(said_at(), first);
+    conductor.lock().is_down = false;
+    client.commit(&envelope()).await.unwrap();
+    assert!(!is_said());
+    // One that comes and goes is said again after a minute at the earliest, though not each time.
+    for _ in 0..100 {
+        let (before, told) = (said_at(), is_said());
+        conductor.lock().is_down = true;
+        client.leader().await.unwrap_err();
+        let said = said_at();
+        assert!(said == before || said - before >= TROUBLE_PAUSE);
+        assert!(is_said() || said.elapsed() < TROUBLE_PAUSE);
+        assert!(!told);
+        conductor.lock().is_down = false;
+        client.leader().await.unwrap();
+    }
+    // What the conductor itself says of a block is its word, and no trouble with it.
+    conductor.answer([Answer::Fails, Answer::Fails]);
+    tokio::time::advance(TROUBLE_PAUSE).await;
+    client.commit(&envelope()).await.unwrap_err();
+    assert!(!is_said());
+}

@@ -86,15 +86,17 @@ async fn a_block_that_may_have_been_taken_is_offered_again_and_nothing_else_is_b
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_loses_leadership_stops_building() {
+async fn who_loses_leadership_builds_nothing_and_stays_started_for_the_conductor_to_stop_it() {
     let (world, conductor) = started().await;
     conductor.answer([Answer::LeadershipMoves]);
-    world.status(|status| !status.is_active).await;
+    world.waits_for(Wait::Leader).await;
     let count = world.so_far().len();
+    world.el.take_calls();
     world.pass(Duration::from_secs(20)).await;
     assert_eq!(world.so_far().len(), count);
-    let refused = world.sequencer.stop().await;
-    assert_eq!(refused, Err(SequencerCommandError::NotActive));
+    assert_eq!(world.el.count(CallKind::GetPayload), 0);
+    let head = world.engine.state().unsafe_head.hash;
+    assert_eq!(within(world.sequencer.stop()).await, Ok(head));
     // Another one has built meanwhile.
     let parent = world.as_parent(world.so_far().last().unwrap());
     let origin = parent.block_ref().l1_origin;
@@ -109,19 +111,58 @@ async fn who_loses_leadership_stops_building() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_leads_again_before_the_conductor_has_stopped_it_goes_on_by_itself() {
+    let (world, conductor) = started().await;
+    conductor.answer([Answer::LeadershipMoves]);
+    world.waits_for(Wait::Leader).await;
+    // Another one leads for a block, and no longer.
+    let parent = world.as_parent(world.so_far().last().unwrap());
+    let origin = parent.block_ref().l1_origin;
+    let theirs = world.builder.child(&parent, origin, 5);
+    world.gossip(&theirs).await;
+    let count = world.so_far().len();
+    world.pass(Duration::from_secs(5)).await;
+    // A conductor that takes it for started does not start it.
+    conductor.lock().leads = true;
+    let published = world.published(count + 3).await;
+    assert_eq!(published[count].block.parent_hash, theirs.hash());
+    let again = world.sequencer.start(None).await;
+    assert_eq!(again, Err(SequencerCommandError::AlreadyActive));
+    check(&world, &conductor);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_block_that_was_taken_before_leadership_moved_is_the_first_one_of_the_next_start() {
     let (world, conductor) = started().await;
     conductor.answer([Answer::TakenAndLeadershipMoves]);
-    world.status(|status| !status.is_active).await;
+    world.waits_for(Wait::Leader).await;
     let count = world.so_far().len();
     let taken = *conductor.lock().log.last().unwrap();
     assert!(world.so_far().iter().all(|one| one.block.hash != taken));
     let head = world.engine.state().unsafe_head.hash;
+    assert_eq!(within(world.sequencer.stop()).await, Ok(head));
     conductor.lock().leads = true;
     world.sequencer.start(Some(head)).await.unwrap();
     let published = world.published(count + 1).await;
     assert_eq!(published[count].block.hash, taken);
     check(&world, &conductor);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conductor_that_is_dead_at_the_start_is_asked_until_it_answers_and_then_no_more() {
+    let (settings, conductor) = Settings::conducted();
+    conductor.lock().is_down = true;
+    let world = World::start(settings).await;
+    world.pass(Duration::from_secs(60)).await;
+    let asked = conductor.lock().calls.len();
+    assert!((4..=20).contains(&asked), "{asked}");
+    conductor.lock().is_down = false;
+    world.pass(Duration::from_secs(20)).await;
+    let asked = conductor.lock().calls.len();
+    world.pass(Duration::from_secs(600)).await;
+    assert_eq!(conductor.lock().calls.len(), asked);
     world.stop().await;
 }
 
@@ -149,7 +190,8 @@ async fn overridden_nobody_is_asked() {
     world.sequencer.start(None).await.unwrap();
     world.published(2).await;
     assert!(world.sequencer.status().is_leader_overridden);
-    assert!(conductor.lock().calls.is_empty());
+    // But for the greeting, when nothing was overridden yet.
+    assert_eq!(conductor.lock().calls, ["conductor_leader"]);
     world.stop().await;
 }
 

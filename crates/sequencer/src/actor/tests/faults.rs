@@ -146,3 +146,18 @@ async fn a_build_that_can_never_be_fetched_makes_way_for_another_one() {
     assert!(are_in_a_row(&world.published(3).await));
     world.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_layer_that_lost_blocks_is_built_on_at_once() {
+    let world = World::start(Settings::new()).await;
+    let before = world.published(6).await;
+    // In the middle of the seventh.
+    world.pass(Duration::from_secs(1)).await;
+    world.el.restart(2);
+    let lost_at = Instant::now();
+    let after = world.published(7).await;
+    assert_eq!(after[6].block.parent_hash, before[3].block.hash);
+    let waited = lost_at.elapsed();
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
+    world.stop().await;
+}

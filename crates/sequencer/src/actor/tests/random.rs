@@ -3,11 +3,10 @@
 
 use super::*;
 use alloy_eips::BlockId;
-use alloy_primitives::{Address, Bytes};
-use alloy_rpc_types_engine::{ForkchoiceState, ForkchoiceUpdated, PayloadId, PayloadStatus};
-use async_trait::async_trait;
+use alloy_primitives::Bytes;
+use el::{Hooked, Hooks, Sealed};
 use light_node_engine_api::{
-    ElBlock, ElError, ElReader, ElSyncing,
+    ElError, ElReader,
     memory::{CallKind, Scripted},
 };
 use proptest::prelude::*;
@@ -23,80 +22,33 @@ use std::{
 /// that it was asked before for the same one, until the block is sealed.
 #[derive(Debug)]
 struct Pooled {
-    el: Arc<MemoryEl>,
     conductor: ScriptedConductor,
     tick: AtomicU8,
     builds: Mutex<HashMap<B256, Vec<(OpPayloadAttributes, OpPayloadAttributes)>>>,
 }
 
-#[async_trait]
-impl ElReader for Pooled {
-    async fn chain_id(&self) -> Result<u64, ElError> {
-        self.el.chain_id().await
-    }
-    async fn blocks(&self, ids: &[BlockId]) -> Result<Vec<Option<ElBlock>>, ElError> {
-        self.el.blocks(ids).await
-    }
-    async fn payload(&self, id: BlockId) -> Result<Option<OpExecutionPayloadEnvelope>, ElError> {
-        self.el.payload(id).await
-    }
-    async fn storage_root(&self, address: Address, block: B256) -> Result<B256, ElError> {
-        self.el.storage_root(address, block).await
-    }
-    async fn syncing(&self) -> Result<ElSyncing, ElError> {
-        self.el.syncing().await
-    }
-    async fn client_version(&self) -> Result<Option<String>, ElError> {
-        self.el.client_version().await
-    }
-}
-
-#[async_trait]
-impl EngineApi for Pooled {
-    async fn new_payload(
-        &self,
-        envelope: &OpExecutionPayloadEnvelope,
-    ) -> Result<PayloadStatus, ElError> {
-        self.el.new_payload(envelope).await
+impl Hooks for Pooled {
+    fn asked(&self, head: B256, asked: OpPayloadAttributes) -> OpPayloadAttributes {
+        let mut builds = self.builds.lock().unwrap();
+        let on_parent = builds.entry(head).or_default();
+        if let Some((_, made)) = on_parent.iter().find(|(before, _)| *before == asked) {
+            return made.clone();
+        }
+        // Nothing is built in the place of what the cluster has.
+        let taken = self.conductor.lock().taken_on(head);
+        assert!(taken.is_none(), "built beside {taken:?}: {asked:?}");
+        let mut made = asked.clone();
+        let tick = self.tick.fetch_add(1, Ordering::Relaxed);
+        let transactions = made.transactions.get_or_insert_default();
+        transactions.push(Bytes::from(vec![2, tick, 7]));
+        on_parent.push((asked, made.clone()));
+        made
     }
 
-    async fn fork_choice_updated(
-        &self,
-        state: ForkchoiceState,
-        attributes: Option<OpPayloadAttributes>,
-    ) -> Result<ForkchoiceUpdated, ElError> {
-        let attributes = attributes.map(|asked| {
-            let mut builds = self.builds.lock().unwrap();
-            let on_parent = builds.entry(state.head_block_hash).or_default();
-            if let Some((_, made)) = on_parent.iter().find(|(before, _)| *before == asked) {
-                return made.clone();
-            }
-            // Nothing is built in the place of what the cluster has.
-            let taken = self.conductor.lock().taken_on(state.head_block_hash);
-            assert!(taken.is_none(), "built beside {taken:?}: {asked:?}");
-            let mut made = asked.clone();
-            let tick = self.tick.fetch_add(1, Ordering::Relaxed);
-            let transactions = made.transactions.get_or_insert_default();
-            transactions.push(Bytes::from(vec![2, tick, 7]));
-            on_parent.push((asked, made.clone()));
-            made
-        });
-        self.el.fork_choice_updated(state, attributes).await
-    }
-
-    async fn get_payload(
-        &self,
-        id: PayloadId,
-        timestamp: u64,
-    ) -> Result<OpExecutionPayloadEnvelope, ElError> {
-        let sealed = self.el.get_payload(id, timestamp).await;
+    fn sealed(&self, answer: Sealed) -> Sealed {
         // Whoever asks for it from now on gets what the pool has then.
         self.builds.lock().unwrap().clear();
-        sealed
-    }
-
-    fn as_reader(self: Arc<Self>) -> Arc<dyn ElReader> {
-        self
+        answer
     }
 }
 
@@ -208,12 +160,12 @@ pub(super) fn pooled() -> (Settings, ScriptedConductor) {
     let (mut settings, conductor) = Settings::conducted();
     let cluster = conductor.clone();
     settings.wrap = Box::new(|el| {
-        Arc::new(Pooled {
-            el,
+        let hooks = Pooled {
             conductor: cluster,
             tick: AtomicU8::new(0),
             builds: Mutex::default(),
-        })
+        };
+        Arc::new(Hooked { el, hooks })
     });
     (settings, conductor)
 }

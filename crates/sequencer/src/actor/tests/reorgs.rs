@@ -1,7 +1,8 @@
 //! The chain moves under the sequencer.
 
 use super::*;
-use light_node_engine_api::memory::CallKind;
+use light_node_engine_api::memory::{CallKind, Scripted};
+use light_node_l1::L1Data;
 
 #[tokio::test(start_paused = true)]
 async fn a_reorg_by_the_safe_source_drops_the_build() {
@@ -95,5 +96,74 @@ async fn an_l1_reorg_below_what_is_safe_is_the_safe_sources_to_set_right() {
     world.safe_ref(before[8].block).await;
     let first = world.published(count + 1).await[count].block;
     assert_eq!(first.parent_hash, before[10].block.hash);
+    world.stop().await;
+}
+
+/// The L1 blocks 102 and 103, which go and come back.
+struct Branch([Arc<L1Data>; 2]);
+
+impl Branch {
+    fn of(world: &World) -> Self {
+        Self([102, 103].map(|number| world.l1.data(number).unwrap()))
+    }
+
+    fn come_back(self, world: &World) {
+        world.l1.reorg(3);
+        for data in self.0 {
+            world.l1.push_data(L1Data::clone(&data));
+        }
+        world.l1.push_empty(2);
+        world.see_l1();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_l1_reorg_that_is_undone_takes_no_block_with_it() {
+    let world = World::start(Settings::with(|settings| settings.l1_blocks = 3)).await;
+    let before = world.published(14).await;
+    assert_eq!(before[13].block.l1_origin.number, 102);
+    let old = Branch::of(&world);
+    // L1 is slow, so that the chain is not led back before L1 comes back.
+    world.l1.set_delay(Duration::from_secs(5));
+    world.l1.reorg(2);
+    world.l1.push_empty(3);
+    world.see_l1();
+    let mut states = world.engine.watch();
+    within(states.wait_for(|state| state.origin_left_l1))
+        .await
+        .unwrap();
+    world.l1.set_delay(Duration::ZERO);
+    old.come_back(&world);
+    within(states.wait_for(|state| !state.origin_left_l1))
+        .await
+        .unwrap();
+    let published = world.published(30).await;
+    for pair in published.windows(2) {
+        assert_eq!(pair[1].block.parent_hash, pair[0].block.hash);
+    }
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_l1_reorg_that_is_undone_ends_a_build_in_the_place_of_blocks_that_stand() {
+    let world = World::start(Settings::with(|settings| settings.l1_blocks = 3)).await;
+    world.published(14).await;
+    let old = Branch::of(&world);
+    world.l1.reorg(2);
+    world.l1.push_empty(3);
+    // The chain is led back, by a build that takes its time to begin.
+    let slow = Scripted::Delay(Duration::from_millis(700));
+    world.el.script(CallKind::ForkchoiceUpdated, slow);
+    let el = Arc::clone(&world.el);
+    el.take_calls();
+    world.see_l1();
+    within(el.wait_until(|el| el.count(CallKind::ForkchoiceUpdated) == 1)).await;
+    assert!(world.engine.state().origin_left_l1);
+    old.come_back(&world);
+    let published = world.published(30).await;
+    for pair in published.windows(2) {
+        assert_eq!(pair[1].block.parent_hash, pair[0].block.hash);
+    }
+    assert!(!world.engine.state().origin_left_l1);
     world.stop().await;
 }

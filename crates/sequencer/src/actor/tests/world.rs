@@ -18,6 +18,8 @@ pub(super) struct Settings {
     pub(super) l2_blocks: usize,
     /// The safe source has said that genesis is safe.
     pub(super) has_source: bool,
+    /// What the follow source says of its unsafe head.
+    pub(super) source_head: Option<SourceHead>,
     pub(super) wrap: Wrap,
 }
 
@@ -36,6 +38,7 @@ impl Settings {
             l1_blocks: 0,
             l2_blocks: 0,
             has_source: true,
+            source_head: None,
             wrap: Box::new(|el| el),
         }
     }
@@ -108,6 +111,7 @@ impl World {
             l1: Arc::new(l1.clone()),
             l1_heads,
             network: Some(network),
+            source_head: settings.source_head,
         };
         let token = CancellationToken::new();
         let of_engine = token.clone();
