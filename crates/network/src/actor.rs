@@ -182,8 +182,12 @@ impl NetworkActor {
     /// # Errors
     /// None; the type is what an actor's `run` has.
     pub async fn run(self, token: CancellationToken) -> Result<(), Infallible> {
-        let peer_id = self.network.local.peer_id();
-        info!(%peer_id, tcp_port = self.network.local.tcp_port(), "Gossip listens");
+        {
+            let node = self.network.local_node.borrow();
+            let address = node.addresses.first().map(ToString::to_string);
+            let enr = (!node.enr.is_empty()).then_some(&node.enr);
+            info!(address, enr, "Gossip listens");
+        }
         // Tasks of their own: hashing and signing a block should not keep the swarm waiting.
         let mut beside = JoinSet::new();
         beside.spawn(self.publisher.run(token.clone()));

@@ -311,8 +311,26 @@ where
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mesh_has_the_numbers_of_the_configuration() {
+        let mesh = GossipConfig {
+            mesh: 5,
+            mesh_low: 3,
+            mesh_high: 9,
+            lazy: 2,
+            is_flood_publishing: true,
+            age_max: Duration::ZERO,
+        };
+        let settings = gossip_settings(mesh).unwrap();
+        assert_eq!(settings.mesh_n(), 5);
+        assert_eq!((settings.mesh_n_low(), settings.mesh_n_high()), (3, 9));
+        assert_eq!(settings.gossip_lazy(), 2);
+        assert!(settings.flood_publish());
+    }
 
     #[test]
     fn the_limits_of_connections_grow_with_the_peers_that_are_wanted() {

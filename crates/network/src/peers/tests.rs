@@ -4,7 +4,7 @@ mod limits;
 
 use super::*;
 use crate::{
-    config::NetworkConfig,
+    config::{BanConfig, NetworkConfig},
     enr::{LocalRecord, addresses_of, discovery_key, peer_id_of},
     peer_info::{Connectedness, Direction, GossipScores},
     test_chain,
@@ -34,6 +34,12 @@ fn config() -> NetworkConfig {
     let key = secp256k1::Keypair::generate();
     let mut config = NetworkConfig::new(test_chain::config(), key);
     (config.peers.low, config.peers.high) = (2, 4);
+    // None of these is a default.
+    config.peers.grace = 20 * SECOND;
+    config.bans = Some(BanConfig {
+        threshold: -50.0,
+        duration: 7 * MINUTE,
+    });
     config
 }
 
@@ -117,7 +123,7 @@ fn of_equal_scores_the_one_that_came_last_goes() {
 fn a_new_peer_has_its_grace() {
     let mut desk = Desk::new();
     let old = [0.0; 4].map(|score| desk.guest(score));
-    desk.wait(29 * SECOND);
+    desk.wait(19 * SECOND);
     desk.guest(-5.0);
     assert!(desk.pruned().is_empty(), "the old ones have a second left");
     desk.wait(SECOND);
@@ -186,7 +192,7 @@ fn static_and_protected_peers_are_never_pruned_or_banned() {
     assert!(desk.book.to_ban().is_empty());
     desk.book.unprotect(&protected);
     assert!(desk.pruned().contains(&protected));
-    assert_eq!(desk.book.to_ban(), [(protected, 60 * MINUTE)]);
+    assert_eq!(desk.book.to_ban(), [(protected, 7 * MINUTE)]);
     desk.book.unprotect(&fixed);
     assert!(desk.book.is_kept(&fixed), "a static peer stays one");
 }
@@ -194,13 +200,13 @@ fn static_and_protected_peers_are_never_pruned_or_banned() {
 #[test]
 fn a_score_below_the_threshold_bans_for_the_duration() {
     let mut desk = Desk::new();
-    let guest = desk.guest(-100.0);
+    let guest = desk.guest(-50.0);
     assert!(
         desk.book.to_ban().is_empty(),
         "the threshold itself does not"
     );
-    desk.score(guest, -100.1);
-    assert_eq!(desk.book.to_ban(), [(guest, 60 * MINUTE)]);
+    desk.score(guest, -50.1);
+    assert_eq!(desk.book.to_ban(), [(guest, 7 * MINUTE)]);
     desk.book.disconnected(&guest);
     assert!(desk.book.to_ban().is_empty(), "it is gone");
 }
