@@ -7,7 +7,7 @@ use crate::{
     metrics::{NetworkMetrics, Published},
     remote_signer::{RemoteSignerClient, RemoteSignerConfigError, RemoteSignerError},
     request::NetworkRequest,
-    signature::{self, SIGNATURE_LEN},
+    signature::{self, SIGNATURE_LEN, SoundSignature},
     topics::BlockVersion,
     verdict::{IgnoreReason, Judge, Moment, RejectReason, Verdict},
 };
@@ -174,9 +174,12 @@ impl Publisher {
         let timestamp = envelope.execution_payload.timestamp();
         let version = BlockVersion::at(&self.rollup_config, timestamp);
         let signed = frame::encode(version, envelope)?;
-        let signature = self.sign(signature::payload_hash(&signed)).await?;
+        let payload_hash = signature::payload_hash(&signed);
+        let signature = self.sign(payload_hash).await?;
         let data = frame::seal(&signature, &signed);
-        self.judge_own(version, &data).await;
+        if self.judge_own(version, &data).await {
+            self.note_foreign(&signature, payload_hash);
+        }
         let (done, published) = oneshot::channel();
         let block = SignedBlock {
             version,
@@ -202,21 +205,31 @@ impl Publisher {
     }
 
     /// Has our own judge see the block: it is then known, and if it came back to us it would not reach the engine again. That
-    /// our judge refuses it does not stop it, for L1 may name us a moment later, but is worth a word.
-    async fn judge_own(&mut self, version: BlockVersion, data: &[u8]) {
+    /// our judge refuses it does not stop it, for L1 may name us a moment later, but is worth a word: true if it is to be said.
+    async fn judge_own(&mut self, version: BlockVersion, data: &[u8]) -> bool {
         let (judge, data) = (Arc::clone(&self.judge), Bytes::copy_from_slice(data));
         let judged = tokio::task::spawn_blocking(move || judge.judge(version, data, Moment::now()));
         let Ok(judgement) = judged.await else {
-            return;
+            return false;
         };
         let is_foreign = matches!(
             judgement.verdict,
             Verdict::Reject(RejectReason::Signer) | Verdict::Ignore(IgnoreReason::SignerUndecided)
         );
-        if is_foreign && !self.is_foreign {
-            warn!("Own blocks are signed by another account than L1 names; peers refuse them");
-        }
-        self.is_foreign = is_foreign;
+        let was_foreign = std::mem::replace(&mut self.is_foreign, is_foreign);
+        is_foreign && !was_foreign
+    }
+
+    /// Says who signs and who should.
+    fn note_foreign(&self, signature: &[u8; SIGNATURE_LEN], payload_hash: B256) {
+        let digest = signature::digest(self.rollup_config.l2_chain_id, payload_hash);
+        let signer = SoundSignature::parse(signature).and_then(|sound| sound.signer(digest));
+        let signer = signer.ok().map(tracing::field::display);
+        let named = self.judge.signer().map(tracing::field::display);
+        warn!(
+            signer,
+            named, "Own blocks are signed by another account than L1 names; peers refuse them"
+        );
     }
 }
 

@@ -207,6 +207,11 @@ impl Judge {
         lock(&self.signers).observe(address, is_pending, now);
     }
 
+    /// The account that L1 names, if it names one and has been read.
+    pub(crate) fn signer(&self) -> Option<Address> {
+        lock(&self.signers).current().ok()
+    }
+
     /// Says whether our clock and our view of L1 are right as far as we can tell. If not, a block out of time is dropped for that,
     /// and a foreign signer, of whose rotation L1 may not have told us, is nobody's fault. Other blocks go on while L1 is away.
     pub(crate) fn trust_clock(&self, is_trusted: bool) {

@@ -150,3 +150,66 @@ async fn after_the_end_was_asked_for_nothing_goes_out() {
     assert!(desk.signed.recv().await.is_none());
     drop(first);
 }
+
+/// Keeps the fields of what is said of foreign signatures.
+#[derive(Clone, Default)]
+struct Said(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Said {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Fields(String);
+        impl tracing::field::Visit for Fields {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                self.0.push_str(&format!("{field}={value:?} "));
+            }
+        }
+        let mut fields = Fields(String::new());
+        event.record(&mut fields);
+        self.0.lock().unwrap().push(fields.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn blocks_that_another_account_has_to_sign_are_said_once_with_both_accounts() {
+    let said = Said::default();
+    let _guard = tracing::subscriber::set_default(said.clone());
+    let mut desk = desk(local());
+    let named = alloy_primitives::Address::repeat_byte(7);
+    desk.judge
+        .observe_signer(Some(named), false, Instant::now());
+    // The signer of before has its grace; another one takes that, too.
+    desk.judge.observe_signer(
+        Some(alloy_primitives::Address::repeat_byte(8)),
+        false,
+        Instant::now(),
+    );
+    desk.judge
+        .observe_signer(Some(named), false, Instant::now());
+    for number in 0..3 {
+        desk.give(numbered(number), Instant::now()).await;
+        desk.next().await.done.send(Published::Sent).unwrap();
+    }
+    let lines = said.0.lock().unwrap().clone();
+    let [line] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    let signer = test_chain::key().address();
+    assert!(line.contains(&format!("signer={signer}")), "{line}");
+    assert!(line.contains(&format!("named={named}")), "{line}");
+}
