@@ -4,6 +4,7 @@
 use crate::{
     checks::{OriginError, ShapeError, check_freshness, source_lag},
     config::FollowConfig,
+    delegation,
     fatal::FollowFatal,
     handle::FollowHandle,
     metrics::{FollowMetrics, GoesBack},
@@ -29,7 +30,6 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
-use tracing::warn;
 
 /// Factors by which the pause between two polls is jittered: many followers of one source shall not ask it in step.
 const POLL_JITTER: RangeInclusive<f64> = 0.9..=1.1;
@@ -130,10 +130,7 @@ impl FollowActor {
         l1: L1Handle,
         token: CancellationToken,
     ) -> Result<(), FollowFatal> {
-        warn!(
-            source = self.source.name(),
-            "safe and finalized heads are delegated to the follow source; they are as right as it is"
-        );
+        delegation::tell(self.source.name());
         let mut poll_call: Option<PollCall> = None;
         let mut engine_call: Option<EngineCall> = None;
         loop {

@@ -8,6 +8,7 @@
 mod actor;
 pub mod checks;
 mod config;
+mod delegation;
 mod fatal;
 mod handle;
 mod http;
