@@ -4,7 +4,7 @@ use crate::{
     context::Reorg,
     state::{ElSyncState, EngineState},
 };
-use light_node_protocol::L2BlockRef;
+use light_node_protocol::{BlockNumHash, L2BlockRef};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -119,12 +119,15 @@ fn log_sync(before: &EngineState, after: &EngineState) {
         let target = state.target.map_or(0, |target| target.number);
         target.saturating_sub(state.unsafe_head.number)
     };
+    let reached = |target: BlockNumHash| target.number <= after.unsafe_head.number;
+    let has_come = before.target.is_some_and(reached);
     match (after.el_sync, after.target) {
         (ElSyncState::Syncing, Some(target)) if gap(after) > ROUTINE_GAP_BLOCKS => {
             info!(number = target.number, hash = %target.hash, blocks = gap(after),
                 "the execution layer fetches blocks up to a head that it was asked for");
         }
-        (ElSyncState::Synced, _) if gap(before) > ROUTINE_GAP_BLOCKS => {
+        // One that was given up has not come.
+        (ElSyncState::Synced, _) if gap(before) > ROUTINE_GAP_BLOCKS && has_come => {
             info!("the execution layer has all blocks that it was asked for");
         }
         (state, target) => {

@@ -2,6 +2,7 @@
 //! it as one value when the task is done.
 
 mod derive;
+mod sync;
 
 pub(crate) use derive::FirstSync;
 
@@ -15,8 +16,8 @@ use crate::{
     payload::Payload,
     payload_buffer::PayloadBuffer,
     request::{FollowRefusal, FollowUpdate},
-    state::{DerivationState, ElSyncState, EngineState},
-    sync_watch::{SyncReport, SyncWatch},
+    state::{DerivationState, EngineState},
+    sync_watch::SyncWatch,
     target::{Target, TargetOrigin},
 };
 use alloy_primitives::B256;
@@ -463,26 +464,5 @@ impl Context {
         self.last_forkchoice_at
             .filter(|_| confirmed)
             .map(|last| last + pause)
-    }
-
-    /// How far the EL is on its way to the target.
-    pub(crate) fn sync_report(&self) -> Option<SyncReport> {
-        self.sync.as_ref()?.report(self.target.as_ref()?.id)
-    }
-
-    /// When to look how far it is.
-    pub(crate) fn sync_look_due(&self) -> Option<Instant> {
-        self.target.as_ref()?;
-        self.sync.as_ref().map(SyncWatch::due)
-    }
-
-    fn note_sync(&mut self) {
-        self.state.target = self.target.as_ref().map(|target| target.id);
-        self.state.el_sync = match (self.lost, &self.target) {
-            (true, _) => ElSyncState::LostBlocks,
-            (false, Some(_)) => ElSyncState::Syncing,
-            (false, None) if self.first_sync.is_some() => ElSyncState::Syncing,
-            (false, None) => ElSyncState::Synced,
-        };
     }
 }

@@ -4,10 +4,12 @@
 use crate::{
     context::{Context, OpenBuild},
     forkchoice::{Outcome, Rejection},
+    metrics::Stall,
     payload::Payload,
     reads::Reads,
     request::{BuildOutcome, CommitOutcome, InsertOutcome, SealOutcome},
     tasks::{
+        consolidate::AFTER_YIELD,
         forkchoice::send_and_build,
         insert::{Insertion, extend},
         lost,
@@ -18,6 +20,8 @@ use alloy_primitives::B256;
 use alloy_rpc_types_engine::PayloadId;
 use light_node_engine_api::{ElError, EngineApi};
 use op_alloy_rpc_types_engine::OpPayloadAttributes;
+use tokio::time::Instant;
+use tracing::warn;
 
 /// Has the EL build the child of `parent`.
 ///
@@ -29,6 +33,7 @@ pub(crate) async fn build(
     parent: B256,
     attributes: OpPayloadAttributes,
 ) -> Result<BuildOutcome, ElError> {
+    yield_to_sequencer(ctx);
     if ctx.target().is_some() || ctx.is_lost() {
         return Ok(BuildOutcome::Syncing);
     }
@@ -65,6 +70,18 @@ pub(crate) async fn build(
             let reason = error.into_refused_attributes()?;
             Ok(BuildOutcome::InvalidAttributes { reason })
         }
+    }
+}
+
+/// Gives up a head of gossip that nobody serves: who else than the sequencer could end that?
+fn yield_to_sequencer(ctx: &mut Context) {
+    let yields = ctx.target_yields();
+    if let Some(id) = ctx.target().filter(|_| yields).map(|target| target.id) {
+        ctx.metrics.stall(Stall::TargetYielded);
+        warn!(number = id.number, hash = %id.hash,
+            "a head that the execution layer does not get to is asked for no more; the sequencer builds on its own");
+        ctx.give_up_target();
+        ctx.calm_for(AFTER_YIELD, Instant::now());
     }
 }
 

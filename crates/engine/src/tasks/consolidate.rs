@@ -23,7 +23,7 @@ use tracing::{debug, error, info, warn};
 
 /// After gossip's head yielded to derivation no other becomes target for this time: the EL has no peer that serves blocks,
 /// and each attempt would hold derivation up. Long enough to catch up with hours of blocks.
-const AFTER_YIELD: Duration = Duration::from_secs(300);
+pub(crate) const AFTER_YIELD: Duration = Duration::from_secs(300);
 
 /// What became of derived attributes.
 #[derive(Debug)]
@@ -220,9 +220,7 @@ async fn missing(el: &dyn EngineApi, ctx: &mut Context, number: u64) -> Result<F
     ctx.metrics.stall(Stall::TargetYielded);
     warn!(number = id.number, hash = %id.hash,
         "a head that the execution layer does not get to is asked for no more; the chain is derived up to it");
-    ctx.buffer.remove(id);
-    ctx.buffer.drop_linked_to(|parent| parent == id.hash);
-    ctx.set_target(None);
+    ctx.give_up_target();
     ctx.calm_for(AFTER_YIELD, now);
     Ok(Found::None)
 }

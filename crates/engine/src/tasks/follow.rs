@@ -183,9 +183,7 @@ fn pending(ctx: &mut Context, update: &FollowUpdate, blocks: &Blocks) -> Option<
         warn!(number = id.number, hash = %id.hash,
             "a head that the execution layer does not have is asked for no more, but that of the safe source");
     }
-    ctx.buffer.remove(id);
-    ctx.buffer.drop_linked_to(|parent| parent == id.hash);
-    ctx.set_target(None);
+    ctx.give_up_target();
     None
 }
 

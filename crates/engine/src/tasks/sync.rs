@@ -43,6 +43,7 @@ pub(crate) async fn look(el: &dyn EngineApi, ctx: &mut Context) -> Result<(), El
         return lost::recover(el, ctx).await;
     }
     let changed = ctx.sync.as_mut().is_some_and(|watch| watch.judge(now));
+    ctx.note_sync();
     if let Some(report) = ctx.sync_report().filter(|_| changed) {
         if report.no_progress {
             ctx.metrics.stall(Stall::NoProgress);

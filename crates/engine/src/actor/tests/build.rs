@@ -3,7 +3,7 @@
 use super::*;
 use crate::request::{BuildOutcome, CommitOutcome, SealOutcome};
 use alloy_rpc_types_engine::PayloadId;
-use light_node_engine_api::memory::Scripted;
+use light_node_engine_api::{ElSyncing, memory::Scripted};
 use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
 
 impl Harness {
@@ -67,6 +67,49 @@ async fn nothing_is_built_on_another_head_or_while_a_target_is_pending() {
     harness.follow(Harness::update(&chain[4], None)).await;
     let genesis = harness.builder.genesis();
     assert_eq!(harness.build(&genesis, 0).await, BuildOutcome::Syncing);
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_of_gossip_that_nobody_serves_holds_the_sequencer_up_for_a_minute_at_most() {
+    let mut harness = Harness::fresh().await;
+    let chain = harness.chain(3);
+    for block in &chain {
+        harness.insert(block).await;
+    }
+    harness.el.set_syncing(Some(ElSyncing::Idle));
+    let other = harness.branch(&chain[1], 9, 1);
+    assert_eq!(harness.insert(&other[8]).await, InsertOutcome::Buffered);
+    let target = Some(other[8].block_ref().id());
+    harness
+        .published_until(|state| state.target == target)
+        .await;
+    let start = Instant::now();
+    // What is safe is our head already: the source has nothing to say for which it would yield.
+    let update = Harness::update(&chain[2], None);
+    assert_eq!(harness.build(&chain[2], 0).await, BuildOutcome::Syncing);
+    while harness.state().target.is_some() {
+        harness.follow(update).await;
+        harness.pass(seconds(1)).await;
+        assert!(
+            start.elapsed() < seconds(120),
+            "the sequencer waits for ever"
+        );
+    }
+    assert_eq!(harness.state().el_sync, ElSyncState::Synced);
+    assert!(harness.engine.status().no_progress().is_some());
+    harness.forkchoices();
+    harness.pass(seconds(30)).await;
+    let sent = harness.forkchoices();
+    assert!(!sent.is_empty(), "until somebody builds it is asked for");
+    let built = harness.build(&chain[2], 0).await;
+    assert!(matches!(built, BuildOutcome::Started(_)), "{built:?}");
+    assert!(start.elapsed() >= seconds(55), "{:?}", start.elapsed());
+    // Nor does the next one of gossip hold it up at once.
+    let far = harness.branch(&other[8], 3, 1);
+    harness.insert(&far[2]).await;
+    harness.pass(seconds(60)).await;
+    assert_eq!(harness.state().target, None);
     harness.stop().await;
 }
 
