@@ -93,7 +93,7 @@ impl Discovery {
         let (candidates, found) = mpsc::channel(CANDIDATES_MAX);
         let (wants, wants_peers) = watch::channel(true);
         let (ban, bans) = mpsc::channel(BANS_MAX);
-        let handle = DiscoveryHandle::new(Arc::clone(&shared), wants, ban);
+        let handle = DiscoveryHandle::new(Arc::clone(&shared), wants, ban, found);
         let discovery = Self {
             settings,
             key: config.key.clone(),
@@ -105,7 +105,7 @@ impl Discovery {
             wants_peers,
             bans,
         };
-        Ok((discovery, handle.with(found)))
+        Ok((discovery, handle))
     }
 
     /// Looks for peers until cancelled.

@@ -2,7 +2,7 @@
 
 use crate::{
     peer_info::{LocalNode, PeerDump, PeerInfo, PeerStats},
-    request::{NetworkRequest, Reply},
+    request::{NetworkRequest, OwnBlock, Reply},
 };
 use ipnet::IpNet;
 use libp2p::{Multiaddr, PeerId};
@@ -47,7 +47,7 @@ pub enum NetworkRequestError {
 pub struct NetworkHandle {
     pub(crate) requests: mpsc::Sender<NetworkRequest>,
     /// Blocks to go out have a way of their own, which questions about peers never fill.
-    pub(crate) blocks: mpsc::Sender<NetworkRequest>,
+    pub(crate) blocks: mpsc::Sender<OwnBlock>,
     pub(crate) local: watch::Receiver<LocalNode>,
     pub(crate) stats: watch::Receiver<PeerStats>,
 }
@@ -61,11 +61,11 @@ impl NetworkHandle {
     /// # Errors
     /// [`PublishError`] if the block was not taken.
     pub fn publish(&self, envelope: OpExecutionPayloadEnvelope) -> Result<(), PublishError> {
-        let request = NetworkRequest::Publish {
-            envelope: Box::new(envelope),
+        let block = OwnBlock {
+            envelope,
             published_at: Instant::now(),
         };
-        self.blocks.try_send(request).map_err(|error| match error {
+        self.blocks.try_send(block).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => PublishError::Full,
             mpsc::error::TrySendError::Closed(_) => PublishError::Gone,
         })

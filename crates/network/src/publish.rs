@@ -6,7 +6,7 @@ use crate::{
     frame,
     metrics::{NetworkMetrics, Published},
     remote_signer::{RemoteSignerClient, RemoteSignerConfigError, RemoteSignerError},
-    request::NetworkRequest,
+    request::OwnBlock,
     signature::{self, SIGNATURE_LEN, SoundSignature},
     topics::BlockVersion,
     verdict::{IgnoreReason, Judge, Moment, RejectReason, Verdict},
@@ -16,10 +16,7 @@ use alloy_signer_local::PrivateKeySigner;
 use light_node_actor::{CancellationToken, in_words};
 use light_node_protocol::RollupConfig;
 use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
@@ -67,7 +64,7 @@ pub(crate) struct Publisher {
     rollup_config: Arc<RollupConfig>,
     signer: Option<Signer>,
     judge: Arc<Judge>,
-    blocks: mpsc::Receiver<NetworkRequest>,
+    blocks: mpsc::Receiver<OwnBlock>,
     signed: mpsc::Sender<SignedBlock>,
     metrics: NetworkMetrics,
     /// What became of the last one: only changes are logged.
@@ -84,7 +81,7 @@ impl Publisher {
         rollup_config: Arc<RollupConfig>,
         signer: Option<BlockSigner>,
         judge: Arc<Judge>,
-        blocks: mpsc::Receiver<NetworkRequest>,
+        blocks: mpsc::Receiver<OwnBlock>,
         signed: mpsc::Sender<SignedBlock>,
         metrics: NetworkMetrics,
     ) -> Result<Self, RemoteSignerConfigError> {
@@ -112,14 +109,8 @@ impl Publisher {
     pub(crate) async fn run(mut self, token: CancellationToken) {
         let published = async {
             self.greet_signer().await;
-            while let Some(request) = self.blocks.recv().await {
-                if let NetworkRequest::Publish {
-                    envelope,
-                    published_at,
-                } = request
-                {
-                    self.publish(&envelope, published_at).await;
-                }
+            while let Some(block) = self.blocks.recv().await {
+                self.publish(block).await;
             }
         };
         // Also in the middle of a block: what was signed after the end was asked for goes nowhere.
@@ -138,13 +129,13 @@ impl Publisher {
         }
     }
 
-    async fn publish(&mut self, envelope: &OpExecutionPayloadEnvelope, published_at: Instant) {
-        let number = envelope.execution_payload.block_number();
-        let outcome = if published_at.elapsed() > WAITED_MAX {
+    async fn publish(&mut self, block: OwnBlock) {
+        let number = block.envelope.execution_payload.block_number();
+        let outcome = if block.published_at.elapsed() > WAITED_MAX {
             debug!(number, "A block waited too long to be gossiped");
             Published::Expired
         } else {
-            let sent = self.sign_and_send(envelope);
+            let sent = self.sign_and_send(&block.envelope);
             match tokio::time::timeout(DEADLINE, sent).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(error)) => {

@@ -4,21 +4,23 @@ use crate::peer_info::{PeerDump, PeerInfo};
 use ipnet::IpNet;
 use libp2p::{Multiaddr, PeerId};
 use op_alloy_rpc_types_engine::OpExecutionPayloadEnvelope;
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Instant};
 use tokio::sync::oneshot;
 
 /// The answer to a command: done, or why not in words.
 pub(crate) type Reply = oneshot::Sender<Result<(), String>>;
 
-/// A message to the network actor.
+/// A block of the sequencer: to be signed and sent out, after those before it. It goes to the publisher and not to the swarm's task.
+#[derive(Debug)]
+pub(crate) struct OwnBlock {
+    pub(crate) envelope: OpExecutionPayloadEnvelope,
+    /// When the sequencer gave it.
+    pub(crate) published_at: Instant,
+}
+
+/// A message to the swarm's task.
 #[derive(Debug)]
 pub(crate) enum NetworkRequest {
-    // From the sequencer.
-    /// Sign a block and send it out, after those before it.
-    Publish {
-        envelope: Box<OpExecutionPayloadEnvelope>,
-        published_at: std::time::Instant,
-    },
     // From rpc, reading.
     /// This node.
     This {

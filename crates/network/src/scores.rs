@@ -2,10 +2,7 @@
 //! who is slow there is no worse. Invalid blocks are: the third within 100 slots ends the talk, the fourth bans.
 
 use libp2p::gossipsub::{PeerScoreParams, PeerScoreThresholds, TopicHash, TopicScoreParams};
-use std::{
-    net::{Ipv4Addr, Ipv6Addr},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// Slots of an epoch in the sense of the scores.
 const EPOCH_SLOTS: u32 = 6;
@@ -42,11 +39,9 @@ pub(crate) fn light(
             .collect(),
         topic_score_cap: 0.0,
         app_specific_weight: 1.0,
-        ip_colocation_factor_weight: -35.0,
-        ip_colocation_factor_threshold: 10.0,
-        // Nobody on the internet comes from there, and many nodes of one machine do.
-        ip_colocation_factor_whitelist: [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
-            .into(),
+        // An address of the internet has no more connections than the gater gives it. What more have in common is a gateway or a
+        // container's bridge, and they would all be banned for it.
+        ip_colocation_factor_weight: 0.0,
         behaviour_penalty_weight: -16.0,
         behaviour_penalty_threshold: OFFENCES_FREE,
         behaviour_penalty_decay: decay(10 * EPOCH_SLOTS),
@@ -139,6 +134,11 @@ mod tests {
             let score = params.behaviour_penalty_weight * above * above;
             assert!(score > -100.0, "{offences} at slot {slot}");
         }
+    }
+
+    #[test]
+    fn who_comes_from_one_address_with_many_others_is_not_blamed_for_it() {
+        assert_eq!(params(2000).ip_colocation_factor_weight, 0.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{
     NetworkHandle,
     handle::{BLOCKS_MAX, REQUESTS_MAX},
     peer_info::{Connectedness, Direction, LocalNode, PeerDump, PeerInfo, PeerScores, PeerStats},
-    request::{NetworkRequest, Reply},
+    request::{NetworkRequest, OwnBlock, Reply},
 };
 use alloy_primitives::B256;
 use ipnet::IpNet;
@@ -59,7 +59,7 @@ pub struct ScriptedNetwork {
     /// Answer to every command, if it is to fail.
     pub refusal: Option<String>,
     requests: mpsc::Receiver<NetworkRequest>,
-    blocks: mpsc::Receiver<NetworkRequest>,
+    blocks: mpsc::Receiver<OwnBlock>,
     local: watch::Sender<LocalNode>,
     stats: watch::Sender<PeerStats>,
 }
@@ -114,13 +114,13 @@ impl ScriptedNetwork {
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn published(&mut self) -> Option<OpExecutionPayloadEnvelope> {
-        let request = self.blocks.recv().await?;
-        Some(envelope_of(request))
+        Some(self.blocks.recv().await?.envelope)
     }
 
     /// The next block that waits, if there is one.
     pub fn try_published(&mut self) -> Option<OpExecutionPayloadEnvelope> {
-        self.blocks.try_recv().ok().map(envelope_of)
+        let block = self.blocks.try_recv().ok()?;
+        Some(block.envelope)
     }
 
     /// Changes what [`NetworkHandle::local_node`] says.
@@ -136,7 +136,6 @@ impl ScriptedNetwork {
     fn answer(&self, request: NetworkRequest) -> NetworkQuestion {
         use NetworkQuestion as Q;
         let (question, reply): (Q, Reply) = match request {
-            NetworkRequest::Publish { .. } => unreachable!("blocks come on their own way"),
             NetworkRequest::This { reply } => {
                 let _ = reply.send(self.this.clone());
                 return Q::This;
@@ -165,13 +164,6 @@ impl ScriptedNetwork {
         };
         let _ = reply.send(self.refusal.clone().map_or(Ok(()), Err));
         question
-    }
-}
-
-fn envelope_of(request: NetworkRequest) -> OpExecutionPayloadEnvelope {
-    match request {
-        NetworkRequest::Publish { envelope, .. } => *envelope,
-        other => unreachable!("only blocks come on this way: {other:?}"),
     }
 }
 

@@ -81,23 +81,18 @@ pub(crate) struct DiscoveryHandle {
 }
 
 impl DiscoveryHandle {
-    pub(super) fn new(
+    pub(super) const fn new(
         shared: Arc<Shared>,
         wants_peers: watch::Sender<bool>,
         bans: mpsc::Sender<Ban>,
+        candidates: mpsc::Receiver<Candidate>,
     ) -> Self {
-        // Replaced at once by the real one; an empty channel is closed from its birth.
-        let (_, candidates) = mpsc::channel(1);
         Self {
             shared,
             wants_peers,
             bans,
             candidates,
         }
-    }
-
-    pub(super) fn with(self, candidates: mpsc::Receiver<Candidate>) -> Self {
-        Self { candidates, ..self }
     }
 
     /// The next candidate; `None` if discovery has ended. The same one comes again and again.

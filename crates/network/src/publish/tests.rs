@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::{config::RemoteSigner, handle::BLOCKS_MAX, test_chain};
+use std::time::Instant;
 
 const V4: BlockVersion = BlockVersion::V4;
 
 struct Desk {
-    blocks: mpsc::Sender<NetworkRequest>,
+    blocks: mpsc::Sender<OwnBlock>,
     signed: mpsc::Receiver<SignedBlock>,
     judge: Arc<Judge>,
     metrics: NetworkMetrics,
@@ -50,12 +51,11 @@ fn numbered(number: u64) -> OpExecutionPayloadEnvelope {
 
 impl Desk {
     async fn give(&self, envelope: OpExecutionPayloadEnvelope, published_at: Instant) {
-        let envelope = Box::new(envelope);
-        let request = NetworkRequest::Publish {
+        let block = OwnBlock {
             envelope,
             published_at,
         };
-        self.blocks.send(request).await.unwrap();
+        self.blocks.send(block).await.unwrap();
     }
 
     async fn next(&mut self) -> SignedBlock {

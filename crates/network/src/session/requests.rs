@@ -15,8 +15,6 @@ impl Session<'_> {
     /// Does what is asked, or begins it.
     pub(super) fn on_request(&mut self, request: NetworkRequest) {
         match request {
-            // Comes on its own way, through the publisher.
-            NetworkRequest::Publish { .. } => {}
             NetworkRequest::This { reply } => {
                 let info = self.network.local.info(self.network.discovery.as_ref());
                 let _ = reply.send(info);
