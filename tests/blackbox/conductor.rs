@@ -15,6 +15,7 @@ use crate::helpers::{
 };
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 /// A cluster of two, of which nobody is started, and somebody who hears what they gossip.
 struct Pair {
@@ -163,6 +164,70 @@ async fn a_leader_that_dies_is_followed_by_the_other_and_comes_back_stopped() {
     pair.lead(1).await;
     pair.goes_on(3).await;
     pair.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_that_comes_back_before_the_conductor_has_acted_leaves_no_chain_without_sequencer() {
+    let pair = Pair::start().await;
+    pair.lead(0).await;
+    pair.goes_on(2).await;
+    pair.cluster.elect(1);
+    until("a leader that finds itself outvoted", LIMIT, || async {
+        let (_, page) = pair.node(0).rpc().page("/status").await;
+        let waiting_for = &page["sequencer"]["waiting_for"];
+        if *waiting_for == json!("another sequencer leads") {
+            Ok(())
+        } else {
+            Err(page["sequencer"].clone())
+        }
+    })
+    .await;
+    // The conductor takes it for started as long as it has not stopped it.
+    assert!(pair.is_active(0).await);
+    pair.holds();
+    pair.cluster.elect(0);
+    pair.goes_on(3).await;
+    pair.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conductor_that_is_dead_at_the_start_is_named_once_and_taken_up_when_it_comes() {
+    let chain = chain().await;
+    let listener = Listener::start(l2_chain_id(&chain)).await;
+    // Nobody listens there when this is over, and hardly anybody takes the port within the test.
+    let any_port: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    let free = TcpListener::bind(any_port).unwrap().local_addr().unwrap();
+    let flags = sequencer(&chain, "lonely")
+        .with_switch("--conductor.enabled")
+        .with("--conductor.rpc", format!("http://user:hush@{free}"))
+        .with("--p2p.static", listener.address());
+    let node = NodeProcess::start(&flags);
+    let lines = |words: &str| {
+        let printed = node.printed().into_iter();
+        let lines = printed.filter(|line| line.contains(words));
+        lines.collect::<Vec<_>>()
+    };
+    let (dead, back) = ("the conductor cannot be asked", "the conductor answers");
+    let said = async |words: &str| {
+        until("a word on the conductor", LIMIT, || async {
+            lines(words).pop().ok_or(())
+        })
+        .await
+    };
+    let line = said(dead).await;
+    assert!(
+        line.contains("WARN") && line.contains(&free.to_string()),
+        "{line}"
+    );
+    assert!(!line.contains("hush"), "{line}");
+    let cluster = Cluster::default();
+    cluster.conductor_at(0, free).await;
+    let line = said(back).await;
+    assert!(line.contains("INFO"), "{line}");
+    assert_eq!(lines(dead).len(), 1);
+    cluster.elect(0);
+    cluster.start(&node).await;
+    listener.until_block(2, LIMIT).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -141,6 +141,40 @@ async fn a_light_sequencer_is_led_back_by_a_reorg_of_l1_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_light_sequencer_that_is_behind_at_the_start_builds_on_the_unsafe_head_of_its_source() {
+    let (chain, flags, listener) = heard().await;
+    // Somebody has made blocks, not all of which are on L1, and stops.
+    let former = NodeProcess::start(&flags);
+    until_safe(&former, 2).await;
+    chain.batcher().pause();
+    let status = until_status("many unsafe blocks", &former, |status| {
+        status.unsafe_l2.number >= status.safe_l2.number + 8
+    })
+    .await;
+    let rpc = former.rpc();
+    let head = rpc.call("admin_stopSequencer", json!([])).await.unwrap();
+    let last = rpc.sync_status().await.unwrap().unsafe_l2;
+    assert_eq!(json!(last.hash), head);
+    assert!(last.number >= status.unsafe_l2.number);
+
+    // Another one takes over, on an execution layer that has nothing yet.
+    let (light, el) = verifier(&chain, "light", Safe::Followed);
+    let peers = format!("{},{}", address(&former).await, listener.address());
+    let light = sequencing(&chain, light)
+        .with("--l2.follow.source", format!("http://{}", former.addr()))
+        .with("--p2p.static", peers);
+    let light = NodeProcess::start(&light);
+    listener.until_block(last.number + 3, LIMIT).await;
+    // Nothing of what the former one made was replaced, and nothing of this one's is led back.
+    chain.batcher().resume();
+    let status = until_safe(&light, last.number + 2).await;
+    until_safe(&former, last.number + 2).await;
+    assert_one_chain(&el, chain.sequencer_el(), status.safe_l2.number);
+    assert_eq!(chain.hash_on_sequencer_el(last.number), Some(last.hash));
+    listener.assert_one_block_a_height();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sequencers_by_mistake_come_to_one_chain_once_one_is_stopped() {
     let chain = chain().await;
     let one = NodeProcess::start(&sequencer(&chain, "one"));

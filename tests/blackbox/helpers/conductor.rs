@@ -5,7 +5,10 @@ use super::{peers::LIMIT, process::NodeProcess, rpc::Rpc, wait::until};
 use alloy_primitives::B256;
 use axum::{Json, Router, extract::State, routing::post};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard},
+};
 use tokio::net::TcpListener;
 
 /// The cluster.
@@ -34,15 +37,21 @@ impl Cluster {
 
     /// Starts the conductor with this number and says where it serves.
     pub(crate) async fn conductor(&self, number: usize) -> String {
+        let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+        format!("http://{}", self.conductor_at(number, any_port).await)
+    }
+
+    /// The same at this address.
+    pub(crate) async fn conductor_at(&self, number: usize, addr: SocketAddr) -> SocketAddr {
         let member = Member {
             number,
             cluster: self.clone(),
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let app = Router::new().route("/", post(answer)).with_state(member);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        format!("http://{addr}")
+        addr
     }
 
     /// From now on the conductor with this number takes blocks, and no other.
