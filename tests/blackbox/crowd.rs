@@ -5,16 +5,15 @@ use crate::helpers::{
     chain::{Chain, Settings},
     flags::Flags,
     process::{NodeProcess, command},
+    scrape::{metric, metrics_url_of, scrape},
     wait::until,
 };
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::{
-    fs,
     process::Command,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -24,15 +23,6 @@ use tokio::{
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A node at whose endpoints nothing listens.
-fn lonely() -> (TempDir, Flags) {
-    let dir = tempfile::tempdir().unwrap();
-    let jwt = dir.path().join("jwt.hex");
-    fs::write(&jwt, "0x".to_owned() + &"5c".repeat(32)).unwrap();
-    let flags = Flags::dead(jwt.display());
-    (dir, flags)
-}
-
 /// Lines of the log with this message.
 fn said(node: &NodeProcess, message: &str) -> usize {
     let is_it = |line: &String| {
@@ -40,28 +30,6 @@ fn said(node: &NodeProcess, message: &str) -> usize {
         line["fields"]["message"] == message
     };
     node.printed().iter().filter(|line| is_it(line)).count()
-}
-
-async fn exposition(node: &NodeProcess) -> String {
-    let printed = node.printed();
-    let url = printed.iter().find_map(|line| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        let message = line["fields"]["message"].as_str()?;
-        Some(message.strip_prefix("Serving metrics at: ")?.to_owned())
-    });
-    let page = reqwest::get(format!("{}/metrics", url.unwrap()))
-        .await
-        .unwrap();
-    page.text().await.unwrap()
-}
-
-async fn metric(node: &NodeProcess, series: &str) -> f64 {
-    let page = exposition(node).await;
-    let value = page.lines().find_map(|line| {
-        let rest = line.strip_prefix(series)?;
-        rest.strip_prefix(' ')?.parse().ok()
-    });
-    value.unwrap_or_default()
 }
 
 /// Upgrades to WebSocket and sends calls until `until`, without ever reading; says how many bytes went out.
@@ -91,7 +59,7 @@ async fn flood_by_websocket(node: &NodeProcess, until: Instant) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn floods_over_websocket_cost_no_memory_and_delay_no_end() {
-    let (_dir, flags) = lonely();
+    let (_dir, flags) = Flags::lonely();
     let node = NodeProcess::start(&flags);
     node.rpc()
         .call("optimism_rollupConfig", json!([]))
@@ -124,7 +92,7 @@ async fn floods_over_websocket_cost_no_memory_and_delay_no_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_out_of_file_descriptors_says_so_once_and_goes_on_when_it_has_some() {
-    let (_dir, flags) = lonely();
+    let (_dir, flags) = Flags::lonely();
     let limited = {
         let node = command(&flags.args());
         let mut limited = Command::new("sh");
@@ -171,7 +139,7 @@ async fn a_node_out_of_file_descriptors_says_so_once_and_goes_on_when_it_has_som
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_crowd_does_not_keep_probes_out() {
-    let (_dir, flags) = lonely();
+    let (_dir, flags) = Flags::lonely();
     let node = NodeProcess::start(&flags);
     let mut crowd = Vec::new();
     for _ in 0..800 {
@@ -203,7 +171,7 @@ async fn a_silent_crowd_does_not_keep_probes_out() {
 
 /// How many forkchoice updates were answered, and how many of them within a second.
 async fn forkchoices(node: &NodeProcess) -> (f64, f64) {
-    let page = exposition(node).await;
+    let page = scrape(&metrics_url_of(node)).await;
     let sum = |part: &str| -> f64 {
         let name = "light_node_engine_forkchoice_updated_duration_seconds_";
         let lines = page

@@ -43,5 +43,6 @@ pub(crate) mod process;
 pub(crate) mod real_el;
 pub(crate) mod recorder;
 pub(crate) mod rpc;
+pub(crate) mod scrape;
 pub(crate) mod secret;
 pub(crate) mod wait;

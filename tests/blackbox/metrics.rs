@@ -5,7 +5,9 @@ mod pages;
 use crate::helpers::{
     chain::{Chain, Settings},
     flags::{DEAD, Flags},
+    peers,
     process::{NodeProcess, bound_address, ends_saying},
+    scrape::{metrics_url, metrics_url_of, scrape, value},
     wait::until,
 };
 use libp2p::identity::secp256k1::Keypair;
@@ -29,45 +31,8 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// A node at whose endpoints nothing listens.
-fn lonely(change: impl FnOnce(Flags) -> Flags) -> (TempDir, Flags) {
-    let dir = tempfile::tempdir().unwrap();
-    let jwt = dir.path().join("jwt.hex");
-    fs::write(&jwt, "0x".to_owned() + &"5c".repeat(32)).unwrap();
-    let flags = change(Flags::dead(jwt.display()));
-    (dir, flags)
-}
-
-/// The URL in the line by which harnesses learn where metrics are.
-fn metrics_url(line: &str) -> Option<String> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    let message = line["fields"]["message"].as_str()?;
-    Some(message.strip_prefix("Serving metrics at: ")?.to_owned())
-}
-
-fn url_of(node: &NodeProcess) -> String {
-    let printed = node.printed();
-    let url = printed.iter().find_map(|line| metrics_url(line));
-    url.expect("metrics are announced before the RPC server")
-}
-
-async fn scrape(url: &str) -> String {
-    let answer = reqwest::get(format!("{url}/metrics")).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    answer.text().await.unwrap()
-}
-
-/// The value of the line that begins with `series`.
-fn value(exposition: &str, series: &str) -> Option<f64> {
-    exposition.lines().find_map(|line| {
-        let rest = line.strip_prefix(series)?;
-        rest.strip_prefix(' ')?.parse().ok()
-    })
-}
 
 /// A node that follows, and what it shows.
 async fn following() -> (Chain, NodeProcess, String) {
@@ -78,7 +43,7 @@ async fn following() -> (Chain, NodeProcess, String) {
     chain.settle().await;
     let node = NodeProcess::start(&chain.flags());
     node.rpc().until_ready(LIMIT).await;
-    let url = url_of(&node);
+    let url = metrics_url_of(&node);
     (chain, node, url)
 }
 
@@ -157,9 +122,9 @@ async fn metrics_say_what_the_node_says() {
 
 #[tokio::test]
 async fn the_metrics_port_has_a_hint_a_type_and_nothing_else() {
-    let (_dir, flags) = lonely(|flags| flags);
+    let (_dir, flags) = Flags::lonely();
     let node = NodeProcess::start(&flags);
-    let url = url_of(&node);
+    let url = metrics_url_of(&node);
     let answer = reqwest::get(format!("{url}/metrics")).await.unwrap();
     assert_eq!(
         answer.headers()["content-type"],
@@ -181,7 +146,7 @@ async fn the_metrics_port_has_a_hint_a_type_and_nothing_else() {
 
 #[test]
 fn metrics_are_announced_once_and_before_the_rpc_server() {
-    let (_dir, flags) = lonely(|flags| flags);
+    let (_dir, flags) = Flags::lonely();
     let node = NodeProcess::start(&flags);
     let printed = node.printed();
     let lines_with = |what: &dyn Fn(&str) -> bool| -> Vec<usize> {
@@ -195,14 +160,15 @@ fn metrics_are_announced_once_and_before_the_rpc_server() {
     let rpc = lines_with(&|line| bound_address(line).is_some());
     assert_eq!((metrics.len(), rpc.len()), (1, 1), "{printed:#?}");
     assert!(metrics[0] < rpc[0], "{printed:#?}");
-    let url = url_of(&node);
+    let url = metrics_url_of(&node);
     let addr: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
     assert_ne!(addr.port(), 0);
 }
 
 #[test]
 fn without_metrics_there_is_no_port_and_no_line() {
-    let (_dir, flags) = lonely(|flags| flags.with("--metrics.enabled", "false"));
+    let (_dir, flags) = Flags::lonely();
+    let flags = flags.with("--metrics.enabled", "false");
     let node = NodeProcess::start(&flags);
     let printed = node.printed();
     assert!(
@@ -213,9 +179,10 @@ fn without_metrics_there_is_no_port_and_no_line() {
 
 #[tokio::test]
 async fn without_compatibility_only_our_own_names_are_served() {
-    let (_dir, flags) = lonely(|flags| flags.with("--metrics.compat", "none"));
+    let (_dir, flags) = Flags::lonely();
+    let flags = flags.with("--metrics.compat", "none");
     let node = NodeProcess::start(&flags);
-    let exposition = scrape(&url_of(&node)).await;
+    let exposition = scrape(&metrics_url_of(&node)).await;
     assert!(exposition.contains("light_node_up 1"));
     assert!(!exposition.contains("op_node"), "{exposition}");
 }
@@ -227,20 +194,20 @@ async fn metrics_are_served_on_the_address_and_port_asked_for() {
         .local_addr()
         .unwrap()
         .port();
-    let (_dir, flags) = lonely(|flags| {
-        flags
-            .with("--metrics.addr", "127.0.0.2")
-            .with("--metrics.port", port)
-    });
+    let (_dir, flags) = Flags::lonely();
+    let flags = flags
+        .with("--metrics.addr", "127.0.0.2")
+        .with("--metrics.port", port);
     let node = NodeProcess::start(&flags);
-    assert_eq!(url_of(&node), format!("http://127.0.0.2:{port}"));
-    scrape(&url_of(&node)).await;
+    assert_eq!(metrics_url_of(&node), format!("http://127.0.0.2:{port}"));
+    scrape(&metrics_url_of(&node)).await;
 }
 
 #[test]
 fn a_taken_metrics_port_is_named_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let (_dir, flags) = lonely(|flags| flags.with("--metrics.port", port));
+    let (_dir, flags) = Flags::lonely();
+    let flags = flags.with("--metrics.port", port);
     ends_saying(&flags, &["--metrics.port", &port.to_string(), "in use"]);
 }

@@ -4,7 +4,7 @@ use crate::helpers::{
     behaviours::post,
     chain::{Chain, Settings},
     deriving::{self, LIMIT, derives_up_to},
-    flags::DEAD,
+    flags::{DEAD, Flags},
     process::{NodeProcess, ends_saying},
     recorder::{Recorder, asks},
     rpc::Rpc,
@@ -273,10 +273,8 @@ async fn a_fork_is_derived_across_with_its_upgrade_bundle_and_not_without() {
 
 #[test]
 fn what_is_no_upgrade_bundle_bit_for_bit_is_refused_at_start() {
-    let dir = tempfile::tempdir().unwrap();
-    let jwt = dir.path().join("jwt.hex");
-    fs::write(&jwt, "5c".repeat(32)).unwrap();
-    let flags = crate::helpers::flags::Flags::dead(jwt.display())
+    let (dir, flags) = Flags::lonely();
+    let flags = flags
         .without("--l2.follow.source")
         .with("--l1.beacon", DEAD);
     let file = dir.path().join("bundle.json");

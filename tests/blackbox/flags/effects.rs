@@ -10,19 +10,9 @@ use crate::helpers::{
 };
 use serde_json::{Value, json};
 use std::{fs, sync::Mutex, time::Duration};
-use tempfile::TempDir;
 
 /// A test that is slow because the machine is busy must not fail; one whose flag is ignored must.
 const LIMIT: Duration = Duration::from_secs(30);
-
-/// Flags of a node at whose endpoints nobody answers, and the directory with its secret.
-fn lonely() -> (TempDir, Flags) {
-    let dir = tempfile::tempdir().unwrap();
-    let jwt = dir.path().join("jwt.hex");
-    fs::write(&jwt, "5c".repeat(32)).unwrap();
-    let flags = Flags::dead(jwt.display());
-    (dir, flags)
-}
 
 #[test]
 fn the_log_has_the_form_asked_for() {
@@ -32,7 +22,7 @@ fn the_log_has_the_form_asked_for() {
         ("pretty", |line| line.contains(" INFO ")),
         ("text", |line| line.contains(" INFO ")),
     ] {
-        let (_dir, flags) = lonely();
+        let (_dir, flags) = Flags::lonely();
         let flags = flags.with("--log.format", format);
         let node = Process::spawn(plain_command(&flags.args()));
         let line = node.wait_for("the RPC address", LIMIT, |line| {
@@ -45,7 +35,7 @@ fn the_log_has_the_form_asked_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_serves_the_network_asked_for() {
     for (network, chain_id) in [("op-sepolia", 11_155_420), ("8453", 8453)] {
-        let (_dir, flags) = lonely();
+        let (_dir, flags) = Flags::lonely();
         let node = NodeProcess::start(&flags.with("--network", network));
         let config = node.rpc().call("optimism_rollupConfig", json!([])).await;
         assert_eq!(config.unwrap()["l2_chain_id"], chain_id);
@@ -214,7 +204,7 @@ fn answer(args: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn a_health_check_asks_the_node_that_is_named() {
-    let (dir, flags) = lonely();
+    let (dir, flags) = Flags::lonely();
     let node = NodeProcess::start(&flags.with("--rpc.addr", "127.0.0.2"));
     let (addr, port) = (node.addr().ip(), node.addr().port());
     let file = dir.path().join("node.toml");
@@ -241,7 +231,7 @@ fn a_health_check_asks_the_node_that_is_named() {
 
 #[test]
 fn a_doctor_answers_in_json_where_asked_to() {
-    let (_dir, flags) = lonely();
+    let (_dir, flags) = Flags::lonely();
     let mut args = flags.args();
     args.insert(0, "doctor".to_owned());
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

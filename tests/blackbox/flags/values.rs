@@ -11,10 +11,8 @@ use tempfile::TempDir;
 
 /// Flags of a node that derives, at whose endpoints nobody answers, and the directory with its files.
 fn lonely_deriver() -> (TempDir, Flags) {
-    let dir = tempfile::tempdir().unwrap();
-    let jwt = dir.path().join("jwt.hex");
-    fs::write(&jwt, "5c".repeat(32)).unwrap();
-    let flags = Flags::dead(jwt.display())
+    let (dir, flags) = Flags::lonely();
+    let flags = flags
         .without("--l2.follow.source")
         .with("--l1.beacon", DEAD);
     (dir, flags)

@@ -1,6 +1,7 @@
 //! The node's command line as a test changes it: every flag once.
 
-use std::{collections::BTreeMap, fmt::Display};
+use std::{collections::BTreeMap, fmt::Display, fs};
+use tempfile::TempDir;
 
 /// Flags by name.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,15 @@ impl Flags {
             .with("--l2.follow.source", DEAD)
             .with("--rpc.port", 0)
             .with("--metrics.port", 0)
+    }
+
+    /// The same with a secret of its own, and the directory in which that is.
+    pub(crate) fn lonely() -> (TempDir, Self) {
+        let dir = tempfile::tempdir().unwrap();
+        let jwt = dir.path().join("jwt.hex");
+        fs::write(&jwt, "5c".repeat(32)).unwrap();
+        let flags = Self::dead(jwt.display());
+        (dir, flags)
     }
 
     pub(crate) fn with(mut self, flag: &str, value: impl Display) -> Self {

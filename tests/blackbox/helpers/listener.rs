@@ -1,4 +1,5 @@
-//! A peer that hears all blocks that are gossiped and says nothing, so that tests can hold sequencers to what they send.
+//! A peer that hears all blocks that are gossiped, so that tests can hold sequencers to what they send. It says nothing but what a
+//! test has it say.
 
 use super::wait::until;
 use alloy_primitives::{B256, keccak256};
@@ -15,8 +16,17 @@ use libp2p::{
     swarm::{NetworkBehaviour, SwarmEvent},
     tcp, yamux,
 };
-use std::{collections::BTreeMap, time::Duration};
-use tokio::{sync::watch, task::JoinHandle};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+/// Time between two tries to say something.
+const SAY_EVERY: Duration = Duration::from_millis(50);
 
 /// Bytes before the SSZ of a block: the signature, and since Ecotone the parent's beacon block root.
 const BEFORE_BLOCK: usize = 65 + 32;
@@ -43,6 +53,7 @@ pub(crate) struct Heard {
 pub(crate) struct Listener {
     address: Multiaddr,
     heard: watch::Receiver<Vec<Heard>>,
+    say: mpsc::UnboundedSender<Vec<u8>>,
     task: JoinHandle<()>,
 }
 
@@ -66,22 +77,21 @@ impl Listener {
             }
         };
         let (tell, heard) = watch::channel(Vec::new());
-        let task = tokio::spawn(async move {
-            loop {
-                if let SwarmEvent::Behaviour(EarsEvent::Gossip(gossipsub::Event::Message {
-                    message,
-                    ..
-                })) = swarm.select_next_some().await
-                {
-                    tell.send_modify(|all: &mut Vec<Heard>| all.push(block_in(&message.data)));
-                }
-            }
-        });
+        let (say, said) = mpsc::unbounded_channel();
+        let topic = topic(l2_chain_id, 3);
+        let task = tokio::spawn(listen(swarm, topic, tell, said));
         Self {
             address,
             heard,
+            say,
             task,
         }
+    }
+
+    /// Gossips these bytes, compressed, as if they were a block, as soon as a peer wants any.
+    pub(crate) fn say(&self, frame: &[u8]) {
+        let data = snap::raw::Encoder::new().compress_vec(frame).unwrap();
+        self.say.send(data).unwrap();
     }
 
     /// Where it is, for `--p2p.static`.
@@ -124,6 +134,44 @@ impl Listener {
     }
 }
 
+fn topic(l2_chain_id: u64, version: u8) -> IdentTopic {
+    IdentTopic::new(format!("/optimism/{l2_chain_id}/{version}/blocks"))
+}
+
+/// Hears, and says on `topic` what it is told to, until it is dropped.
+async fn listen(
+    mut swarm: Swarm<Ears>,
+    topic: IdentTopic,
+    tell: watch::Sender<Vec<Heard>>,
+    mut said: mpsc::UnboundedReceiver<Vec<u8>>,
+) {
+    let mut waiting = VecDeque::new();
+    let mut tries = tokio::time::interval(SAY_EVERY);
+    loop {
+        let event = tokio::select! {
+            event = swarm.select_next_some() => event,
+            Some(data) = said.recv() => {
+                waiting.push_back(data);
+                continue;
+            }
+            _ = tries.tick(), if !waiting.is_empty() => {
+                let gossip = &mut swarm.behaviour_mut().gossip;
+                // Until a peer is subscribed nobody can be told.
+                if gossip.publish(topic.clone(), waiting[0].clone()).is_ok() {
+                    waiting.pop_front();
+                }
+                continue;
+            }
+        };
+        if let SwarmEvent::Behaviour(EarsEvent::Gossip(gossipsub::Event::Message {
+            message, ..
+        })) = event
+        {
+            tell.send_modify(|all: &mut Vec<Heard>| all.push(block_in(&message.data)));
+        }
+    }
+}
+
 fn swarm(key: Keypair, l2_chain_id: u64) -> Swarm<Ears> {
     let settings = gossipsub::ConfigBuilder::default()
         .heartbeat_interval(Duration::from_millis(200))
@@ -140,8 +188,7 @@ fn swarm(key: Keypair, l2_chain_id: u64) -> Swarm<Ears> {
         .unwrap();
     let mut gossip = gossipsub::Behaviour::new(MessageAuthenticity::Anonymous, settings).unwrap();
     for version in 0..4 {
-        let topic = format!("/optimism/{l2_chain_id}/{version}/blocks");
-        gossip.subscribe(&IdentTopic::new(topic)).unwrap();
+        gossip.subscribe(&topic(l2_chain_id, version)).unwrap();
     }
     let identify = identify::Config::new("listener".to_owned(), key.public());
     let behaviour = Ears {
