@@ -5,7 +5,7 @@ use crate::helpers::{
     manual::{Manual, path, read},
     process::plain_command,
 };
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 const PAGE: &str = "docs/migrate.md";
 
@@ -81,6 +81,96 @@ const KONA_NODE: &str = "
     sequencer.l1-confs KONA_NODE_SEQUENCER_L1_CONFS; conductor.rpc KONA_NODE_CONDUCTOR_RPC
 ";
 
+/// What differs in a flag of the same name, by the heading of the table.
+const DIFFERENCES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "op-node",
+        &[
+            ("l1", "http and https alone; several fail over"),
+            (
+                "l1.max-concurrency",
+                "of what derivation reads; 16 by default, not 10",
+            ),
+            (
+                "l1.rpc-rate-limit",
+                "of what derivation reads, which is nearly all; of a fraction the whole part counts, and less than 1 is refused",
+            ),
+            (
+                "l1.epoch-poll-interval",
+                "0 is refused: these labels are needed",
+            ),
+            (
+                "l1.runtime-config-reload-interval",
+                "5m by default, not 10m; 0 is refused: nobody else says who signs",
+            ),
+            ("verifier.l1-confs", "10000 at the most"),
+            ("l2", "http and https alone"),
+            (
+                "l2.jwt-secret",
+                "a file that is not there ends the start: `light-node jwt generate` makes one",
+            ),
+            ("syncmode", "nothing where the node follows"),
+            ("syncmode.offset-el-safe", "nothing where the node follows"),
+            ("rpc.addr", "an IP address, by default 127.0.0.1"),
+            (
+                "safedb.path",
+                "the file in it is our own; without it the history is kept in memory",
+            ),
+            ("metrics.enabled", "on by default"),
+            ("metrics.addr", "an IP address, by default 127.0.0.1"),
+            ("log.level", "`error` in the place of `crit`"),
+            ("sequencer.l1-confs", "10000 at the most"),
+            (
+                "conductor.rpc",
+                "refused on a sequencer without `--conductor.enabled`",
+            ),
+            ("p2p.disable", "also off while nothing is said of peers"),
+            (
+                "p2p.priv.path",
+                "by default in `--p2p.dir`; refused if others can read it",
+            ),
+            ("p2p.useragent", "`light-node` by default"),
+            (
+                "p2p.netrestrict",
+                "counts for peers that come in and for static ones, too",
+            ),
+            ("p2p.ban.threshold", "0 at the most"),
+            (
+                "p2p.peerstore.path",
+                "a file of blocked peers, by default in `--p2p.dir`; the database of another node there is left alone",
+            ),
+            (
+                "p2p.discovery.path",
+                "a file, by default in `--p2p.dir`; the database of another node there is left alone",
+            ),
+        ],
+    ),
+    (
+        "kona-node",
+        &[
+            ("l1", "several fail over"),
+            ("rpc.addr", "by default 127.0.0.1"),
+            ("rpc.enable-admin", "without it there is no `admin_*`"),
+            ("metrics.enabled", "on by default"),
+            ("metrics.addr", "by default 127.0.0.1"),
+            ("metrics.port", "7300 by default, not 9090"),
+            (
+                "p2p.priv.path",
+                "by default in `--p2p.dir`; a broken file ends the start",
+            ),
+            (
+                "p2p.listen.udp",
+                "by default the number of the TCP port, 9222, not 9223",
+            ),
+            ("sequencer.max-safe-lag", "it is kept to"),
+            (
+                "conductor.rpc",
+                "refused on a sequencer without `--conductor.enabled`",
+            ),
+        ],
+    ),
+];
+
 /// What the program says of other nodes' names: flags, variables, meaning.
 struct Aliases(Vec<[Vec<String>; 2]>, Vec<String>);
 
@@ -122,7 +212,9 @@ impl Aliases {
 }
 
 /// The table of one node. `prefix` stands before each of its variables.
-fn table(manual: &Manual, aliases: &Aliases, list: &str, prefix: &str) -> String {
+fn table(manual: &Manual, aliases: &Aliases, node: &str, list: &str, prefix: &str) -> String {
+    let differences = DIFFERENCES.iter().find(|(name, _)| *name == node);
+    let mut differences: BTreeMap<_, _> = differences.unwrap().1.iter().copied().collect();
     let mut table = String::from("| flag | variable | here |\n|---|---|---|\n");
     for entry in list.split(';') {
         let (flag, env) = entry.trim().split_once(' ').unwrap();
@@ -147,12 +239,17 @@ fn table(manual: &Manual, aliases: &Aliases, list: &str, prefix: &str) -> String
         let of_env = of_env.unwrap_or_else(|| panic!("{env} means nothing to the program"));
         let is_same =
             of_flag == of_env || (of_flag == "the same" && of_env == format!("`{dashed}`"));
-        let here = match is_same {
-            true => of_flag.to_owned(),
-            false => format!("{of_flag}; variable: {of_env}"),
-        };
+        let mut here = of_flag.to_owned();
+        if let Some(difference) = differences.remove(flag) {
+            assert_eq!(of_flag, "the same", "{dashed}");
+            here += &format!(", but: {difference}");
+        }
+        if !is_same {
+            here += &format!("; variable: {of_env}");
+        }
         table += &format!("| `{dashed}` | `{env}` | {here} |\n");
     }
+    assert!(differences.is_empty(), "no such flags: {differences:?}");
     table
 }
 
@@ -171,7 +268,7 @@ fn generated_docs_on_other_nodes_flags_are_up_to_date() {
         );
         let (before, rest) = page.split_once(&begin).unwrap();
         let (_, after) = rest.split_once(end).unwrap();
-        let table = table(&manual, &aliases, list, prefix);
+        let table = table(&manual, &aliases, node, list, prefix);
         page = format!("{before}{begin}\n{table}\n{end}{after}");
     }
     if std::env::var_os("UPDATE_DOCS").is_some() {
