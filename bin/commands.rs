@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod derivation;
 #[cfg(feature = "devnet")]
 pub(crate) mod devnet;
 pub(crate) mod doctor;

@@ -15,7 +15,7 @@ mod words;
 
 use crate::{
     args::{doctor::DoctorArgs, l1::SLOT_DURATION, layers::Notice, node::NodeArgs},
-    commands::{healthcheck::reachable, network, node, print_line, sequencer},
+    commands::{derivation, healthcheck::reachable, network, node, print_line, sequencer},
 };
 use finding::{Check, Finding, Report, Severity};
 use light_node_follow::{FollowSource, HttpSource};
@@ -175,7 +175,7 @@ fn read(args: &NodeArgs) -> (Setup, Vec<Finding>) {
     let doors = unsafe_chain(args, rollup.as_ref(), &mut findings);
     let (mut beacons, mut bundles) = (Vec::new(), None);
     if args.follow.source.is_none() {
-        let named = node::beacons(args, rollup.as_ref());
+        let named = derivation::beacons(args, rollup.as_ref());
         beacons.extend(named.into_iter().filter_map(|url| kept(url, &mut findings)));
         if let Some(rollup) = &rollup {
             let (found, read) = derive::look(args, rollup);

@@ -2,22 +2,26 @@
 
 use crate::{
     args::{l1, layers::Notice, log::LogArgs, node::NodeArgs},
-    commands::{self, network, sequencer, shutdown},
+    commands::{
+        self,
+        derivation::{beacons, derivable, l1_chain, upgrades},
+        network, sequencer, shutdown,
+    },
     telemetry,
 };
-use eyre::{OptionExt, Report, WrapErr, bail, eyre};
+use eyre::{OptionExt, Report, bail, eyre};
 use light_node_engine_api::{
     ElDeadlines, HttpEngineConfig, JwtSecret, JwtSource, check_engine_url,
 };
 use light_node_l1::{L1Config, L1FeedConfig};
 use light_node_node::{
     DeriveSettings, EngineDoor, FollowSettings, Node, NodeConfig, STATUS_INTERVAL, SafeDbConfig,
-    SafeSource, UpgradeBundles,
+    SafeSource,
 };
-use light_node_protocol::{Hardfork, L1ChainConfig, RollupConfig};
+use light_node_protocol::{RollupConfig, redact_url};
 use light_node_rpc::{RpcConfig, SetLogLevel};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
-use tracing::warn;
+use tracing::{info, warn};
 use url::Url;
 
 /// Runs the node until a signal ends it. `notices` are names that have no effect.
@@ -34,6 +38,7 @@ pub(crate) fn run(args: &NodeArgs, log: &LogArgs, notices: &[Notice]) -> eyre::R
     if let Some(network) = &mut config.network {
         network::open(&args.p2p, network)?;
     }
+    note_role(&config);
     let signer = config.network.as_ref().and_then(|it| it.signer.as_ref());
     sequencer::note_silence(args, signer.is_some());
     sequencer::note_exposed_key(&args.sequencer);
@@ -41,6 +46,30 @@ pub(crate) fn run(args: &NodeArgs, log: &LogArgs, notices: &[Notice]) -> eyre::R
         let (node, _) = Node::new(config)?;
         Ok(node.run(token).await?)
     })
+}
+
+/// Says what this node is to others: whoever reads a log should not have to know its flags.
+fn note_role(config: &NodeConfig) {
+    let follows = match &config.safe_source {
+        SafeSource::Follow(follow) => Some(redact_url(&follow.source)),
+        SafeSource::Derive(_) => None,
+    };
+    let derives = follows.is_none();
+    let network = config.network.as_ref();
+    let conductor = config.sequencer.as_ref();
+    let conductor = conductor.and_then(|sequencer| sequencer.conductor.as_ref());
+    let conductor = conductor.map(|conductor| redact_url(&conductor.endpoint));
+    let signer = network.and_then(|network| network.signer.as_ref());
+    let signer = signer.map(|signer| sequencer::account(signer).to_string());
+    info!(
+        derives,
+        follows,
+        gossips = network.is_some(),
+        sequences = config.sequencer.is_some(),
+        conductor,
+        signer,
+        "what this node is"
+    );
 }
 
 /// The configuration that the flags describe.
@@ -149,69 +178,6 @@ fn safe_source(
 pub(crate) fn source(args: &NodeArgs) -> Option<eyre::Result<Url>> {
     let source = args.follow.source.as_ref()?;
     Some(source.url("--l2.follow.source"))
-}
-
-/// The beacons, the preferred one first. Before blobs none is needed.
-pub(crate) fn beacons(
-    args: &NodeArgs,
-    rollup_config: Option<&Arc<RollupConfig>>,
-) -> Vec<eyre::Result<Url>> {
-    let derive = &args.derive;
-    let has_blobs =
-        |config: &Arc<RollupConfig>| config.activation_time(Hardfork::Ecotone).is_some();
-    if derive.beacons.is_empty() && rollup_config.is_none_or(has_blobs) {
-        return vec![Err(eyre!(
-            "--l1.beacon=URL is missing: without --l2.follow.source the node derives from L1, where batches are in blobs since Ecotone; \
-             give the beacon API of your L1, or name a rollup node to follow with --l2.follow.source=URL"
-        ))];
-    }
-    let preferred = derive.beacons.iter().map(|url| url.url("--l1.beacon"));
-    let fallbacks = derive.beacon_fallbacks.iter();
-    let fallbacks = fallbacks.map(|url| url.url("--l1.beacon-fallbacks"));
-    preferred.chain(fallbacks).collect()
-}
-
-/// The blob schedule of L1.
-pub(crate) fn l1_chain(
-    args: &NodeArgs,
-    rollup_config: &RollupConfig,
-) -> eyre::Result<L1ChainConfig> {
-    let l1_chain_id = rollup_config.l1_chain_id;
-    let Some(path) = &args.derive.l1_chain_config else {
-        return L1ChainConfig::by_chain_id(l1_chain_id).ok_or_else(|| {
-            eyre!(
-                "--l1.chain-config=FILE is missing: the blob schedule of L1 chain {l1_chain_id} is not built in; give the genesis \
-                 file of that L1"
-            )
-        });
-    };
-    let name = || format!("--l1.chain-config={}", path.display());
-    let json = std::fs::read_to_string(path).wrap_err_with(|| format!("cannot read {}", name()))?;
-    L1ChainConfig::from_json(&json, l1_chain_id)
-        .wrap_err_with(|| format!("{} gives no blob schedule", name()))
-}
-
-pub(crate) fn upgrades(args: &NodeArgs) -> eyre::Result<UpgradeBundles> {
-    let mut bundles = UpgradeBundles::default();
-    for path in &args.derive.upgrade_bundles {
-        let name = || format!("--rollup.upgrade-bundle={}", path.display());
-        let json = std::fs::read(path).wrap_err_with(|| format!("cannot read {}", name()))?;
-        bundles
-            .add(&json)
-            .wrap_err_with(|| format!("{} is refused", name()))?;
-    }
-    Ok(bundles)
-}
-
-/// Chains that can only be followed.
-pub(crate) fn derivable(rollup_config: &RollupConfig) -> eyre::Result<()> {
-    if rollup_config.alt_da.is_some() {
-        bail!(
-            "this chain keeps its batches outside of L1 (alt_da in its rollup.json), which is not derived: name a rollup node to \
-             follow with --l2.follow.source=URL"
-        );
-    }
-    Ok(())
 }
 
 pub(crate) fn l1_endpoints(args: &NodeArgs) -> Vec<eyre::Result<Url>> {

@@ -2,8 +2,9 @@
 
 use crate::{
     args::{node::NodeArgs, sequencer::SequencerArgs},
-    commands::node,
+    commands::derivation,
 };
+use alloy_primitives::Address;
 use alloy_signer_local::PrivateKeySigner;
 use eyre::{Report, WrapErr, bail, eyre};
 use light_node_network::{BlockSigner, RemoteSigner};
@@ -38,8 +39,8 @@ pub(crate) fn judge(
             faults.push(fault);
         }
     };
-    let l1_chain = node::l1_chain(args, rollup_config).map_err(&mut kept);
-    let upgrades = node::upgrades(args).map_err(&mut kept);
+    let l1_chain = derivation::l1_chain(args, rollup_config).map_err(&mut kept);
+    let upgrades = derivation::upgrades(args).map_err(&mut kept);
     let mut config = SequencerConfig::new(rollup_config.clone(), l1_chain.ok()?, upgrades.ok()?);
     config.l1_confirmations = sequencer.l1_confirmations;
     config.max_safe_lag = sequencer.max_safe_lag;
@@ -140,6 +141,14 @@ fn readable(path: &PathBuf) -> eyre::Result<PathBuf> {
     fs::File::open(path)
         .wrap_err_with(|| format!("cannot read {} for --signer.tls", path.display()))?;
     Ok(path.clone())
+}
+
+/// The account that signs.
+pub(crate) fn account(signer: &BlockSigner) -> Address {
+    match signer {
+        BlockSigner::Local(key) => key.address(),
+        BlockSigner::Remote(remote) => remote.address,
+    }
 }
 
 /// Says what a sequencer does whose blocks reach nobody.

@@ -2,7 +2,7 @@
 
 use crate::helpers::{
     chain::{Chain, Settings},
-    flags::Flags,
+    flags::{DEAD, Flags},
     process::{NodeProcess, bound_address, plain_command},
     rpc::Rpc,
     wait::until,
@@ -104,6 +104,40 @@ fn json_lines_have_the_shape_that_harnesses_read() {
         .filter_map(|line| bound_address(line))
         .collect();
     assert_eq!(bound.len(), 1);
+}
+
+#[test]
+fn a_node_says_at_its_start_what_it_is() {
+    let (_dir, flags) = Flags::lonely();
+    let key = "5c".repeat(32);
+    let sequences = flags
+        .clone()
+        .with("--p2p.sequencer.key", &key)
+        .with("--p2p.listen.tcp", 0)
+        .with("--p2p.listen.ip", "127.0.0.1")
+        .with_switch("--p2p.no-discovery")
+        .with_switch("--sequencer.enabled");
+    for (flags, is_sequencer) in [(flags, false), (sequences, true)] {
+        let node = NodeProcess::start(&flags);
+        let printed = node.printed();
+        let lines = printed.iter().map(|line| serde_json::from_str(line));
+        let lines: Vec<Value> = lines.collect::<Result<_, _>>().unwrap();
+        let said = lines
+            .iter()
+            .map(|line| &line["fields"])
+            .find(|fields| fields["message"] == "what this node is");
+        let said = said.unwrap();
+        assert_eq!(said["follows"], DEAD, "{said}");
+        for (field, expected) in [
+            ("derives", false),
+            ("gossips", is_sequencer),
+            ("sequences", is_sequencer),
+        ] {
+            assert_eq!(said[field], expected, "{said}");
+        }
+        assert_eq!(said["signer"].is_string(), is_sequencer, "{said}");
+        assert!(!printed.concat().contains(&key), "a key was printed");
+    }
 }
 
 /// The status lines, the whole of a node's log from the first to the third of them.

@@ -2,7 +2,7 @@
 //! heads.
 
 use super::finding::{Check, Finding};
-use crate::{args::node::NodeArgs, commands::node};
+use crate::{args::node::NodeArgs, commands::derivation};
 use light_node_node::UpgradeBundles;
 use light_node_protocol::RollupConfig;
 use std::{
@@ -17,7 +17,7 @@ pub(crate) fn look(args: &NodeArgs, rollup: &RollupConfig) -> (Vec<Finding>, Upg
     let path = args.derive.l1_chain_config.as_deref();
     let name = path.map(|path| path.display().to_string());
     let name = name.as_deref().unwrap_or_default();
-    findings.push(match node::l1_chain(args, rollup) {
+    findings.push(match derivation::l1_chain(args, rollup) {
         Ok(_) => {
             let detail = match path {
                 Some(_) => "has the blob schedule".to_owned(),
@@ -31,11 +31,11 @@ pub(crate) fn look(args: &NodeArgs, rollup: &RollupConfig) -> (Vec<Finding>, Upg
             Finding::error(check, name, format!("{fault:#}"), fix)
         }
     });
-    if let Err(fault) = node::derivable(rollup) {
+    if let Err(fault) = derivation::derivable(rollup) {
         let fix = "follow a rollup node that derives this chain";
         findings.push(Finding::error(Check::Config, "", format!("{fault:#}"), fix));
     }
-    let bundles = node::upgrades(args).unwrap_or_else(|fault| {
+    let bundles = derivation::upgrades(args).unwrap_or_else(|fault| {
         let detail = format!("{fault:#}");
         let fix = "give the file as the protocol has it, bit for bit";
         findings.push(Finding::error(Check::UpgradeBundle, "", detail, fix));
