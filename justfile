@@ -31,9 +31,10 @@ build:
 image:
     docker build -t light-node --build-arg GIT_SHA="$(git rev-parse --short=12 HEAD)" .
 
-# Runs the benchmarks.
+# Runs the benchmarks; docs/performance.md says what each measures, and how to run one alone.
 bench *args:
     cargo bench -p light-node --bench '*' {{args}}
+    cargo bench -p light-node-network --bench gossip --features test-utils {{args}}
 
 devnet *args:
     cargo run --release -- devnet {{args}}
