@@ -54,7 +54,7 @@ pub(crate) struct Pace {
     pub(crate) ping_interval: Duration,
     /// Until a ping has failed. The second failure in a row ends the connection.
     pub(crate) ping_timeout: Duration,
-    /// Between two dials of a static peer that is gone.
+    /// Between two dials of a static peer that is gone, at the most.
     pub(crate) static_redial: Duration,
     /// For so long a peer that we dialled may tell no topics before it gets another connection.
     pub(crate) silent_max: Duration,

@@ -1,8 +1,8 @@
 //! Node records on disk, so that a restart finds its peers without the bootnodes. One record a line: what is broken costs its line
 //! and nothing else.
 
-use crate::files;
 use discv5::Enr;
+use light_node_actor::files;
 use std::{io, path::PathBuf};
 
 /// Most records that are kept: a node has 30 peers, and 512 records are 150 KB.

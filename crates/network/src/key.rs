@@ -1,9 +1,9 @@
 //! The node's key: who we are to peers, in libp2p and in discv5. It is made once and kept in a file that only its owner reads.
 //! A broken file ends the start: a new identity in its place would come unnoticed. The key is never logged.
 
-use crate::files;
 use alloy_primitives::hex;
 use libp2p::identity::secp256k1::{Keypair, SecretKey};
+use light_node_actor::files;
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt,

@@ -16,7 +16,6 @@ mod config;
 mod discovery;
 mod enr;
 mod enr_store;
-mod files;
 mod frame;
 mod gater;
 mod handle;

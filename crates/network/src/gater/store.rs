@@ -1,9 +1,9 @@
 //! The gater's file: JSON that a person can read and mend.
 
 use super::GaterError;
-use crate::files;
 use ipnet::IpNet;
 use libp2p::PeerId;
+use light_node_actor::files;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{
     collections::{BTreeMap, BTreeSet},

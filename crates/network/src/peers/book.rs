@@ -216,7 +216,7 @@ impl PeerBook {
         self.statics.is_news(unreached, now)
     }
 
-    /// Addresses of static peers to be dialled now; the next time is a minute later. The first time is at once.
+    /// Addresses of static peers to be dialled now: at first at once, then after ever longer pauses.
     pub(crate) fn redial(&mut self, now: Instant) -> Vec<Multiaddr> {
         self.forget_dials(now);
         let mut statics = std::mem::take(&mut self.statics);

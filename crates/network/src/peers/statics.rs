@@ -1,4 +1,4 @@
-//! Static peers: dialled at start, and again each minute while they are gone.
+//! Static peers: dialled at start, and again while they are gone, after seconds at first and each minute at last.
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use std::{
@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Time after a dial until the first one that follows it. It doubles with each, up to the time of the configuration.
+const REDIAL_FIRST: Duration = Duration::from_secs(2);
 /// Least time between two words on a static peer that cannot be reached.
 const TOLD_PAUSE: Duration = Duration::from_secs(10 * 60);
 
@@ -13,7 +15,7 @@ const TOLD_PAUSE: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug, Default)]
 pub(super) struct StaticPeers {
     peers: BTreeMap<PeerId, StaticPeer>,
-    /// Time between two dials of one.
+    /// Most time between two dials of one that is gone.
     redial: Duration,
 }
 
@@ -21,6 +23,8 @@ pub(super) struct StaticPeers {
 struct StaticPeer {
     addresses: Vec<Multiaddr>,
     dialled_at: Option<Instant>,
+    /// Time until it may be dialled again.
+    pause: Duration,
     /// When it was last told that it cannot be reached.
     told_at: Option<Instant>,
 }
@@ -72,17 +76,28 @@ impl StaticPeers {
     ) -> Vec<Multiaddr> {
         let redial = self.redial;
         let due = self.peers.iter_mut().filter(|(peer, entry)| {
-            let is_time = entry
-                .dialled_at
-                .is_none_or(|at| now.saturating_duration_since(at) >= redial);
-            is_time && is_wanted(peer)
+            let since = entry.dialled_at.map(|at| now.saturating_duration_since(at));
+            is_wanted(peer) && since.is_none_or(|since| since >= entry.pause)
         });
         let mut addresses = Vec::new();
         for (_, entry) in due {
-            entry.dialled_at = Some(now);
+            entry.dial(now, redial);
             addresses.extend(entry.addresses.iter().cloned());
         }
         addresses
+    }
+}
+
+impl StaticPeer {
+    /// It is dialled. One that was there for longer than the longest pause begins with the shortest.
+    fn dial(&mut self, now: Instant, longest: Duration) {
+        let last = self.dialled_at.replace(now);
+        let is_stable = |at: Instant| now.saturating_duration_since(at) >= 2 * longest;
+        self.pause = match last {
+            Some(at) if !is_stable(at) => self.pause * 2,
+            _ => REDIAL_FIRST,
+        }
+        .min(longest);
     }
 }
 

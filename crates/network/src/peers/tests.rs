@@ -221,18 +221,31 @@ fn without_bans_nobody_is_banned() {
 }
 
 #[test]
-fn static_peers_are_dialled_at_once_and_each_minute_while_they_are_gone() {
+fn static_peers_are_dialled_at_once_and_after_longer_and_longer_up_to_a_minute() {
     let (mut desk, fixed, address) = with_static();
-    assert_eq!(desk.book.redial(desk.now), std::slice::from_ref(&address));
+    let addresses = std::slice::from_ref(&address);
+    assert_eq!(desk.book.redial(desk.now), addresses);
+    for pause in [2, 4, 8, 16, 32, 60, 60] {
+        desk.wait((pause - 1) * SECOND);
+        assert!(desk.book.redial(desk.now).is_empty(), "before {pause}");
+        desk.wait(SECOND);
+        assert_eq!(desk.book.redial(desk.now), addresses, "after {pause}");
+    }
+    // One that comes and goes at once is no better than one that is gone.
+    desk.connect(fixed);
+    desk.book.disconnected(&fixed);
     desk.wait(59 * SECOND);
     assert!(desk.book.redial(desk.now).is_empty());
     desk.wait(SECOND);
-    assert_eq!(desk.book.redial(desk.now), std::slice::from_ref(&address));
+    assert_eq!(desk.book.redial(desk.now), addresses);
+    // One that was there for a while begins anew.
     desk.connect(fixed);
     desk.wait(10 * MINUTE);
     assert!(desk.book.redial(desk.now).is_empty(), "it is there");
     desk.book.disconnected(&fixed);
-    assert_eq!(desk.book.redial(desk.now), [address]);
+    assert_eq!(desk.book.redial(desk.now), addresses);
+    desk.wait(2 * SECOND);
+    assert_eq!(desk.book.redial(desk.now), addresses);
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl Session<'_> {
     pub(super) fn tell_unreached(&mut self, peer: PeerId, error: &DialError) {
         if self.book.is_news(&peer, Instant::now()) {
             let cause = in_one_line(error);
-            warn!(%peer, cause, "A static peer cannot be reached; it is dialled again every minute");
+            warn!(%peer, cause, "A static peer cannot be reached; it is dialled until it can");
         }
     }
 

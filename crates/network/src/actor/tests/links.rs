@@ -69,15 +69,14 @@ async fn a_connection_whose_other_side_went_without_a_word_is_closed_and_a_stati
     let a = host(|config| {
         config.static_peers = vec![address];
         config.pace.ping_interval = Duration::from_millis(100);
-        config.pace.ping_timeout = Duration::from_secs(2);
+        config.pace.ping_timeout = Duration::from_secs(4);
         config.pace.static_redial = Duration::from_millis(300);
-        config.pace.silent_max = Duration::from_secs(2);
+        config.pace.silent_max = Duration::from_secs(4);
     });
     a.has_gossip_with(1).await;
     cable.send_replace(Cable::Dead);
     a.has_peers(0).await;
-    // The other side pings as seldom as a node does, and has yet to find out: for it this is a second connection.
-    assert_eq!(b.handle.stats().connected, 1);
+    // The other side pings as seldom as a node does, and has yet to find out: for it the next one is a second connection.
     cable.send_replace(Cable::Whole);
     a.has_gossip_with(1).await;
     b.has_gossip_with(1).await;
