@@ -7,22 +7,36 @@ use crate::helpers::{
         LIMIT, Safe, chain, peer_id, peers, sequencer, unsafe_number, until_peers, until_unsafe,
         verifier,
     },
-    process::NodeProcess,
+    process::{NodeProcess, ends_saying},
     wait::until,
 };
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
-/// A node of another chain, at whose endpoints nobody answers: to others it is a router, if anything.
-fn stranger(dir: &Path) -> NodeProcess {
+/// Flags of a node of another chain, at whose endpoints nobody answers: to others it is a router, if anything.
+fn stranger_flags(dir: &Path) -> Flags {
     let jwt = dir.join("stranger-jwt.hex");
     fs::write(&jwt, "5c".repeat(32)).unwrap();
-    let flags = Flags::dead(jwt.display())
+    Flags::dead(jwt.display())
         .with("--p2p.listen.ip", "127.0.0.1")
         .with("--p2p.advertise.ip", "127.0.0.1")
         .with("--p2p.listen.tcp", 0)
-        .with("--p2p.dir", dir.join("stranger").display());
-    NodeProcess::start(&flags)
+        .with("--p2p.dir", dir.join("stranger").display())
+}
+
+fn stranger(dir: &Path) -> NodeProcess {
+    NodeProcess::start(&stranger_flags(dir))
+}
+
+/// The fields of the lines of the log with this message.
+fn said(node: &NodeProcess, message: &str) -> Vec<Value> {
+    let lines = node.printed();
+    let parsed = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ours = parsed.filter(|line| line["fields"]["message"] == message);
+    ours.map(|line| json!({ "level": line["level"], "fields": line["fields"] }))
+        .collect()
 }
 
 async fn record(node: &NodeProcess) -> String {
@@ -123,4 +137,57 @@ async fn a_node_is_the_same_peer_after_a_restart_with_its_key_file() {
     let (flags, _el) = verifier(&chain, "two", Safe::Followed);
     let node = NodeProcess::start(&flags.with("--p2p.priv.raw", key.trim()));
     assert_eq!(peer_id(&node).await, ids[0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bootnode_without_an_address_and_a_static_peer_that_is_not_there_are_named_once() {
+    const STATIC: &str = "A static peer cannot be reached; it is dialled until it can";
+    const BOOTNODE: &str = "A bootnode is of no use; mend or remove it in --p2p.bootnodes";
+    let dir = tempfile::tempdir().unwrap();
+    let key = "ca2774c3c401325850b2477fd7d0f27911efbf79b1e8b335066516e2bd8c4c9e\
+               0ba9696a94b1cb030a88eac582305ff55e905e64fb77fe0edcd70a4e5296d3ec";
+    let absent = "16Uiu2HAm2y6DXp6THWHCyquczNUh8gVAm4spo6hjP3Ns1dGRiAdE";
+    let flags = stranger_flags(dir.path())
+        .with(
+            "--p2p.bootnodes",
+            format!("enode://{key}@nobody.invalid:30305"),
+        )
+        .with("--p2p.static", format!("/ip4/127.0.0.1/tcp/1/p2p/{absent}"));
+    let node = NodeProcess::start(&flags);
+    let told = until("both words", LIMIT, || async {
+        let told = [said(&node, BOOTNODE), said(&node, STATIC)];
+        if told.iter().all(|words| !words.is_empty()) {
+            Ok(told)
+        } else {
+            Err(told)
+        }
+    })
+    .await;
+    for words in &told {
+        assert!(words.len() == 1 && words[0]["level"] == "WARN", "{words:?}");
+    }
+    let [bootnode, peer] = told.map(|words| words[0]["fields"].clone());
+    assert_eq!(bootnode["host"], "nobody.invalid", "{bootnode}");
+    assert!(
+        bootnode["cause"].to_string().contains("resolve"),
+        "{bootnode}"
+    );
+    assert_eq!(peer["peer"], absent, "{peer}");
+    assert!(!peer["cause"].to_string().is_empty(), "{peer}");
+}
+
+#[test]
+fn half_a_record_and_a_file_in_place_of_a_directory_are_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = stranger_flags(dir.path());
+    ends_saying(
+        &flags.clone().with("--p2p.bootnodes", "enr:"),
+        &["bootnode enr:", "copy it anew"],
+    );
+    let file = dir.path().join("jwt.hex");
+    fs::write(&file, "").unwrap();
+    ends_saying(
+        &flags.with("--p2p.dir", file.display()),
+        &["--p2p.dir=", "is a file", "give a directory"],
+    );
 }
