@@ -165,6 +165,9 @@ async fn a_light_sequencer_that_is_behind_at_the_start_builds_on_the_unsafe_head
         .with("--p2p.static", peers);
     let light = NodeProcess::start(&light);
     listener.until_block(last.number + 3, LIMIT).await;
+    let printed = light.printed();
+    let is_fetched = |line: &String| line.contains("they are fetched before any is built");
+    assert!(printed.iter().any(is_fetched), "{printed:#?}");
     // Nothing of what the former one made was replaced, and nothing of this one's is led back.
     chain.batcher().resume();
     let status = until_safe(&light, last.number + 2).await;

@@ -1,7 +1,9 @@
 //! What every actor shares: named tasks under one cancellation with a grace period ([`Supervisor`]), and the delay between
-//! two attempts at a thing that failed ([`Backoff`]), what is random ([`jittered`], [`random_id`]), and an error in one line ([`in_words`]).
+//! two attempts at a thing that failed ([`Backoff`]), what is random ([`jittered`], [`random_id`]), an error in one line ([`in_words`]),
+//! and files that are whole or absent ([`files`]).
 
 mod backoff;
+pub mod files;
 mod random;
 mod supervisor;
 mod words;

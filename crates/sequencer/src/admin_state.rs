@@ -1,8 +1,9 @@
 //! What an admin has said last, kept over restarts: a JSON file in the form that op-node keeps, replaced as a whole.
 
+use light_node_actor::files;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 use thiserror::Error;
@@ -32,12 +33,10 @@ pub enum AdminStateError {
         source: serde_json::Error,
     },
     /// It is far too large.
-    #[error("{} does not hold the state of a sequencer: it has {bytes} bytes", .path.display())]
+    #[error("{} does not hold the state of a sequencer: it is too large for one", .path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Its size.
-        bytes: u64,
     },
 }
 
@@ -53,20 +52,18 @@ struct Kept {
 /// # Errors
 /// [`AdminStateError`] if there is a file that says neither.
 pub(crate) fn read(path: &Path) -> Result<Option<bool>, AdminStateError> {
-    let io = |source| AdminStateError::Io {
-        path: path.to_owned(),
-        source,
+    let unread = |source: io::Error| {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::FileTooLarge {
+            AdminStateError::TooLarge { path }
+        } else {
+            AdminStateError::Io { path, source }
+        }
     };
-    let bytes = match fs::metadata(path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io(error)),
+    let Some(json) = files::read_bounded(path, MAX_BYTES).map_err(unread)? else {
+        return Ok(None);
     };
     let path = path.to_owned();
-    if bytes > MAX_BYTES {
-        return Err(AdminStateError::TooLarge { path, bytes });
-    }
-    let json = fs::read(&path).map_err(io)?;
     let kept: Kept =
         serde_json::from_slice(&json).map_err(|source| AdminStateError::Json { path, source })?;
     Ok(kept.sequencer_started)
@@ -81,25 +78,15 @@ pub(crate) fn write(path: &Path, is_started: bool) -> io::Result<()> {
         sequencer_started: Some(is_started),
     };
     let json = serde_json::to_vec(&kept)?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let directory = directory.unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(directory)?;
-    {
-        let mut file = fs::File::create(&beside)?;
-        io::Write::write_all(&mut file, &json)?;
-        file.sync_all()?;
-    }
-    fs::rename(&beside, path)?;
-    // Only then does the new name outlive a loss of power: who was told that it is stopped relies on that.
-    fs::File::open(directory)?.sync_all()
+    // Who was told that it is stopped relies on that over a loss of power, too.
+    files::write_atomically(path, &json, 0o644)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn what_was_said_last_is_read_back() {
@@ -132,5 +119,8 @@ mod tests {
         }
         fs::write(&path, "{}").unwrap();
         assert_eq!(read(&path).unwrap(), None);
+        fs::write(&path, " ".repeat(65 << 10)).unwrap();
+        let error = read(&path).unwrap_err();
+        assert!(matches!(error, AdminStateError::TooLarge { .. }), "{error}");
     }
 }
