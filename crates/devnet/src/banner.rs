@@ -52,8 +52,8 @@ fn render(config: &DevnetConfig, endpoints: &Endpoints, program: &str) -> String
 }
 
 /// Who listens where.
-fn rows(config: &DevnetConfig, endpoints: &Endpoints) -> Vec<(&'static str, String)> {
-    let mut rows = vec![
+fn rows(config: &DevnetConfig, endpoints: &Endpoints) -> Vec<(String, String)> {
+    let first = [
         (
             "L1",
             format!("{}  chain {}", endpoints.l1, endpoints.l1_chain_id),
@@ -68,32 +68,39 @@ fn rows(config: &DevnetConfig, endpoints: &Endpoints) -> Vec<(&'static str, Stri
             ),
         ),
     ];
+    let mut rows: Vec<_> = first
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    let under = |value: String| (String::new(), value);
     let sequencer = endpoints
         .sequencer_node
         .iter()
-        .map(|node| ("sequencer", node));
-    let deriver = endpoints.deriver.iter().map(|node| ("deriver", node));
-    let followers = endpoints.followers.iter().map(|node| ("light-node", node));
+        .map(|node| ("sequencer".to_owned(), node));
+    let deriver = endpoints
+        .deriver
+        .iter()
+        .map(|node| ("deriver".to_owned(), node));
+    // As the status lines call them.
+    let followers = (1..)
+        .zip(&endpoints.followers)
+        .map(|(number, node)| (format!("light-node {number}"), node));
     for (name, follower) in sequencer.chain(deriver).chain(followers) {
         let el = &follower.el;
         rows.push((
             name,
             format!("{}  EL {}  engine {}", follower.rpc, el.http, el.authrpc),
         ));
-        rows.push(("", format!("metrics {}", follower.metrics)));
-        rows.extend(
-            follower
-                .p2p
-                .iter()
-                .map(|p2p| ("", format!("peers {}", p2p.address))),
-        );
+        rows.push(under(format!("metrics {}", follower.metrics)));
+        let p2p = follower.p2p.iter();
+        rows.extend(p2p.map(|p2p| under(format!("peers {}", p2p.address))));
     }
     let spare = &endpoints.spare;
     rows.push((
-        "spare EL",
+        "spare EL".to_owned(),
         format!("{}  engine {}", spare.http, spare.authrpc),
     ));
-    rows.push(("files", config.datadir.display().to_string()));
+    rows.push(("files".to_owned(), config.datadir.display().to_string()));
     rows
 }
 
@@ -209,7 +216,7 @@ mod tests {
             "peers /ip4/127.0.0.1/tcp/17221/p2p/16Uiu2HA\n",
             "--p2p.bootnodes=enr:-abc --p2p.listen.ip=127.0.0.1",
             "beacon API    http://127.0.0.1:18545\n",
-            "light-node    http://127.0.0.1:17645  EL http://127.0.0.1:19645  engine http://127.0.0.1:19651",
+            "light-node 1  http://127.0.0.1:17645  EL http://127.0.0.1:19645  engine http://127.0.0.1:19651",
             "metrics http://127.0.0.1:17301/metrics\n",
             "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f  0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97  batcher",
             "deriver       http://127.0.0.1:17595  EL http://127.0.0.1:19595  engine http://127.0.0.1:19601",

@@ -183,6 +183,11 @@ impl StatusLines {
 fn node_row(name: String, follower: &Follower, source_safe: u64) -> Row {
     let state = follower.node.engine.state();
     let known = |is_zero: bool, number: u64| (!is_zero).then_some(number);
+    let sequencer = follower.node.sequencer.as_ref();
+    let builds = sequencer.map(|sequencer| {
+        let is_active = sequencer.status().is_active;
+        if is_active { "builds" } else { "stopped" }.to_owned()
+    });
     let doing = match follower.node.safe_source.status() {
         SafeSourceStatus::Follow(it) => it.not_ready.map_or("following", |reason| reason.name()),
         SafeSourceStatus::Derive(it) => it.not_ready.map_or("deriving", |reason| reason.name()),
@@ -199,7 +204,12 @@ fn node_row(name: String, follower: &Follower, source_safe: u64) -> Row {
         finalized: known(finalized.is_zero(), finalized.number),
         l1_cursor: known(state.current_l1.is_zero(), state.current_l1.number),
         behind: known(safe.is_zero(), source_safe.saturating_sub(safe.number)),
-        state: joined([Some(doing.to_owned()), peers, el_trouble(&follower.el)]),
+        state: joined([
+            builds,
+            Some(doing.to_owned()),
+            peers,
+            el_trouble(&follower.el),
+        ]),
     }
 }
 
