@@ -27,6 +27,38 @@ async fn an_unsafe_head_whose_origin_left_l1_is_reported_to_the_engine_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_origin_that_l1_comes_back_to_is_reported_to_the_engine_once() {
+    let mut world = World::start().await;
+    let update = world.next_applied().await;
+    let state = EngineState {
+        unsafe_head: world.source.block(99 * 6),
+        safe_head: update.state.safe,
+        ..EngineState::default()
+    };
+    world.engine.publish(state);
+    let before = world.l1_memory.fork("before");
+    world.l1_memory.reorg(1, 1);
+    assert!(matches!(
+        world.next_request().await,
+        ScriptedRequest::ResetKeepingHeads
+    ));
+    world.engine.publish(EngineState {
+        origin_left_l1: true,
+        ..state
+    });
+    before.mine(3);
+    world.l1_memory.lead_to(&before);
+    assert!(matches!(
+        world.next_request().await,
+        ScriptedRequest::OriginStands
+    ));
+    world.engine.publish(state);
+    sleep(seconds(60)).await;
+    world.engine_is_idle().await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_el_that_syncs_is_given_the_newest_update_with_each_poll() {
     let mut world = World::start().await;
     for _ in 0..5 {
