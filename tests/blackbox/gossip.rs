@@ -12,6 +12,7 @@ use crate::helpers::{
         until_unsafe, verifier,
     },
     process::NodeProcess,
+    scrape::{metric, metrics_url_of, scrape},
     wait::until,
 };
 use light_node_devnet_el::EmbeddedEl;
@@ -333,4 +334,57 @@ async fn a_node_without_peers_has_neither_their_ports_nor_their_methods() {
         table.as_ref().map_or(true, |table| *table == json!([])),
         "{table:?}"
     );
+}
+
+/// Bytes that nobody can compress, and no two of them alike.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(bytes).collect()
+}
+
+/// Blocks of the node that had this verdict, for whatever reason.
+async fn verdicts(node: &NodeProcess, verdict: &str) -> f64 {
+    let series = format!("light_node_network_verdicts_total{{verdict=\"{verdict}\"");
+    let exposition = scrape(&metrics_url_of(node)).await;
+    let ours = exposition.lines().filter(|line| line.starts_with(&series));
+    let values = ours.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    values.sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_by_strangers_costs_neither_memory_nor_the_chains_blocks() {
+    const ROUNDS: u64 = 12;
+    let (chain, sequencer) = sequenced().await;
+    let (flags, el) = verifier(&chain, "verifier", Safe::Followed);
+    let node = NodeProcess::start(&flags.with("--p2p.static", address(&sequencer).await));
+    until_peers(&node, 1).await;
+    until_by_gossip_alone(&node, &el, &sequencer).await;
+    let resident = "process_resident_memory_bytes";
+    let before = metric(&node, resident).await;
+    // Ten a second on a chain of one a second, of a megabyte each, from a new peer each time.
+    for round in 0..ROUNDS {
+        let stranger = Listener::start(l2_chain_id(&chain)).await;
+        let address = json!([stranger.address()]);
+        let connected = node.rpc().call("opp2p_connectPeer", address).await;
+        connected.unwrap();
+        for copy in 1..=10 {
+            stranger.say(&noise(round << 32 | copy << 16, 1_000_000));
+        }
+        let next = unsafe_number(&sequencer).await + 1;
+        until_unsafe(&node, next).await;
+    }
+    let next = unsafe_number(&sequencer).await + 1;
+    until_unsafe(&node, next).await;
+    assert_one_chain(&el, chain.sequencer_el(), next);
+    let rejected = verdicts(&node, "reject").await;
+    assert!(rejected >= 2.0 * ROUNDS as f64, "{rejected} rejected");
+    let grown = metric(&node, resident).await - before;
+    println!("{rejected} rejected, {grown} bytes more memory");
+    assert!(grown < 128.0 * 1024.0 * 1024.0, "{grown} bytes more");
 }
