@@ -35,6 +35,16 @@ pub(crate) struct Meter {
     allowance: AtomicUsize,
     decompressed: AtomicUsize,
     shed: AtomicUsize,
+    malformed: AtomicUsize,
+}
+
+/// Messages that were dropped before they had an id.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dropped {
+    /// Not decompressed, because their senders or all together had sent too much.
+    pub(crate) shed: usize,
+    /// No snappy, or of no block's length.
+    pub(crate) malformed: usize,
 }
 
 impl Meter {
@@ -57,20 +67,29 @@ impl Meter {
         true
     }
 
+    /// A message on a topic of ours could not be decompressed.
+    pub(crate) fn malformed(&self) {
+        self.malformed.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// An RPC comes of which so many bytes may be decompressed.
     pub(crate) fn open(&self, allowance: usize) {
         self.allowance.store(allowance, Ordering::Relaxed);
     }
 
-    /// What was counted since the last time, and how many messages were not decompressed.
-    fn take(&self) -> (Work, usize) {
+    /// What was counted since the last time.
+    fn take(&self) -> (Work, Dropped) {
         let take = |count: &AtomicUsize| count.swap(0, Ordering::Relaxed);
         let work = Work {
             messages: take(&self.messages),
             bytes: take(&self.bytes),
             decompressed: take(&self.decompressed),
         };
-        (work, take(&self.shed))
+        let dropped = Dropped {
+            shed: take(&self.shed),
+            malformed: take(&self.malformed),
+        };
+        (work, dropped)
     }
 }
 
@@ -80,7 +99,7 @@ pub(crate) struct MeteredGossip {
     meter: Arc<Meter>,
     budgets: Budgets,
     standing: Standing,
-    shed: usize,
+    dropped: Dropped,
 }
 
 impl MeteredGossip {
@@ -91,7 +110,7 @@ impl MeteredGossip {
             meter,
             budgets: Budgets::new(standing.clone()),
             standing,
-            shed: 0,
+            dropped: Dropped::default(),
         }
     }
 
@@ -105,9 +124,9 @@ impl MeteredGossip {
         self.budgets.is_spent(peer, Instant::now())
     }
 
-    /// Messages that were not decompressed since the last time, because their senders or all together had sent too much.
-    pub(crate) const fn take_shed(&mut self) -> usize {
-        std::mem::replace(&mut self.shed, 0)
+    /// Messages that were dropped before they had an id, since the last time.
+    pub(crate) fn take_dropped(&mut self) -> Dropped {
+        std::mem::take(&mut self.dropped)
     }
 
     /// Lets penalties go with time.
@@ -194,8 +213,9 @@ impl NetworkBehaviour for MeteredGossip {
         self.meter.open(self.budgets.allowance(peer, now));
         self.inner
             .on_connection_handler_event(peer, connection, event);
-        let (work, shed) = self.meter.take();
-        self.shed += shed;
+        let (work, dropped) = self.meter.take();
+        self.dropped.shed += dropped.shed;
+        self.dropped.malformed += dropped.malformed;
         if let Err(excess) = self.budgets.spend(peer, work, now) {
             self.inner.set_application_score(&peer, excess.score);
         }

@@ -54,6 +54,8 @@ pub(crate) enum Dial {
 pub(crate) enum Unjudged {
     /// The peer's budget is spent, or what all together have beyond their own.
     Budget,
+    /// It does not decompress, or to no block's length; the sender is blamed.
+    Malformed,
     /// Too many wait to be judged.
     QueueFull,
     /// The judge panicked.
@@ -99,11 +101,18 @@ impl Dial {
 }
 
 impl Unjudged {
-    const ALL: [Self; 4] = [Self::Budget, Self::QueueFull, Self::Panic, Self::Forgotten];
+    const ALL: [Self; 5] = [
+        Self::Budget,
+        Self::Malformed,
+        Self::QueueFull,
+        Self::Panic,
+        Self::Forgotten,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Budget => "budget",
+            Self::Malformed => "malformed",
             Self::QueueFull => "queue_full",
             Self::Panic => "panic",
             Self::Forgotten => "forgotten",

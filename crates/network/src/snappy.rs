@@ -88,7 +88,7 @@ impl BoundedSnappy {
         } else if !self.meter.admit(declared) {
             return Ok(Vec::new());
         }
-        decompress(&raw.data)
+        decompress(&raw.data).inspect_err(|_| self.meter.malformed())
     }
 }
 

@@ -28,9 +28,10 @@ impl Session<'_> {
         let now = Instant::now();
         let gossip = &mut self.swarm.behaviour_mut().gossip;
         gossip.recover(now);
-        let shed = gossip.take_shed();
+        let dropped = gossip.take_dropped();
         let metrics = &self.network.metrics;
-        metrics.unjudged_count(Unjudged::Budget, shed);
+        metrics.unjudged_count(Unjudged::Budget, dropped.shed);
+        metrics.unjudged_count(Unjudged::Malformed, dropped.malformed);
         self.observe_scores();
         self.ban();
         self.prune(now);

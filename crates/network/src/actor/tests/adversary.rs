@@ -41,6 +41,10 @@ async fn frames_that_do_not_decompress_count_against_their_sender_and_reach_nobo
     raw.send(V4, oversize);
     raw.send(V4, vec![200; 300]);
     until("the blame", async || a.score_of(raw.peer_id).await <= -90.0).await;
+    until("the count", async || {
+        a.metrics.dropped(Unjudged::Malformed) == 3
+    })
+    .await;
     // It is not heard any more, not even with a good block.
     raw.send_frame(V4, &frame(1));
     assert_gossip_lives(&mut a, &b, 2).await;
