@@ -13,6 +13,16 @@ use op_alloy_rpc_types_engine::{OpExecutionPayload, OpExecutionPayloadEnvelope};
 /// Bytes of a header with room to spare: it is allocated once.
 const HEADER_BYTES: usize = 1024;
 
+/// Most of a block's number of which op-node takes the hash: it holds it as a signed one, and no header is made of one below zero.
+const NUMBER_MAX: u64 = i64::MAX as u64;
+
+/// Whether op-node computes another hash of a payload than [`block_hash`]. It leaves empty transactions, which are none, out of their
+/// root; and a number that does not fit gives it the hash of nothing. No execution layer can take either.
+pub(crate) fn is_hashed_apart(payload: &OpExecutionPayload) -> bool {
+    let v1 = payload.as_v1();
+    v1.block_number > NUMBER_MAX || v1.transactions.iter().any(|bytes| bytes.is_empty())
+}
+
 /// The hash that the block of `envelope` has, whatever hash it claims.
 pub(crate) fn block_hash(envelope: &OpExecutionPayloadEnvelope) -> B256 {
     let payload = &envelope.execution_payload;

@@ -4,7 +4,7 @@
 //! faith, such as a block that was late, we drop it without blame: our scores punish refusals, op-node's do not.
 
 use crate::{
-    block_hash::block_hash,
+    block_hash::{block_hash, is_hashed_apart},
     frame::{Frame, FrameError},
     seen::{Admission, SeenBlocks},
     signature::{self, SignatureError, SoundSignature},
@@ -76,6 +76,8 @@ pub(crate) enum IgnoreReason {
     TooManyAtHeight,
     /// It was accepted before.
     Seen,
+    /// No execution layer can take it, but op-node, which computes another hash of it, may relay it.
+    Unusable,
 }
 
 /// Why a block is dropped and its sender blamed.
@@ -103,7 +105,7 @@ pub(crate) enum RejectReason {
 
 impl IgnoreReason {
     /// All of them, for metrics.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::SignerNotRead,
         Self::SignerNotConfigured,
         Self::SignerUndecided,
@@ -112,6 +114,7 @@ impl IgnoreReason {
         Self::ClockNotTrusted,
         Self::TooManyAtHeight,
         Self::Seen,
+        Self::Unusable,
     ];
 
     /// Its name in logs and metrics.
@@ -125,6 +128,7 @@ impl IgnoreReason {
             Self::ClockNotTrusted => "clock_not_trusted",
             Self::TooManyAtHeight => "too_many_at_height",
             Self::Seen => "seen",
+            Self::Unusable => "unusable",
         }
     }
 }
@@ -247,6 +251,9 @@ impl Judge {
         self.check_signer(&frame, now.instant)?;
         let envelope = frame.decode()?;
         self.check_time(envelope.execution_payload.timestamp(), now.unix_seconds)?;
+        if is_hashed_apart(&envelope.execution_payload) {
+            return Err(IgnoreReason::Unusable.into());
+        }
         if block_hash(&envelope) != envelope.execution_payload.block_hash() {
             return Err(RejectReason::BlockHash.into());
         }

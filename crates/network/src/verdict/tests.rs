@@ -1,6 +1,8 @@
 //! Each reason once, their order, and the accept set at its edges.
 #![allow(clippy::unwrap_used)]
 
+mod unusable;
+
 use super::*;
 use crate::{
     frame::{self, tests::FOREIGN_FRAMES},
