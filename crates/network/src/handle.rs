@@ -197,7 +197,8 @@ impl NetworkHandle {
             .await
     }
 
-    /// Ends the connection to a peer, which is not dialled again before it is connected by command. Done, too, if there is none.
+    /// Ends the connection to a peer, which is not dialled again before it is connected by command, or, if it is a static one, has
+    /// connected to us by itself. Done, too, if there is none.
     ///
     /// # Errors
     /// [`NetworkRequestError`].

@@ -34,7 +34,7 @@ pub(crate) struct PeerBook {
     records: LruMap<PeerId, Record, ByLength>,
     statics: StaticPeers,
     protected: BTreeSet<PeerId>,
-    /// Disconnected by command, until connected by command. Bounded like the records; the oldest command is forgotten first.
+    /// Disconnected by command, until connected by command, or by itself if it is a static peer. Bounded like the records; the oldest command is forgotten first.
     let_go: LruMap<PeerId, (), ByLength>,
     /// Candidates that were dialled, and when.
     dialled: LruMap<PeerId, Instant, ByLength>,
@@ -89,7 +89,13 @@ impl PeerBook {
         held.direction = direction;
         match direction {
             // The port from which a peer came is not the one at which it listens.
-            Direction::Inbound => held.record.came_from = Some(address.clone()),
+            Direction::Inbound => {
+                held.record.came_from = Some(address.clone());
+                // A static peer that was sent away and came back by itself is one again; a guest that did is still not looked for.
+                if self.statics.contains(&peer) {
+                    self.let_go.remove(&peer);
+                }
+            }
             _ => held.record.add_address(address),
         }
     }
@@ -176,7 +182,7 @@ impl PeerBook {
         self.protected.remove(peer);
     }
 
-    /// A peer is to be gone for good: it is not dialled until [`Self::connect`].
+    /// A peer is to be gone for good: it is not dialled until [`Self::connect`], or until it has come by itself if it is static.
     pub(crate) fn disconnect(&mut self, peer: PeerId) {
         self.let_go.insert(peer, ());
     }

@@ -264,6 +264,33 @@ fn a_peer_that_was_sent_away_is_not_dialled_until_it_is_called() {
 }
 
 #[test]
+fn a_static_peer_that_was_sent_away_and_came_back_by_itself_is_dialled_when_it_is_gone() {
+    let (mut desk, fixed, address) = with_static();
+    let guest = peer();
+    for peer in [fixed, guest] {
+        desk.connect(peer);
+        desk.book.disconnect(peer);
+        desk.book.disconnected(&peer);
+        desk.wait(10 * MINUTE);
+        desk.connect(peer);
+        desk.book.disconnected(&peer);
+    }
+    assert_eq!(desk.book.redial(desk.now), [address]);
+    assert!(!desk.book.may_dial(guest, desk.now), "it is nobody's wish");
+}
+
+#[test]
+fn a_dial_that_was_under_way_does_not_call_back_a_static_peer_that_was_sent_away() {
+    let (mut desk, fixed, _) = with_static();
+    desk.book.disconnect(fixed);
+    desk.book
+        .connected(fixed, Direction::Outbound, &address(), desk.now);
+    desk.book.disconnected(&fixed);
+    desk.wait(10 * MINUTE);
+    assert!(desk.book.redial(desk.now).is_empty());
+}
+
+#[test]
 fn candidates_are_dialled_while_there_are_too_few_peers() {
     let mut desk = Desk::new();
     assert!(desk.book.wants_peers());
