@@ -69,7 +69,9 @@ impl Cli {
             },
             #[cfg(feature = "devnet")]
             Command::Devnet(args) => commands::devnet::run(&args, &self.log)?,
-            Command::Doctor(args) => return commands::doctor::run(&args, &layers.notices),
+            Command::Doctor(args) => {
+                return commands::doctor::run(&args, &self.log, &layers.notices);
+            }
             Command::Healthcheck(args) => return commands::healthcheck::run(&args),
             Command::Jwt(args) => commands::jwt::run(&args)?,
             Command::Config(args) => match args.command {

@@ -67,22 +67,7 @@ const FLUSH_PATIENCE: Duration = Duration::from_millis(200);
 /// # Errors
 /// If the filter does not parse.
 pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> eyre::Result<()> {
-    let directives = std::env::var("RUST_LOG")
-        .ok()
-        .filter(|directives| !directives.is_empty())
-        .or_else(|| args.level.clone())
-        .unwrap_or_else(|| default_level.to_owned());
-    // A lone word that is no level would be taken for the name of a crate and silence all others.
-    let is_lone_word = directives
-        .chars()
-        .all(|letter| letter.is_ascii_alphanumeric());
-    if is_lone_word && directives.parse::<LevelFilter>().is_err() {
-        bail!(
-            "the log level `{directives}` does not exist; there are error, warn, info, debug, trace and off"
-        );
-    }
-    let filter = EnvFilter::try_new(with_quiet_others(&directives))
-        .wrap_err_with(|| format!("the log filter `{directives}` does not parse"))?;
+    let filter = filter(args, default_level)?;
     let is_terminal = file.is_none() && stdout().is_terminal();
     let is_coloured = is_coloured(
         args.color,
@@ -119,6 +104,31 @@ pub(crate) fn init(args: &LogArgs, default_level: &str, file: Option<File>) -> e
         .with(filter)
         .init();
     Ok(())
+}
+
+/// What is logged; `default_level` where neither RUST_LOG nor --log.level says it.
+///
+/// # Errors
+/// If what they say does not parse.
+pub(crate) fn filter(args: &LogArgs, default_level: &str) -> eyre::Result<EnvFilter> {
+    let of_environment = std::env::var("RUST_LOG").ok();
+    let of_environment = of_environment.filter(|directives| !directives.is_empty());
+    let (origin, directives) = match (of_environment, &args.level) {
+        (Some(directives), _) => ("RUST_LOG", directives),
+        (None, Some(directives)) => ("--log.level", directives.clone()),
+        (None, None) => ("the default", default_level.to_owned()),
+    };
+    // A lone word that is no level would be taken for the name of a crate and silence all others.
+    let is_lone_word = directives
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric());
+    if is_lone_word && directives.parse::<LevelFilter>().is_err() {
+        bail!(
+            "the log level `{directives}` of {origin} does not exist; there are error, warn, info, debug, trace and off"
+        );
+    }
+    EnvFilter::try_new(with_quiet_others(&directives))
+        .wrap_err_with(|| format!("the log filter `{directives}` of {origin} does not parse"))
 }
 
 /// Logs everything of `level` and worse from now on, in the place of the filter of the start.

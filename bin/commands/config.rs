@@ -211,7 +211,9 @@ pub(crate) fn check(mut layers: Layers) -> ExitCode {
             }
         }
     };
-    if let Some((args, _)) = parsed.as_ref().and_then(|(cli, _)| cli.checked_node()) {
+    if let Some((args, log)) = parsed.as_ref().and_then(|(cli, _)| cli.checked_node()) {
+        let filter = telemetry::filter(log, telemetry::NODE_LEVEL);
+        faults.extend(filter.err().map(|fault| format!("{fault:#}")));
         let (_, more) = commands::node::judge(args);
         faults.extend(more.iter().map(|fault| format!("{fault:#}")));
     }

@@ -14,8 +14,9 @@ mod source;
 mod words;
 
 use crate::{
-    args::{doctor::DoctorArgs, l1::SLOT_DURATION, layers::Notice, node::NodeArgs},
+    args::{doctor::DoctorArgs, l1::SLOT_DURATION, layers::Notice, log::LogArgs, node::NodeArgs},
     commands::{derivation, healthcheck::reachable, network, node, print_line, sequencer},
+    telemetry,
 };
 use finding::{Check, Finding, Report, Severity};
 use light_node_follow::{FollowSource, HttpSource};
@@ -42,11 +43,11 @@ const DEADLINE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If the program cannot even begin. What is wrong with the set-up is no error but a finding.
-pub(crate) fn run(args: &DoctorArgs, notices: &[Notice]) -> eyre::Result<ExitCode> {
+pub(crate) fn run(args: &DoctorArgs, log: &LogArgs, notices: &[Notice]) -> eyre::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let report = Report::new(runtime.block_on(examine(&args.node, notices)));
+    let report = Report::new(runtime.block_on(examine(&args.node, log, notices)));
     // A name that is still being looked up must not hold up the end.
     runtime.shutdown_background();
     print_line(&if args.json {
@@ -93,9 +94,10 @@ struct Facts {
     source: Option<source::SourceFacts>,
 }
 
-async fn examine(args: &NodeArgs, notices: &[Notice]) -> Vec<Finding> {
+async fn examine(args: &NodeArgs, log: &LogArgs, notices: &[Notice]) -> Vec<Finding> {
     let until = Instant::now() + DEADLINE;
     let (setup, mut findings) = read(args);
+    kept(telemetry::filter(log, telemetry::NODE_LEVEL), &mut findings);
     findings.extend(notices.iter().map(unused));
     if let Some(jwt) = &setup.jwt {
         findings.extend(local::look_at_secret(jwt));

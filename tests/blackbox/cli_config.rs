@@ -405,6 +405,29 @@ fn the_level_of_the_log_is_shown_where_none_is_set() {
 }
 
 #[test]
+fn a_log_filter_that_the_node_refuses_is_a_fault_to_check_and_doctor() {
+    let config = Config::whole();
+    let file = config.flag();
+    let refused = "the log level `crit` of --log.level does not exist";
+    let does_not_parse = "the log filter `info,light_node=loud` of RUST_LOG does not parse";
+    for (args, variables, expected) in [
+        (&["--log.level=crit"][..], &[][..], refused),
+        (&[], &[("LIGHT_NODE_LOG_LEVEL", "crit")], refused),
+        (&[], &[("RUST_LOG", "info,light_node=loud")], does_not_parse),
+    ] {
+        for command in [&["node"][..], &["config", "check"], &["doctor"]] {
+            let args = [command, &[&file], args].concat();
+            let (code, output, error) = run(&args, variables);
+            assert_eq!(code, Some(1), "{args:?}: {output}{error}");
+            let said = output + &error;
+            assert!(said.contains(expected), "{args:?}: {said}");
+        }
+    }
+    let (code, output, _) = run(&["config", "check", &file, "--log.level=off"], &[]);
+    assert_eq!(code, Some(0), "{output}");
+}
+
+#[test]
 fn the_version_says_what_the_program_was_built_from() {
     let (code, line, _) = run(&["version"], &[]);
     assert_eq!(code, Some(0));
