@@ -12,7 +12,7 @@ use eyre::{Report, WrapErr, bail, eyre};
 use libp2p::identity::secp256k1::Keypair;
 use light_node_network::{
     Advertise, BanConfig, DiscoveryConfig, GossipConfig, Listen, NetworkConfig, PeerLimits,
-    Timeouts, built_in_bootnodes, load_or_create_node_key, node_key_from_hex,
+    Timeouts, built_in_bootnodes, check_bootnode, load_or_create_node_key, node_key_from_hex,
 };
 use light_node_protocol::RollupConfig;
 use std::{
@@ -43,6 +43,12 @@ pub(crate) fn judge(
     let before = faults.len();
     faults.extend(numbers(p2p).err());
     faults.extend(ports(args).err());
+    // Nobody reads them without discovery.
+    if !p2p.no_discovery {
+        let named = p2p.bootnodes.iter();
+        let unread = named.filter_map(|it| check_bootnode(it).err());
+        faults.extend(unread.map(|fault| Report::new(fault).wrap_err("--p2p.bootnodes")));
+    }
     let key = key(p2p).map_err(|fault| faults.push(fault)).ok();
     let signer = sequencer::signer(&args.sequencer);
     let signer = signer.map_err(|fault| faults.push(fault)).ok()?;

@@ -44,6 +44,13 @@ fn a_store_is_a_file_in_a_directory_or_memory() {
 const PEER: &str =
     "/ip4/10.0.0.9/tcp/9222/p2p/16Uiu2HAmE1WrFWUZqGBvvjKvDf8FFLWdSbVYNPyRrPkjNnRzzxYM";
 
+/// Two that can be read, in an order that no chain has them in.
+fn two_bootnodes() -> [&'static str; 2] {
+    let mainnet = RollupConfig::by_network("op-mainnet").unwrap();
+    let known = built_in_bootnodes(&mainnet);
+    [known[1], known[0]]
+}
+
 fn with_args<T>(flags: &[&str], look: impl FnOnce(&NodeArgs) -> T) -> T {
     let words = [&["light-node", "config", "check"], flags].concat();
     let words = words.iter().map(OsString::from);
@@ -73,6 +80,9 @@ fn every_flag_of_peers_reaches_the_configuration() {
     };
     let usual = shown(&["--p2p.disable=false"]);
     let peer = format!("--p2p.static={PEER}");
+    let named = two_bootnodes();
+    let bootnodes = format!("--p2p.bootnodes={}", named.join(","));
+    let named = format!("{named:?}");
     for (flag, words) in [
         ("--p2p.no-discovery", "discovery: None"),
         ("--p2p.useragent=me", "user_agent: \"me\""),
@@ -81,10 +91,7 @@ fn every_flag_of_peers_reaches_the_configuration() {
         ("--p2p.listen.udp=9004", "udp_port: 9004"),
         ("--p2p.advertise.tcp=9005", "tcp_port: Some(9005)"),
         ("--p2p.advertise.udp=9006", "udp_port: Some(9006)"),
-        (
-            "--p2p.bootnodes=enr:-a,enode://b",
-            "[\"enr:-a\", \"enode://b\"]",
-        ),
+        (&bootnodes, &named),
         (&peer, PEER),
         ("--p2p.netrestrict=10.0.0.0/8", "10.0.0.0/8"),
         ("--p2p.peers.lo=7", "low: 7"),
@@ -202,6 +209,20 @@ fn a_word_on_peers_or_the_sequencer_opens_and_so_does_saying_that_it_is_not_off(
 }
 
 #[test]
+fn each_bootnode_that_cannot_be_read_is_a_fault_where_somebody_would_read_it() {
+    let [good, _] = two_bootnodes();
+    let flag = format!("--p2p.bootnodes=enr:-a,{good},enode://b");
+    let (config, faults) = judged(&[&flag]);
+    assert!(config.is_none());
+    for bad in ["enr:-a", "enode://b"] {
+        let said = format!("--p2p.bootnodes: cannot read the bootnode {bad}");
+        assert!(faults.contains(&said), "{faults}");
+    }
+    assert!(!faults.contains(good), "{faults}");
+    assert_eq!(judged(&[&flag, "--p2p.no-discovery"]).1, "");
+}
+
+#[test]
 fn a_known_chain_has_bootnodes_until_others_are_named() {
     let bootnodes = |rollup: &RollupConfig, flag: &str| {
         let config = judged_for(rollup.clone(), &[flag]).0.unwrap();
@@ -210,8 +231,9 @@ fn a_known_chain_has_bootnodes_until_others_are_named() {
     let mainnet = RollupConfig::by_network("op-mainnet").unwrap();
     let built_in = bootnodes(&mainnet, "--p2p.disable=false").unwrap();
     assert!(built_in.len() > 5, "{built_in:?}");
-    let own = bootnodes(&mainnet, "--p2p.bootnodes=enr:-a");
-    assert_eq!(own.unwrap(), ["enr:-a"]);
+    let [one, _] = two_bootnodes();
+    let own = bootnodes(&mainnet, &format!("--p2p.bootnodes={one}"));
+    assert_eq!(own.unwrap(), [one]);
     assert_eq!(bootnodes(&mainnet, "--p2p.no-discovery"), None);
     let mut unknown = mainnet;
     unknown.l2_chain_id = 7;

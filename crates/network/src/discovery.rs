@@ -59,6 +59,21 @@ struct Settings {
     is_limited: bool,
 }
 
+/// Whether a bootnode can be read, for who judges a configuration before anything starts.
+///
+/// # Errors
+/// [`DiscoveryError::Bootnode`] if it is neither a record nor an `enode://` URL.
+pub fn check_bootnode(text: &str) -> Result<(), DiscoveryError> {
+    read_bootnode(text).map(|_| ())
+}
+
+fn read_bootnode(text: &str) -> Result<Bootnode, DiscoveryError> {
+    text.parse().map_err(|source| DiscoveryError::Bootnode {
+        text: text.to_owned(),
+        source,
+    })
+}
+
 impl Discovery {
     /// Reads the bootnodes, binds the UDP socket and signs our record. `tcp_port` is the port that libp2p really has.
     ///
@@ -70,13 +85,7 @@ impl Discovery {
         tcp_port: u16,
         gater: Arc<Gater>,
     ) -> Result<(Self, DiscoveryHandle), DiscoveryError> {
-        let bootnodes = discovery.bootnodes.iter().map(|text| {
-            let bootnode = text.parse();
-            bootnode.map_err(|source| DiscoveryError::Bootnode {
-                text: text.clone(),
-                source,
-            })
-        });
+        let bootnodes = discovery.bootnodes.iter().map(|text| read_bootnode(text));
         let bootnodes = bootnodes.collect::<Result<_, _>>()?;
         let (socket, address) = bind(config, tcp_port)?;
         let record = local_record(config, tcp_port, address);

@@ -53,7 +53,7 @@ pub use config::{
     Advertise, BanConfig, BlockSigner, DiscoveryConfig, GossipConfig, Listen, NetworkConfig,
     PeerLimits, RemoteSigner, Timeouts,
 };
-pub use discovery::DiscoveryError;
+pub use discovery::{DiscoveryError, check_bootnode};
 pub use enr::BootnodeError;
 pub use gater::GaterError;
 pub use handle::{NetworkHandle, NetworkRequestError, PublishError};
