@@ -87,8 +87,14 @@ impl Session<'_> {
         change: impl FnOnce(&Gater) -> Result<(), GaterError> + Send + 'static,
     ) {
         let gater = Arc::clone(&self.network.gater);
+        let stats = self.network.stats.clone();
         tokio::task::spawn_blocking(move || {
             let done = change(&gater).map_err(|error| in_words(&error));
+            // Who commands this may ask for the numbers next. Counted under the watch's lock, so that the last change counts.
+            stats.send_if_modified(|stats| {
+                let banned = gater.peers_out();
+                std::mem::replace(&mut stats.banned, banned) != banned
+            });
             let _ = reply.send(done);
         });
     }

@@ -162,6 +162,7 @@ async fn a_blocked_peer_keeps_its_connection_and_gets_no_new_one_in_either_direc
         (dump.total_connected, dump.banned_peers),
         (1, vec![b.peer_id()])
     );
+    assert_eq!(a.handle.stats().banned, 1);
     soon("the end", a.handle.disconnect(b.peer_id()))
         .await
         .unwrap();
@@ -174,6 +175,7 @@ async fn a_blocked_peer_keeps_its_connection_and_gets_no_new_one_in_either_direc
         .unwrap_err();
     assert_eq!(a.handle.stats().connected, 0);
     a.handle.unblock_peer(b.peer_id()).await.unwrap();
+    assert_eq!(a.handle.stats().banned, 0);
     soon("a connection", b.handle.connect(a.address()))
         .await
         .unwrap();
