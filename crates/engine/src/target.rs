@@ -21,6 +21,10 @@ const READ_BACK_ATTEMPTS: u32 = 20;
 /// A target yields to the block that the safe source names now after the EL's head stood still for this time: its peers do
 /// not have that branch, or there is no such block and the source once lied.
 const STUCK: Duration = Duration::from_secs(30);
+/// A target of gossip that is near yields to derivation, which could build the next block, after this time.
+const SLOW: Duration = Duration::from_secs(4);
+/// So far above the EL's head is near. Both ELs fetch as many in one request.
+const NEAR_BLOCKS: u64 = 64;
 
 /// A step that the EL has not reached after this time is replaced by a later one: it may be a block that does not exist.
 const STEP_AGE: Duration = Duration::from_secs(60);
@@ -172,10 +176,21 @@ impl Target {
 
     /// Notes the EL's own head. True if that head has stood still for too long.
     pub(crate) fn is_stuck(&mut self, latest: u64, now: Instant) -> bool {
+        self.has_stood_still(latest, STUCK, now)
+    }
+
+    /// The same where the blocks up to it can be had from elsewhere: of a few, an EL that has peers fetches the first within
+    /// that time.
+    pub(crate) fn is_slow(&mut self, latest: u64, now: Instant) -> bool {
+        let is_near = self.id.number.saturating_sub(latest) <= NEAR_BLOCKS;
+        self.has_stood_still(latest, if is_near { SLOW } else { STUCK }, now)
+    }
+
+    fn has_stood_still(&mut self, latest: u64, patience: Duration, now: Instant) -> bool {
         if latest != self.latest.0 {
             self.latest = (latest, now);
         }
-        self.origin != TargetOrigin::Restore && now.duration_since(self.latest.1) >= STUCK
+        self.origin != TargetOrigin::Restore && now.duration_since(self.latest.1) >= patience
     }
 }
 
@@ -222,5 +237,20 @@ mod tests {
         assert!(gossip.is_stuck(6, start + STUCK * 2));
         let mut own = target(TargetOrigin::Restore, start);
         assert!(!own.is_stuck(0, start + STUCK * 2));
+    }
+
+    #[test]
+    fn a_near_target_is_slow_long_before_it_is_stuck() {
+        let start = Instant::now();
+        for (number, patience) in [(70, SLOW), (71, STUCK)] {
+            let id = BlockNumHash {
+                number,
+                ..BlockNumHash::default()
+            };
+            let mut gossip = Target::new(id, TargetOrigin::Payload, start);
+            assert!(!gossip.is_slow(6, start));
+            assert!(!gossip.is_slow(6, start + patience / 2));
+            assert!(gossip.is_slow(6, start + patience), "{number}");
+        }
     }
 }

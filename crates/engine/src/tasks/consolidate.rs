@@ -24,6 +24,8 @@ use tracing::{debug, error, info, warn};
 /// After gossip's head yielded to derivation no other becomes target for this time: the EL has no peer that serves blocks,
 /// and each attempt would hold derivation up. Long enough to catch up with hours of blocks.
 pub(crate) const AFTER_YIELD: Duration = Duration::from_secs(300);
+/// The same after a few blocks did not come at once.
+const AFTER_SLOW: Duration = Duration::from_secs(30);
 
 /// What became of derived attributes.
 #[derive(Debug)]
@@ -213,15 +215,23 @@ async fn missing(el: &dyn EngineApi, ctx: &mut Context, number: u64) -> Result<F
     };
     // What gossip asked for may be there sooner than we could build up to it; but nothing may come of it.
     let is_ours = target.origin != TargetOrigin::Payload;
-    if is_ours || !latest.is_some_and(|latest| target.is_stuck(latest.number, now)) {
+    let Some(latest) = latest.filter(|_| !is_ours) else {
+        return Ok(Found::Wait);
+    };
+    if !target.is_slow(latest.number, now) {
         return Ok(Found::Wait);
     }
+    let calm = match target.is_stuck(latest.number, now) {
+        true => AFTER_YIELD,
+        // Its peers may only have been slow.
+        false => AFTER_SLOW,
+    };
     let id = target.id;
     ctx.metrics.stall(Stall::TargetYielded);
     warn!(number = id.number, hash = %id.hash,
         "a head that the execution layer does not get to is asked for no more; the chain is derived up to it");
     ctx.give_up_target();
-    ctx.calm_for(AFTER_YIELD, now);
+    ctx.calm_for(calm, now);
     Ok(Found::None)
 }
 
