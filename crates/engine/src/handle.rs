@@ -255,6 +255,18 @@ impl EngineHandle {
         .await
     }
 
+    /// Tells that a sequencer has been told to begin on our unsafe head, and on no other: a head of gossip that the EL was asked
+    /// for, and may never get, yields at once.
+    ///
+    /// # Backpressure
+    /// Waits while the inbox is full.
+    ///
+    /// # Errors
+    /// [`EngineGone`] if the engine has stopped.
+    pub async fn begin_here(&self) -> Result<(), EngineGone> {
+        self.send(EngineRequest::BeginHere).await
+    }
+
     /// Has the EL fetch `head`, which the safe source calls its unsafe head, from its peers: it is the target until it is our
     /// head, or until the EL has made no progress to it for half a minute. False if the EL could not be asked, or is not to
     /// be: it has another target, or stands as high.

@@ -199,6 +199,8 @@ pub(crate) enum EngineRequest {
     /// Let derivation find its start anew.
     RestartDerivation,
     // From the sequencer.
+    /// Blocks begin on our head: a head of gossip that is on its way holds them up no longer.
+    BeginHere,
     /// Have the EL fetch this block, the unsafe head of the safe source, and stand on it.
     Fetch {
         head: BlockNumHash,
@@ -231,6 +233,7 @@ impl EngineRequest {
             Self::Follow { .. } => Lane::Follow,
             Self::ResetKeepingHeads
             | Self::OriginStands
+            | Self::BeginHere
             | Self::Reset { .. }
             | Self::RestartDerivation => Lane::Reset,
             Self::Consolidate { .. } | Self::Cursor { .. } => Lane::Consolidate,
@@ -254,6 +257,7 @@ impl EngineRequest {
             | Self::Follow { .. }
             | Self::ResetKeepingHeads
             | Self::OriginStands
+            | Self::BeginHere
             | Self::Fetch { .. }
             | Self::Consolidate { .. }
             | Self::Cursor { .. }
@@ -287,6 +291,7 @@ impl EngineRequest {
             Self::Reset { reply, .. } => drop(reply.send(Err(ResetError::Superseded))),
             Self::ResetKeepingHeads
             | Self::OriginStands
+            | Self::BeginHere
             | Self::RestartDerivation
             | Self::Cursor { .. }
             | Self::Finalize { .. } => {}
@@ -319,6 +324,7 @@ impl EngineRequest {
             }
             Self::ResetKeepingHeads
             | Self::OriginStands
+            | Self::BeginHere
             | Self::RestartDerivation
             | Self::Cursor { .. }
             | Self::Finalize { .. } => {}

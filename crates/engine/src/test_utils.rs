@@ -41,6 +41,8 @@ pub enum ScriptedRequest {
     ResetKeepingHeads,
     /// `EngineHandle::origin_stands`.
     OriginStands,
+    /// `EngineHandle::begin_here`.
+    BeginHere,
     /// `EngineHandle::fetch`.
     Fetch(BlockNumHash, oneshot::Sender<bool>),
     /// `EngineHandle::consolidate`: epoch and attributes. The permit is held until it is dropped, as by an engine at work.
@@ -118,6 +120,7 @@ impl ScriptedEngine {
             }
             EngineRequest::ResetKeepingHeads => ScriptedRequest::ResetKeepingHeads,
             EngineRequest::OriginStands => ScriptedRequest::OriginStands,
+            EngineRequest::BeginHere => ScriptedRequest::BeginHere,
             EngineRequest::Fetch { head, reply } => ScriptedRequest::Fetch(head, reply),
             EngineRequest::Consolidate {
                 epoch,

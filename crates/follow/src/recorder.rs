@@ -10,6 +10,7 @@
 
 use crate::poll::{Failure, Finding};
 use alloy_primitives::B256;
+use light_node_actor::in_words;
 use light_node_engine::DerivationState;
 use light_node_l1::{Canonicality, L1Error, L1Handle};
 use light_node_protocol::{BlockNumHash, L1BlockRef};
@@ -176,8 +177,10 @@ impl Recorder {
             Ok(()) | Err(RecordError::L1(_)) => {}
             Err(error) if !self.is_failing => {
                 self.is_failing = true;
-                let cause = &error as &dyn std::error::Error;
-                warn!(error = cause, "history of safe heads is not written");
+                warn!(
+                    error = in_words(&error),
+                    "history of safe heads is not written"
+                );
             }
             Err(_) => {}
         }

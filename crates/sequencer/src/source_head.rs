@@ -105,6 +105,11 @@ impl CatchUp {
                 self.is_over = true;
                 Standing::GivenUp
             }
+            // Our head may have moved meanwhile; a silent source is not waited for any longer for that.
+            None if self.begun_at + self.patience <= instant => {
+                self.is_over = true;
+                Standing::GivenUp
+            }
             None => Standing::Silent,
             Some(Some(id)) if id.hash == self.asked => Standing::Behind,
             Some(Some(id)) => {
@@ -202,6 +207,15 @@ mod tests {
         say(&said, block(102));
         let fetch = Standing::Fetch(block(102).id());
         assert_eq!(catch_up.look(&block(9), NOW, 2), fetch);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_says_nothing_is_waited_for_since_the_beginning() {
+        let (_, mut catch_up) = source();
+        tokio::time::advance(PATIENCE / 2).await;
+        assert_eq!(catch_up.look(&block(3), NOW, 2), Standing::Silent);
+        tokio::time::advance(PATIENCE / 2).await;
+        assert_eq!(catch_up.look(&block(4), NOW, 2), Standing::GivenUp);
     }
 
     #[tokio::test(start_paused = true)]

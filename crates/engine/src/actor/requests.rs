@@ -72,6 +72,7 @@ impl EngineActor {
             }
             EngineRequest::ResetKeepingHeads => self.handle_reset_keeping_heads(),
             EngineRequest::OriginStands => self.handle_origin_stands(),
+            EngineRequest::BeginHere => build::begin_here(&mut self.ctx),
             EngineRequest::Fetch { head, reply } => {
                 let fetched = fetch::fetch(el, &mut self.ctx, head).await;
                 self.answer(reply, fetched, |_| false);

@@ -32,11 +32,14 @@ impl Context {
     /// True if a head of gossip is asked for, to which the EL makes no progress. Nobody has to wait for it: it yields to the first
     /// who wants to build.
     pub(crate) fn target_yields(&self) -> bool {
-        let is_of_gossip = |target: &Target| target.origin == TargetOrigin::Payload;
         let stands_still = || self.sync_report().is_some_and(|report| report.no_progress);
+        self.target_is_of_gossip() && self.first_sync.is_none() && stands_still()
+    }
+
+    /// True if gossip named the target.
+    pub(crate) fn target_is_of_gossip(&self) -> bool {
+        let is_of_gossip = |target: &Target| target.origin == TargetOrigin::Payload;
         self.target.as_ref().is_some_and(is_of_gossip)
-            && self.first_sync.is_none()
-            && stands_still()
     }
 
     /// Publishes what the EL is on its way to.

@@ -75,8 +75,20 @@ pub(crate) async fn build(
 
 /// Gives up a head of gossip that nobody serves: who else than the sequencer could end that?
 fn yield_to_sequencer(ctx: &mut Context) {
-    let yields = ctx.target_yields();
-    if let Some(id) = ctx.target().filter(|_| yields).map(|target| target.id) {
+    if ctx.target_yields() {
+        give_way(ctx);
+    }
+}
+
+/// Gives up a head of gossip, whatever becomes of it: who started the sequencer has named our head as the one to build on.
+pub(crate) fn begin_here(ctx: &mut Context) {
+    if ctx.first_sync.is_none() && ctx.target_is_of_gossip() {
+        give_way(ctx);
+    }
+}
+
+fn give_way(ctx: &mut Context) {
+    if let Some(id) = ctx.target().map(|target| target.id) {
         ctx.metrics.stall(Stall::TargetYielded);
         warn!(number = id.number, hash = %id.hash,
             "a head that the execution layer does not get to is asked for no more; the sequencer builds on its own");

@@ -127,6 +127,10 @@ impl Sequencing {
         self.is_active = true;
         self.is_outvoted = false;
         self.catch_up.begin(given.is_some());
+        if given.is_some() {
+            // The engine that has ended is noticed by all that follows.
+            let _ = self.engine.begin_here().await;
+        }
         self.attempt = None;
         self.not_before = Instant::now();
         info!(number = head.number, hash = %head.hash, "the sequencer is started");

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::request::BuildOutcome;
+use light_node_engine_api::ElSyncing;
 
 impl Harness {
     async fn try_build(&self, parent: &MemoryBlock) -> BuildOutcome {
@@ -127,6 +128,29 @@ async fn after_a_restart_nothing_is_built_on_a_block_beside_the_safe_one() {
     }
     harness.el.set_head(chain[4].hash());
     let built = harness.try_build(&chain[1]).await;
+    assert!(matches!(built, BuildOutcome::Started(_)), "{built:?}");
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_of_gossip_yields_to_who_begins_on_ours() {
+    let (mut harness, chain) = Harness::sequenced().await;
+    let at_length = Some(ElSyncing::Syncing {
+        current: 4,
+        highest: 7,
+        marks: 0,
+    });
+    harness.el.set_syncing(at_length);
+    assert_eq!(harness.insert(&chain[7]).await, InsertOutcome::Buffered);
+    harness.pass(seconds(6)).await;
+    assert_eq!(harness.state().target, Some(chain[7].block_ref().id()));
+    assert_eq!(harness.try_build(&chain[4]).await, BuildOutcome::Syncing);
+    harness.engine.begin_here().await.unwrap();
+    let state = harness
+        .published_until(|state| state.target.is_none())
+        .await;
+    assert_eq!(state.unsafe_head, chain[4].block_ref());
+    let built = harness.try_build(&chain[4]).await;
     assert!(matches!(built, BuildOutcome::Started(_)), "{built:?}");
     harness.stop().await;
 }

@@ -27,6 +27,28 @@ async fn it_starts_on_the_head_and_on_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_on_our_head_waits_for_no_head_of_gossip_that_nobody_serves() {
+    let settings = Settings::with(|settings| {
+        settings.config.starts_active = false;
+        settings.l2_blocks = 4;
+        settings.now = Duration::from_secs(GENESIS_TIME + 100);
+    });
+    let world = World::start(settings).await;
+    let head = world.chain.last().unwrap();
+    let origin = head.block_ref().l1_origin;
+    let lost = world.builder.child(head, origin, 5);
+    let heard = world.builder.child(&lost, origin, 5);
+    world.gossip(&heard).await;
+    world.pass(Duration::from_secs(10)).await;
+    assert_eq!(world.engine.state().target, Some(heard.block_ref().id()));
+    let started = world.sequencer.start(Some(head.hash())).await;
+    assert_eq!(started, Ok(()));
+    let published = world.published(1).await;
+    assert_eq!(published[0].block.parent_hash, head.hash());
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_answers_with_the_head_and_leaves_no_half_block() {
     let world = World::start(Settings::new()).await;
     world.published(3).await;
