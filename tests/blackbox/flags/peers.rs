@@ -117,7 +117,7 @@ async fn the_signer_is_read_from_l1_as_often_as_said() {
         .with_switch("--p2p.no-discovery")
         .with("--l1.runtime-config-reload-interval", "1s");
     let node = NodeProcess::start(&flags);
-    // By default it would take ten minutes.
+    // By default it would take five minutes for each.
     let is_read = |request: &Value| asks(request, "eth_getStorageAt", "");
     l1.until_asked(3, LIMIT, is_read).await;
     drop(node);

@@ -1,22 +1,16 @@
 //! A peer that says that it gossips and does not: no version of gossip that it names is one of ours.
 
-use super::{wire::WireBehaviour, world::soon};
+use super::{
+    wire::{self, WireBehaviour},
+    world::{listening, soon},
+};
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, identify,
+    Multiaddr, PeerId, StreamProtocol, Swarm,
     identity::Keypair,
-    noise,
-    swarm::{NetworkBehaviour, SwarmEvent, dial_opts::DialOpts},
-    tcp, yamux,
+    swarm::{SwarmEvent, dial_opts::DialOpts},
 };
-use std::time::Duration;
 use tokio::{sync::mpsc, task::JoinHandle};
-
-#[derive(NetworkBehaviour)]
-struct Behaviour {
-    identify: identify::Behaviour,
-    wire: WireBehaviour,
-}
 
 /// What became of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +36,13 @@ impl Drop for Deaf {
 
 /// A deaf peer that listens.
 pub(super) async fn deaf_peer() -> Deaf {
-    let mut swarm = swarm();
-    let peer_id = *swarm.local_peer_id();
-    let any_port = "/ip4/127.0.0.1/tcp/0".parse().unwrap();
-    swarm.listen_on(any_port).unwrap();
-    let address = loop {
-        if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
-            break address.with_p2p(peer_id).unwrap();
-        }
+    let wire = WireBehaviour {
+        tell: None,
+        speaks: StreamProtocol::new("/meshsub/9.9.9"),
     };
+    let mut swarm = wire::swarm(Keypair::generate_secp256k1(), "deaf", wire);
+    let peer_id = *swarm.local_peer_id();
+    let address = listening(&mut swarm).await;
     let (tell, links) = mpsc::unbounded_channel();
     let (dials, wanted) = mpsc::unbounded_channel();
     Deaf {
@@ -62,32 +54,8 @@ pub(super) async fn deaf_peer() -> Deaf {
     }
 }
 
-fn swarm() -> Swarm<Behaviour> {
-    SwarmBuilder::with_existing_identity(Keypair::generate_secp256k1())
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default().nodelay(true),
-            noise::Config::new,
-            yamux::Config::default,
-        )
-        .unwrap()
-        .with_behaviour(|key| Behaviour {
-            identify: identify::Behaviour::new(identify::Config::new(
-                "deaf".to_owned(),
-                key.public(),
-            )),
-            wire: WireBehaviour {
-                tell: None,
-                speaks: StreamProtocol::new("/meshsub/9.9.9"),
-            },
-        })
-        .unwrap()
-        .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(Duration::from_secs(3600)))
-        .build()
-}
-
 async fn drive(
-    mut swarm: Swarm<Behaviour>,
+    mut swarm: Swarm<wire::Behaviour>,
     tell: mpsc::UnboundedSender<Link>,
     mut wanted: mpsc::UnboundedReceiver<Multiaddr>,
 ) {

@@ -1,6 +1,6 @@
 //! A peer that keeps no rules: gossipsub without compression, judgement or filter, under a test's command.
 
-use super::world::{Host, soon};
+use super::world::{Host, listening, soon};
 use crate::{test_chain, topics::BlockVersion};
 use futures::StreamExt;
 use libp2p::{
@@ -86,14 +86,7 @@ pub(super) async fn raw_peer(config: RawConfig) -> RawPeer {
     let peer_id = config.key.public().to_peer_id();
     let chain_id = config.chain_id;
     let mut swarm = raw_swarm(config);
-    swarm
-        .listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap())
-        .unwrap();
-    let address = loop {
-        if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
-            break address.with_p2p(peer_id).unwrap();
-        }
-    };
+    let address = listening(&mut swarm).await;
     let (commands, orders) = mpsc::unbounded_channel();
     let (tell, seen) = mpsc::unbounded_channel();
     RawPeer {

@@ -150,8 +150,9 @@ impl WireBehaviour {
     }
 }
 
+/// What such a peer speaks.
 #[derive(NetworkBehaviour)]
-struct Behaviour {
+pub(super) struct Behaviour {
     identify: identify::Behaviour,
     wire: WireBehaviour,
 }
@@ -174,10 +175,9 @@ pub(super) async fn wire_peer(address: Multiaddr) -> Option<WirePeer> {
     wire_peer_of(Keypair::generate_secp256k1(), address).await
 }
 
-/// The same for the peer of a key.
-pub(super) async fn wire_peer_of(key: Keypair, address: Multiaddr) -> Option<WirePeer> {
-    let (tell, mut streams) = mpsc::unbounded_channel();
-    let mut swarm: Swarm<Behaviour> = SwarmBuilder::with_existing_identity(key)
+/// A swarm that says who it is and has no gossip but `wire`.
+pub(super) fn swarm(key: Keypair, agent: &str, wire: WireBehaviour) -> Swarm<Behaviour> {
+    SwarmBuilder::with_existing_identity(key)
         .with_tokio()
         .with_tcp(
             tcp::Config::default().nodelay(true),
@@ -187,17 +187,24 @@ pub(super) async fn wire_peer_of(key: Keypair, address: Multiaddr) -> Option<Wir
         .unwrap()
         .with_behaviour(|key| Behaviour {
             identify: identify::Behaviour::new(identify::Config::new(
-                "wire".to_owned(),
+                agent.to_owned(),
                 key.public(),
             )),
-            wire: WireBehaviour {
-                tell: Some(tell),
-                speaks: MESHSUB,
-            },
+            wire,
         })
         .unwrap()
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(Duration::from_secs(3600)))
-        .build();
+        .build()
+}
+
+/// The same for the peer of a key.
+pub(super) async fn wire_peer_of(key: Keypair, address: Multiaddr) -> Option<WirePeer> {
+    let (tell, mut streams) = mpsc::unbounded_channel();
+    let wire = WireBehaviour {
+        tell: Some(tell),
+        speaks: MESHSUB,
+    };
+    let mut swarm = swarm(key, "wire", wire);
     let peer_id = *swarm.local_peer_id();
     let dial = DialOpts::unknown_peer_id()
         .address(address)

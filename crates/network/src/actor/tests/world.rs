@@ -8,8 +8,12 @@ use crate::{
 };
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes};
-use futures::FutureExt;
-use libp2p::{Multiaddr, PeerId, identity::secp256k1};
+use futures::{FutureExt, StreamExt};
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    identity::secp256k1,
+    swarm::{NetworkBehaviour, SwarmEvent},
+};
 use light_node_actor::CancellationToken;
 use light_node_engine::test_utils::{ScriptedEngine, ScriptedRequest};
 use light_node_l1::{L1Heads, SignerHandle, SignerState};
@@ -31,6 +35,17 @@ pub(super) async fn soon<T>(what: &str, event: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, event).await {
         Ok(came) => came,
         Err(_) => panic!("{what} did not come"),
+    }
+}
+
+/// Has a swarm listen, and says where.
+pub(super) async fn listening<B: NetworkBehaviour>(swarm: &mut Swarm<B>) -> Multiaddr {
+    let any_port = "/ip4/127.0.0.1/tcp/0".parse().unwrap();
+    swarm.listen_on(any_port).unwrap();
+    loop {
+        if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
+            return address.with_p2p(*swarm.local_peer_id()).unwrap();
+        }
     }
 }
 
